@@ -1,0 +1,275 @@
+//! How a movement of money is booked: double entry, each journal zero in its own currency (design "Postings", rule 15).
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::document::{Document, DocumentKind};
+use super::id::{Account, CustomerNumber, DocumentId, IdError};
+use super::money::{Amount, MoneyError};
+use super::movement::MovementKind;
+use super::payment::Payment;
+
+/// How the books are kept: fixed for one ledger.
+#[derive(Debug, Clone)]
+pub struct Books {
+    /// `test` or `live`; part of every natural key.
+    pub mode: &'static str,
+    /// The zone of posting dates (rule 18).
+    pub time_zone: Tz,
+    pub accounts: Accounts,
+    /// Booked where neither document nor order names a customer.
+    pub default_customer: CustomerNumber,
+}
+
+/// Names of ledger accounts. `{provider}`, `{merchant_account}`, `{currency}` and `{customer}` are replaced.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    pub clearing: String,
+    pub receivables: String,
+    pub prepayments: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalKind {
+    /// Captured for an invoice: clearing ← receivables.
+    Receipt,
+    /// Captured before there is an invoice: clearing ← prepayments.
+    Prepayment,
+    /// A prepayment tied to an invoice: prepayments ← receivables.
+    Application,
+    /// Refunded for a credit note: receivables ← clearing.
+    Refund,
+    /// Refunded without a credit note, by somebody else: prepayments ← clearing.
+    UnappliedRefund,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Original,
+    /// The opposite of an earlier journal.
+    Reversal,
+}
+
+/// One line of a journal. Debit is positive, credit negative.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posting {
+    pub account: Account,
+    pub amount: Amount,
+}
+
+/// A journal to be written: two postings that sum to zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalDraft {
+    pub kind: JournalKind,
+    pub direction: Direction,
+    pub document: Option<DocumentId>,
+    pub bill_to: CustomerNumber,
+    pub posting_date: NaiveDate,
+    /// Always positive.
+    pub amount: Amount,
+    pub postings: [Posting; 2],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BookingError {
+    Money(MoneyError),
+    Account { template: String, problem: IdError },
+    NotPositive { amount: Amount },
+}
+
+/// A share of a movement and the document it pays; `None` = no invoice yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Share<'a> {
+    pub document: Option<&'a Document>,
+    pub amount: Amount,
+}
+
+impl JournalKind {
+    pub const ALL: [Self; 5] =
+        [Self::Receipt, Self::Prepayment, Self::Application, Self::Refund, Self::UnappliedRefund];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Receipt => "receipt",
+            Self::Prepayment => "prepayment",
+            Self::Application => "application",
+            Self::Refund => "refund",
+            Self::UnappliedRefund => "unapplied_refund",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Which journal the share of a fresh movement is booked as.
+    fn of(movement: MovementKind, document: Option<DocumentKind>) -> Self {
+        match movement {
+            MovementKind::Capture | MovementKind::CaptureFailure => match document {
+                Some(DocumentKind::Invoice) => Self::Receipt,
+                // A shipment is no receivable: its money waits for the invoice.
+                Some(DocumentKind::Shipment | DocumentKind::CreditNote) | None => Self::Prepayment,
+            },
+            MovementKind::Refund | MovementKind::RefundFailure => match document {
+                Some(DocumentKind::CreditNote) => Self::Refund,
+                Some(DocumentKind::Invoice | DocumentKind::Shipment) | None => Self::UnappliedRefund,
+            },
+        }
+    }
+}
+
+impl Direction {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Reversal => "reversal",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Original, Self::Reversal].into_iter().find(|direction| direction.as_str() == text)
+    }
+}
+
+impl Books {
+    /// The day the money moved, in the zone of the books.
+    pub fn posting_date(&self, occurred_at: DateTime<Utc>) -> NaiveDate {
+        occurred_at.with_timezone(&self.time_zone).date_naive()
+    }
+
+    /// The journal of one share of a fresh movement.
+    pub fn journal(
+        &self,
+        movement: MovementKind,
+        payment: &Payment,
+        share: Share<'_>,
+        customer: &CustomerNumber,
+        occurred_at: DateTime<Utc>,
+    ) -> Result<JournalDraft, BookingError> {
+        let kind = JournalKind::of(movement, share.document.map(|document| document.kind));
+        let date = self.posting_date(occurred_at);
+        self.draft(kind, Direction::Original, payment, share, customer, date)
+    }
+
+    /// The journal that ties captured money to an invoice that came later (rule 15).
+    pub fn application(
+        &self,
+        payment: &Payment,
+        invoice: &Document,
+        amount: Amount,
+        on: NaiveDate,
+    ) -> Result<JournalDraft, BookingError> {
+        let share = Share { document: Some(invoice), amount };
+        self.draft(JournalKind::Application, Direction::Original, payment, share, &invoice.bill_to, on)
+    }
+
+    fn draft(
+        &self,
+        kind: JournalKind,
+        direction: Direction,
+        payment: &Payment,
+        share: Share<'_>,
+        customer: &CustomerNumber,
+        posting_date: NaiveDate,
+    ) -> Result<JournalDraft, BookingError> {
+        let Share { document, amount } = share;
+        if !amount.is_positive() {
+            return Err(BookingError::NotPositive { amount });
+        }
+        let (debit, credit) = match kind {
+            JournalKind::Receipt => (&self.accounts.clearing, &self.accounts.receivables),
+            JournalKind::Prepayment => (&self.accounts.clearing, &self.accounts.prepayments),
+            JournalKind::Application => (&self.accounts.prepayments, &self.accounts.receivables),
+            JournalKind::Refund => (&self.accounts.receivables, &self.accounts.clearing),
+            JournalKind::UnappliedRefund => (&self.accounts.prepayments, &self.accounts.clearing),
+        };
+        let named = |template: &str| account(template, payment, customer, amount);
+        let postings =
+            [Posting { account: named(debit)?, amount }, Posting { account: named(credit)?, amount: amount.negated() }];
+        // Only invoices and credit notes are paid by a journal; a shipment's money is a prepayment of its order.
+        let pays = match kind {
+            JournalKind::Receipt | JournalKind::Application | JournalKind::Refund => {
+                document.map(|document| document.id)
+            }
+            JournalKind::Prepayment | JournalKind::UnappliedRefund => None,
+        };
+        let draft =
+            JournalDraft { kind, direction, document: pays, bill_to: customer.clone(), posting_date, amount, postings };
+        Ok(match direction {
+            Direction::Original => draft,
+            Direction::Reversal => draft.opposite(posting_date),
+        })
+    }
+}
+
+impl JournalDraft {
+    /// The same journal with debit and credit exchanged, on the day the failure became known.
+    #[must_use]
+    pub fn opposite(&self, on: NaiveDate) -> Self {
+        let turned = self.postings.clone().map(|posting| Posting { amount: posting.amount.negated(), ..posting });
+        Self { direction: Direction::Reversal, posting_date: on, postings: turned, ..self.clone() }
+    }
+
+    pub fn is_balanced(&self) -> bool {
+        Amount::sum(self.amount.currency(), self.postings.iter().map(|posting| posting.amount))
+            .is_ok_and(Amount::is_zero)
+    }
+}
+
+/// Splits a movement over the documents its payment names: each gets what it still lacks, in the order named; what is left
+/// has no document yet. The parts always sum to the movement (trap T19).
+pub fn spread<'a>(amount: Amount, documents: &[&'a Document]) -> Result<Vec<Share<'a>>, MoneyError> {
+    let mut left = amount;
+    let mut shares = Vec::new();
+    for document in documents {
+        let lacks = document.uncollected(document.outstanding()?)?;
+        let part = left.at_most(lacks)?;
+        if part.is_positive() {
+            shares.push(Share { document: Some(document), amount: part });
+            left = left.checked_sub(part)?;
+        }
+    }
+    if left.is_positive() {
+        shares.push(Share { document: None, amount: left });
+    }
+    Ok(shares)
+}
+
+fn account(
+    template: &str,
+    payment: &Payment,
+    customer: &CustomerNumber,
+    amount: Amount,
+) -> Result<Account, BookingError> {
+    let name = template
+        .replace("{provider}", payment.provider.as_str())
+        .replace("{merchant_account}", payment.merchant_account.as_str())
+        .replace("{currency}", amount.currency().code())
+        .replace("{customer}", customer.as_str());
+    Account::parse(&name).map_err(|problem| BookingError::Account { template: template.to_owned(), problem })
+}
+
+impl From<MoneyError> for BookingError {
+    fn from(error: MoneyError) -> Self {
+        Self::Money(error)
+    }
+}
+
+impl fmt::Display for BookingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Money(error) => error.fmt(f),
+            Self::Account { template, problem } => {
+                write!(f, "the account template `{template}` makes no account: {problem}")
+            }
+            Self::NotPositive { amount } => write!(f, "a journal over {amount} cannot be booked"),
+        }
+    }
+}
+
+impl std::error::Error for BookingError {}

@@ -1,0 +1,73 @@
+//! What follows from an answer or an observation: rows for the ledger, written in one transaction with their cause.
+
+use chrono::{DateTime, Utc};
+
+use super::exception::ExceptionDraft;
+use super::id::{DocumentId, ModificationId, MovementId, OperationId, PaymentId};
+use super::letter::Letter;
+use super::money::Amount;
+use super::movement::MovementKind;
+use super::payment::TransactionStatus;
+use crate::operation::Answer;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consequence {
+    /// A fact about money; the ledger books it once, however often it is learnt.
+    Movement(MovementDraft),
+    /// Captured money is tied to an invoice that came later.
+    Application {
+        movement: MovementId,
+        document: DocumentId,
+        amount: Amount,
+    },
+    /// How the PSP says a payment stands.
+    Standing(Standing),
+    /// A fact learnt elsewhere settles one of our operations.
+    Settle {
+        operation: OperationId,
+        answer: Answer,
+    },
+    Letter(Letter),
+    Raise(ExceptionDraft),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovementDraft {
+    pub payment: PaymentId,
+    pub kind: MovementKind,
+    pub modification: ModificationId,
+    pub amount: Amount,
+    pub occurred_at: DateTime<Utc>,
+    pub operation: Option<OperationId>,
+    /// The document the operation was for.
+    pub document: Option<DocumentId>,
+    pub learnt_from: LearntFrom,
+}
+
+/// Where a fact comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LearntFrom {
+    Answer,
+    LookUp,
+    Import,
+}
+
+/// How a payment stands; `None` = as before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub payment: PaymentId,
+    pub status: TransactionStatus,
+    pub authorised: Option<Amount>,
+    pub authorised_at: Option<DateTime<Utc>>,
+    pub capture_before: Option<DateTime<Utc>>,
+}
+
+impl LearntFrom {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::LookUp => "look_up",
+            Self::Import => "import",
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Documents the ERP posted: invoices, credit notes, shipments, and what is still open on them.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId};
+use super::money::{Amount, MoneyError};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    pub id: DocumentId,
+    pub company: Company,
+    pub kind: DocumentKind,
+    pub number: DocumentNumber,
+    pub order: Option<OrderId>,
+    pub bill_to: CustomerNumber,
+    /// Never negative, whatever the kind.
+    pub total: Amount,
+    /// Paid or applied by other means than our journals, as the ERP says.
+    pub paid_elsewhere: Amount,
+    /// The invoice a credit note belongs to.
+    pub references: Option<DocumentNumber>,
+    pub posted_on: NaiveDate,
+    /// Our journal lines on this document, whether the ERP has them yet or not.
+    pub booked: Amount,
+    /// The part of `booked` that the ERP confirmed.
+    pub delivered: Amount,
+    /// Captures or refunds for this document whose outcome is not settled.
+    pub in_flight: Amount,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentKind {
+    Invoice,
+    CreditNote,
+    Shipment,
+}
+
+impl DocumentKind {
+    pub const ALL: [Self; 3] = [Self::Invoice, Self::CreditNote, Self::Shipment];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::CreditNote => "credit_note",
+            Self::Shipment => "shipment",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// As a sentence says it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::CreditNote => "credit note",
+            Self::Shipment => "shipment",
+        }
+    }
+}
+
+impl Document {
+    /// What the ERP `local` still sees open: total less what was paid elsewhere less our delivered lines (rule 9).
+    pub fn outstanding(&self) -> Result<Amount, MoneyError> {
+        self.total.checked_sub(self.paid_elsewhere)?.checked_sub(self.delivered)
+    }
+
+    /// Of `outstanding`, as the ERP just said it, the part that nothing of ours is on its way to pay. Never negative.
+    pub fn uncollected(&self, outstanding: Amount) -> Result<Amount, MoneyError> {
+        let undelivered = self.booked.checked_sub(self.delivered)?;
+        Ok(outstanding.checked_sub(undelivered)?.checked_sub(self.in_flight)?.or_zero())
+    }
+
+    pub fn name(&self) -> String {
+        format!("{} {}", self.kind.noun(), self.number)
+    }
+}

@@ -1,0 +1,109 @@
+//! Exceptions: things that need a person.
+
+use serde::Serialize;
+
+use super::id::{DocumentId, OperationId, OrderId, PaymentId};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExceptionKind {
+    /// A document wants more than is still authorised.
+    ExceedsAuthorised,
+    PartialCaptureNotAllowed,
+    /// The authorisation lapsed before it could be captured.
+    AuthorisationExpired,
+    /// The ERP could not say what is outstanding; nothing is captured or refunded on a guess.
+    OutstandingUnreadable,
+    /// Captured once already, and open again: never captured a second time automatically (rule 17).
+    CapturedAlready,
+    CaptureRefused,
+    /// A credit note without an invoice is never refunded.
+    RefundWithoutInvoice,
+    /// The invoice was not, or not enough, paid through the PSP.
+    RefundExceedsCaptured,
+    RefundNotAllowed,
+    RefundRefused,
+    ReleaseRefused,
+    JournalRefused,
+    /// The ERP has our document number with other content.
+    JournalDiffers,
+    MailRefused,
+    /// Stood the same for its whole validity.
+    GivenUp,
+    /// The PSP moved money nobody here asked for.
+    UnaskedMovement,
+    /// The PSP reports another amount than was asked for.
+    AmountDiffers,
+    /// The PSP cannot say how a payment stands.
+    PaymentError,
+}
+
+/// An exception to be raised. One with the same kind and subject that is still open is the same exception.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExceptionDraft {
+    pub kind: ExceptionKind,
+    /// What it is about, as a person names it: `invoice 103210 of order WEB/1001`.
+    pub subject: String,
+    /// What is wrong, with all the figures, and what to do.
+    pub message: String,
+    pub about: About,
+}
+
+/// The ledger rows an exception is about, so that `show` finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct About {
+    pub order: Option<OrderId>,
+    pub payment: Option<PaymentId>,
+    pub document: Option<DocumentId>,
+    pub operation: Option<OperationId>,
+}
+
+impl ExceptionKind {
+    pub const ALL: [Self; 18] = [
+        Self::ExceedsAuthorised,
+        Self::PartialCaptureNotAllowed,
+        Self::AuthorisationExpired,
+        Self::OutstandingUnreadable,
+        Self::CapturedAlready,
+        Self::CaptureRefused,
+        Self::RefundWithoutInvoice,
+        Self::RefundExceedsCaptured,
+        Self::RefundNotAllowed,
+        Self::RefundRefused,
+        Self::ReleaseRefused,
+        Self::JournalRefused,
+        Self::JournalDiffers,
+        Self::MailRefused,
+        Self::GivenUp,
+        Self::UnaskedMovement,
+        Self::AmountDiffers,
+        Self::PaymentError,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ExceedsAuthorised => "exceeds_authorised",
+            Self::PartialCaptureNotAllowed => "partial_capture_not_allowed",
+            Self::AuthorisationExpired => "authorisation_expired",
+            Self::OutstandingUnreadable => "outstanding_unreadable",
+            Self::CapturedAlready => "captured_already",
+            Self::CaptureRefused => "capture_refused",
+            Self::RefundWithoutInvoice => "refund_without_invoice",
+            Self::RefundExceedsCaptured => "refund_exceeds_captured",
+            Self::RefundNotAllowed => "refund_not_allowed",
+            Self::RefundRefused => "refund_refused",
+            Self::ReleaseRefused => "release_refused",
+            Self::JournalRefused => "journal_refused",
+            Self::JournalDiffers => "journal_differs",
+            Self::MailRefused => "mail_refused",
+            Self::GivenUp => "given_up",
+            Self::UnaskedMovement => "unasked_movement",
+            Self::AmountDiffers => "amount_differs",
+            Self::PaymentError => "payment_error",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}

@@ -1,0 +1,135 @@
+//! Identifiers: each its own type, so that an order number can never stand where a document number belongs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdError {
+    Empty { what: &'static str },
+    TooLong { what: &'static str, limit: usize },
+    Control { what: &'static str },
+    Padded { what: &'static str },
+}
+
+impl fmt::Display for IdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty { what } => write!(f, "a {what} cannot be empty"),
+            Self::TooLong { what, limit } => write!(f, "a {what} has at most {limit} characters"),
+            Self::Control { what } => write!(f, "a {what} cannot hold control characters"),
+            Self::Padded { what } => write!(f, "a {what} cannot begin or end with white space"),
+        }
+    }
+}
+
+impl std::error::Error for IdError {}
+
+const LONGEST: usize = 100;
+
+fn checked(text: &str, what: &'static str) -> Result<String, IdError> {
+    if text.is_empty() {
+        Err(IdError::Empty { what })
+    } else if text.chars().count() > LONGEST {
+        Err(IdError::TooLong { what, limit: LONGEST })
+    } else if text.chars().any(char::is_control) {
+        Err(IdError::Control { what })
+    } else if text.trim() != text {
+        Err(IdError::Padded { what })
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+macro_rules! text_id {
+    ($($(#[$doc:meta])* $name:ident = $what:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Compared exactly as written: case and inner spaces count.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                checked(text, $what).map(Self)
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    )*};
+}
+
+macro_rules! row_id {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+text_id! {
+    /// The web shop an order came from; one ledger may serve several.
+    ShopName = "shop name";
+    /// The shop's number of an order, unique within its shop.
+    OrderNumber = "order number";
+    /// The name of a `[provider.NAME]` table.
+    ProviderName = "provider name";
+    /// The account at the PSP that is paid out together.
+    MerchantAccount = "merchant account";
+    /// The PSP's id of one payment attempt.
+    TransactionId = "transaction id";
+    /// The PSP's id of one capture, refund or release of a payment.
+    ModificationId = "modification id";
+    /// A payment method as the shop names it, for instance `card`.
+    MethodName = "payment method";
+    /// The company in the ERP that owns a document.
+    Company = "company";
+    /// The ERP's number of an invoice, credit note or shipment.
+    DocumentNumber = "document number";
+    /// The ERP's number of a customer.
+    CustomerNumber = "customer number";
+    /// A ledger account, for instance `Assets:PSP:Clearing`.
+    Account = "account";
+}
+
+row_id! {
+    OrderId;
+    PaymentId;
+    DocumentId;
+    MovementId;
+    JournalId;
+    OperationId;
+    ExceptionId;
+    MailId;
+    RunId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_kept_exactly_or_refused() {
+        assert_eq!(OrderNumber::parse("SO 1").unwrap().as_str(), "SO 1");
+        for bad in ["", " SO-1", "SO-1\n", "a\u{0}b"] {
+            assert!(OrderNumber::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(OrderNumber::parse(&"x".repeat(101)).is_err());
+    }
+}

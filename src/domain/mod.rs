@@ -1,0 +1,15 @@
+//! What the money is about: amounts, orders, payments, documents, movements and how they are booked.
+//!
+//! Pure: nothing here sees a clock, a socket, a file, the environment, a terminal or SQL.
+
+pub mod booking;
+pub mod consequence;
+pub mod document;
+pub mod exception;
+pub mod id;
+pub mod letter;
+pub mod money;
+pub mod movement;
+pub mod order;
+pub mod payment;
+pub mod schedule;

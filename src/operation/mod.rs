@@ -1,0 +1,185 @@
+//! The operation: an intent to change something in a system we do not own, and the one mechanism that carries every
+//! dangerous thing payjournal does.
+//!
+//! Pure. The intent, its key and its amount are committed before anything is sent. What was sent and not answered is
+//! `Unknown`: it is asked about, with the same key, before anything else is sent to the same target.
+
+pub mod decide;
+pub mod key;
+pub mod request;
+pub mod state;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, PaymentId};
+use crate::domain::money::Amount;
+
+pub use decide::{Decision, decide};
+pub use key::Key;
+pub use state::{Event, IllegalTransition, State};
+
+/// What an operation wants to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Capture,
+    Refund,
+    Release,
+    Journal,
+    Mail,
+}
+
+/// Which one thing an operation changes. At most one operation per target may be without an answer (rule 4).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Target(String);
+
+/// An operation as wanted: not yet in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    pub kind: Kind,
+    pub subject: Subject,
+    /// `None` for a mail only.
+    pub amount: Option<Amount>,
+    /// 1 for the first; a definite refusal or a withdrawal makes room for the next.
+    pub attempt: u32,
+    pub key: Key,
+}
+
+/// The ledger rows an operation is about. Which of them are present follows from the kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Subject {
+    pub payment: Option<PaymentId>,
+    /// The document a capture or refund is for; `None` = the authorisation itself (`AUTH`).
+    pub document: Option<DocumentId>,
+    pub journal: Option<JournalId>,
+    pub mail: Option<MailId>,
+}
+
+/// An operation as the ledger holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    pub id: OperationId,
+    pub kind: Kind,
+    pub subject: Subject,
+    pub target: Target,
+    pub amount: Option<Amount>,
+    pub attempt: u32,
+    pub key: Key,
+    pub state: State,
+    pub planned_at: DateTime<Utc>,
+    /// When the operation last came to stand differently: sending and re-sending does not count.
+    pub status_since: DateTime<Utc>,
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Calls made so far.
+    pub tries: u32,
+    /// Not to be sent or asked about before.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// The other side's id, once it gave one.
+    pub modification: Option<ModificationId>,
+    pub refusal: Option<Refusal>,
+    /// A person asked for another attempt (`payjournal retry`).
+    pub retry_requested: bool,
+}
+
+/// A definite no.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The other side's code, stable enough to group by.
+    pub code: String,
+    pub message: String,
+    /// The same request may be accepted later.
+    pub transient: bool,
+}
+
+/// What the other side said to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Received; the outcome comes later.
+    Accepted {
+        modification: ModificationId,
+    },
+    /// Done, at the time the other side gives.
+    Confirmed {
+        modification: ModificationId,
+        at: DateTime<Utc>,
+    },
+    Refused(Refusal),
+    /// Certainly not done: too many requests, no connection. The same key may be sent again.
+    NotDone {
+        why: String,
+        retry_after_seconds: Option<u64>,
+    },
+    /// No answer, or one that means nothing: it may have been done.
+    Unknown {
+        why: String,
+    },
+}
+
+/// What the other side said when asked about an earlier call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookUp {
+    /// It knows the call; this is how it stands.
+    Found(Answer),
+    /// It certainly never got the call and never will.
+    Absent,
+    /// It cannot be asked now, or cannot tell.
+    CannotTell { why: String },
+}
+
+impl Kind {
+    pub const ALL: [Self; 5] = [Self::Capture, Self::Refund, Self::Release, Self::Journal, Self::Mail];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Refund => "refund",
+            Self::Release => "release",
+            Self::Journal => "journal",
+            Self::Mail => "mail",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+impl Subject {
+    pub fn payment(payment: PaymentId, document: Option<DocumentId>) -> Self {
+        Self { payment: Some(payment), document, journal: None, mail: None }
+    }
+
+    pub fn journal(journal: JournalId, payment: PaymentId, document: Option<DocumentId>) -> Self {
+        Self { payment: Some(payment), document, journal: Some(journal), mail: None }
+    }
+
+    pub fn mail(mail: MailId) -> Self {
+        Self { payment: None, document: None, journal: None, mail: Some(mail) }
+    }
+}
+
+impl Target {
+    /// For calls to a PSP the target is the payment, for journals the document (rule 4).
+    pub fn of(kind: Kind, subject: Subject) -> Self {
+        let number = |id: Option<i64>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+        let payment = number(subject.payment.map(|id| id.0));
+        Self(match kind {
+            Kind::Capture | Kind::Refund | Kind::Release => format!("payment:{payment}"),
+            Kind::Journal => match subject.document {
+                Some(document) => format!("document:{document}"),
+                None => format!("prepayment:{payment}"),
+            },
+            Kind::Mail => format!("mail:{}", number(subject.mail.map(|id| id.0))),
+        })
+    }
+
+    pub fn from_ledger(text: String) -> Self {
+        Self(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

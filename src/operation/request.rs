@@ -1,0 +1,101 @@
+//! What is sent to the other side: plain data, complete without the ledger, so that a worker needs nothing else.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{Key, Kind};
+use crate::domain::booking::{Direction, JournalKind};
+use crate::domain::document::DocumentKind;
+use crate::domain::id::{
+    Account, Company, CustomerNumber, DocumentNumber, MerchantAccount, MethodName, ModificationId, OrderNumber,
+    ProviderName, TransactionId,
+};
+use crate::domain::letter::Recipient;
+use crate::domain::money::Amount;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    Payment(PaymentRequest),
+    Journal(JournalRequest),
+    Mail(MailRequest),
+}
+
+/// A capture, refund or release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentRequest {
+    pub kind: Kind,
+    pub provider: ProviderName,
+    pub merchant_account: MerchantAccount,
+    pub transaction: TransactionId,
+    pub method: MethodName,
+    pub order: Option<OrderNumber>,
+    /// The invoice, shipment or credit note it is for.
+    pub document: Option<(DocumentKind, DocumentNumber)>,
+    pub amount: Amount,
+    pub key: Key,
+    /// The PSP's id, if an earlier call was accepted.
+    pub modification: Option<ModificationId>,
+    /// When the first call was made: some PSPs forget keys.
+    pub first_sent_at: Option<DateTime<Utc>>,
+}
+
+/// One payment journal line for the ERP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalRequest {
+    pub company: Option<Company>,
+    /// The deterministic document number: what the ERP is asked for before anything is posted.
+    pub number: String,
+    pub kind: JournalKind,
+    pub direction: Direction,
+    pub posting_date: NaiveDate,
+    pub bill_to: CustomerNumber,
+    /// The invoice or credit note it applies to; none = an unapplied payment.
+    pub applies_to: Option<(DocumentKind, DocumentNumber)>,
+    /// Always positive; kind and direction give the sign.
+    pub amount: Amount,
+    /// The PSP's clearing account.
+    pub clearing: Account,
+    pub transaction: TransactionId,
+    pub modification: ModificationId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailRequest {
+    pub key: Key,
+    pub recipient: Recipient,
+    pub subject: String,
+    pub body: String,
+    pub written_at: DateTime<Utc>,
+}
+
+impl Request {
+    /// The natural content of the request, hashed with the intent: same key and other content is a bug, never a retry.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Payment(request) => format!(
+                "{} {} {} {} {} {}",
+                request.kind.as_str(),
+                request.provider,
+                request.merchant_account,
+                request.transaction,
+                request.amount,
+                document(request.document.as_ref())
+            ),
+            Self::Journal(request) => format!(
+                "{} {} {} {} {} {} {} {}",
+                request.number,
+                request.kind.as_str(),
+                request.direction.as_str(),
+                request.posting_date,
+                request.bill_to,
+                request.amount,
+                request.clearing,
+                document(request.applies_to.as_ref())
+            ),
+            Self::Mail(request) => format!("{} {} {}", request.recipient.as_str(), request.subject, request.body),
+        }
+    }
+}
+
+fn document(document: Option<&(DocumentKind, DocumentNumber)>) -> String {
+    document.map_or_else(|| "-".to_owned(), |(kind, number)| format!("{} {number}", kind.noun()))
+}

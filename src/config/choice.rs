@@ -1,0 +1,145 @@
+//! Settings that are one word out of a few: how each word is spelled.
+
+use super::settings::{ErpKind, Fault, Mode};
+use crate::provider::PartialCapture;
+
+/// A value that is written as one of a fixed set of words.
+pub(super) trait Choice: Copy + 'static {
+    const ALL: &'static [Self];
+    fn name(self) -> &'static str;
+}
+
+/// `mail.transport`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TransportWord {
+    File,
+    None,
+}
+
+/// `erp.fault`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErpFaultWord {
+    Unreachable,
+}
+
+/// `provider.NAME.kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProviderWord {
+    Sandbox,
+}
+
+/// `method.NAME.strategy`; the days of `delay` stand in a key of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StrategyWord {
+    Invoice,
+    Shipment,
+    Immediate,
+    Delay,
+    Automatic,
+    Manual,
+}
+
+impl Choice for Mode {
+    const ALL: &'static [Self] = &[Self::Test, Self::Live];
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Choice for ErpKind {
+    const ALL: &'static [Self] = &[Self::Local];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+        }
+    }
+}
+
+impl Choice for TransportWord {
+    const ALL: &'static [Self] = &[Self::File, Self::None];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Choice for ErpFaultWord {
+    const ALL: &'static [Self] = &[Self::Unreachable];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+impl Choice for ProviderWord {
+    const ALL: &'static [Self] = &[Self::Sandbox];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+        }
+    }
+}
+
+impl Choice for StrategyWord {
+    const ALL: &'static [Self] =
+        &[Self::Invoice, Self::Shipment, Self::Immediate, Self::Delay, Self::Automatic, Self::Manual];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::Shipment => "shipment",
+            Self::Immediate => "immediate",
+            Self::Delay => "delay",
+            Self::Automatic => "automatic",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+impl Choice for PartialCapture {
+    const ALL: &'static [Self] = &[Self::Many, Self::Once, Self::None];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Many => "many",
+            Self::Once => "once",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Choice for Fault {
+    const ALL: &'static [Self] = &[
+        Self::TimeoutBefore,
+        Self::TimeoutAfter,
+        Self::ServerError,
+        Self::TooManyRequests,
+        Self::Refuse,
+        Self::Expire,
+        Self::Unreachable,
+        Self::ConfirmLate,
+        Self::FailLate,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::TimeoutBefore => "timeout-before",
+            Self::TimeoutAfter => "timeout-after",
+            Self::ServerError => "server-error",
+            Self::TooManyRequests => "too-many-requests",
+            Self::Refuse => "refuse",
+            Self::Expire => "expire",
+            Self::Unreachable => "unreachable",
+            Self::ConfirmLate => "confirm-late",
+            Self::FailLate => "fail-late",
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The file as typed: which tables and keys there are. Nothing is defaulted here; `resolve` does that.
+
+use std::path::PathBuf;
+
+use chrono_tz::Tz;
+
+use super::choice::{ErpFaultWord, TransportWord};
+use super::method::MethodTable;
+use super::provider::ProviderTable;
+use super::settings::{ErpKind, Mode};
+use super::table::{Given, Table};
+use super::task::TaskTable;
+use super::value::{account, address, addresses, choice, flag, id, path, time_zone};
+use crate::domain::id::{Company, CustomerNumber, ShopName};
+
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) mode: Given<Mode>,
+    pub(super) ledger: Given<PathBuf>,
+    pub(super) log_dir: Given<PathBuf>,
+    pub(super) time_zone: Given<Tz>,
+    pub(super) allow_network_filesystem: Given<bool>,
+    pub(super) shop: ShopTable,
+    pub(super) mail: MailTable,
+    pub(super) accounts: AccountsTable,
+    pub(super) erp: ErpTable,
+    pub(super) providers: Vec<ProviderTable>,
+    pub(super) method_defaults: MethodTable,
+    pub(super) methods: Vec<MethodTable>,
+    pub(super) task_defaults: TaskTable,
+    pub(super) tasks: Vec<TaskTable>,
+}
+
+#[derive(Debug)]
+pub(super) struct ShopTable {
+    pub(super) name: Given<ShopName>,
+}
+
+#[derive(Debug)]
+pub(super) struct MailTable {
+    pub(super) transport: Given<TransportWord>,
+    pub(super) maildir: Given<PathBuf>,
+    pub(super) from: Given<String>,
+    pub(super) administrator: Given<Vec<String>>,
+    pub(super) payment_notifications: Given<Vec<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct AccountsTable {
+    pub(super) clearing: Given<String>,
+    pub(super) receivables: Given<String>,
+    pub(super) prepayments: Given<String>,
+}
+
+/// What a journal can put into the name of an account.
+const PLACEHOLDERS: [&str; 4] = ["customer", "provider", "merchant_account", "currency"];
+
+#[derive(Debug)]
+pub(super) struct ErpTable {
+    pub(super) kind: Given<ErpKind>,
+    pub(super) company: Given<Company>,
+    pub(super) default_customer: Given<CustomerNumber>,
+    pub(super) fault: Given<ErpFaultWord>,
+}
+
+impl File {
+    pub(super) fn read(table: &mut Table<'_, '_>) -> Self {
+        let folder = table.reading().folder.as_path();
+        Self {
+            mode: table.take("mode", choice),
+            ledger: table.take("ledger", path(folder)),
+            log_dir: table.take("log_dir", path(folder)),
+            time_zone: table.take("time_zone", time_zone),
+            allow_network_filesystem: table.take("allow_network_filesystem", flag),
+            shop: table.table("shop", ShopTable::read),
+            mail: table.table("mail", MailTable::read),
+            accounts: table.table("accounts", AccountsTable::read),
+            erp: table.table("erp", ErpTable::read),
+            providers: table.named_tables("provider", ProviderTable::read),
+            method_defaults: table.table("method_defaults", MethodTable::defaults),
+            methods: table.named_tables("method", MethodTable::read),
+            task_defaults: table.table("task_defaults", TaskTable::defaults),
+            tasks: table.named_tables("task", TaskTable::read),
+        }
+    }
+}
+
+impl ShopTable {
+    fn read(table: &mut Table<'_, '_>) -> Self {
+        Self { name: table.take("name", id(ShopName::parse)) }
+    }
+}
+
+impl MailTable {
+    fn read(table: &mut Table<'_, '_>) -> Self {
+        let folder = table.reading().folder.as_path();
+        Self {
+            transport: table.take("transport", choice),
+            maildir: table.take("maildir", path(folder)),
+            from: table.take("from", address),
+            administrator: table.take("administrator", addresses),
+            payment_notifications: table.take("payment_notifications", addresses),
+        }
+    }
+}
+
+impl AccountsTable {
+    fn read(table: &mut Table<'_, '_>) -> Self {
+        Self {
+            // What a PSP owes is owed per merchant account, never per customer.
+            clearing: table.take("clearing", account(&["provider", "merchant_account", "currency"])),
+            receivables: table.take("receivables", account(&PLACEHOLDERS)),
+            prepayments: table.take("prepayments", account(&PLACEHOLDERS)),
+        }
+    }
+}
+
+impl ErpTable {
+    fn read(table: &mut Table<'_, '_>) -> Self {
+        Self {
+            kind: table.take("kind", choice),
+            company: table.take("company", id(Company::parse)),
+            default_customer: table.take("default_customer", id(CustomerNumber::parse)),
+            fault: table.take("fault", choice),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use toml::de::DeTable;
+
+    use super::*;
+    use crate::config::table::Reading;
+
+    const REFERENCE: &str = include_str!("../../config.example.toml");
+
+    #[test]
+    fn every_key_the_code_knows_is_in_the_reference_file() {
+        let method_and_task = "[provider.x]\n[method.x]\n[task.x]\n";
+        let reading = Reading::new(method_and_task, Path::new("/"));
+        reading.document(DeTable::parse(method_and_task).unwrap().get_ref(), File::read);
+        for (table, names) in reading.known() {
+            // What a method or task takes is explained once, with the defaults; faults stand in an inline table.
+            let (header, inline) = match table.as_str() {
+                "" => (String::new(), false),
+                "provider.NAME" => ("\n[provider.sandbox]\n".to_owned(), false),
+                "provider.NAME.faults" => ("\n#faults = {".to_owned(), true),
+                "method.NAME" => ("\n[method_defaults]\n".to_owned(), false),
+                "task.NAME" => ("\n[task_defaults]\n".to_owned(), false),
+                table => (format!("\n[{table}]\n"), false),
+            };
+            let (_, section) = REFERENCE.split_once(&header).unwrap();
+            let section = section.split("\n[").next().unwrap();
+            for name in names {
+                let written = if inline { format!(" {name} = ") } else { format!("\n{name} = ") };
+                let switched_off = format!("\n#{name} = ");
+                let is_table = table.is_empty() && REFERENCE.contains(&format!("[{name}"));
+                assert!(
+                    section.contains(&written) || section.contains(&switched_off) || is_table,
+                    "`{name}` of `{table}` is not in config.example.toml"
+                );
+            }
+        }
+    }
+}

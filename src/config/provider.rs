@@ -1,0 +1,210 @@
+//! `[provider.NAME]`: as typed and as resolved.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use super::choice::ProviderWord;
+use super::resolve::Resolver;
+use super::secret::Secret;
+use super::settings::{Fault, Mode, ProviderKind, ProviderSettings, SandboxFaults, SandboxSettings};
+use super::table::{Given, Place, Table};
+use super::value::{choice, duration, id, path};
+use crate::domain::id::{MerchantAccount, ProviderName};
+use crate::provider::PartialCapture;
+
+#[derive(Debug)]
+pub(super) struct ProviderTable {
+    /// `None` if the name cannot be one; that is reported.
+    name: Option<ProviderName>,
+    place: Place,
+    kind: Given<ProviderWord>,
+    merchant_account: Given<MerchantAccount>,
+    file: Given<PathBuf>,
+    api_key: Given<Secret>,
+    timeout: Given<Duration>,
+    authorisation_valid: Given<Duration>,
+    confirm_after: Given<Duration>,
+    partial_capture: Given<PartialCapture>,
+    faults: FaultsTable,
+}
+
+#[derive(Debug)]
+struct FaultsTable {
+    capture: Given<Fault>,
+    refund: Given<Fault>,
+    release: Given<Fault>,
+}
+
+/// The ledger's file, which no sandbox may share.
+#[derive(Debug)]
+pub(super) struct LedgerFile<'a> {
+    pub(super) path: &'a Path,
+    pub(super) place: Option<&'a Place>,
+}
+
+/// The accounts that have a provider already: two providers in one account would count the same money twice.
+#[derive(Debug, Default)]
+pub(super) struct SandboxAccounts {
+    taken: Vec<(PathBuf, MerchantAccount, ProviderName)>,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// 28 days: how long the usual card scheme keeps an authorisation.
+const AUTHORISATION_VALID: Duration = Duration::from_hours(28 * 24);
+
+impl ProviderTable {
+    pub(super) fn read(name: &str, table: &mut Table<'_, '_>) -> Self {
+        let folder = table.reading().folder.as_path();
+        let place = table.place().clone();
+        let name = ProviderName::parse(name);
+        if let Err(error) = &name {
+            table.reading().problem_at(&place, &error.to_string());
+        }
+        Self {
+            name: name.ok(),
+            place,
+            kind: table.take("kind", choice),
+            merchant_account: table.require(
+                "merchant_account",
+                "the account at the provider that is paid out together, as its reports name it",
+                id(MerchantAccount::parse),
+            ),
+            file: table.take("file", path(folder)),
+            api_key: table.secret("api_key"),
+            timeout: table.take("timeout", duration(SECOND)),
+            authorisation_valid: table.take("authorisation_valid", duration(SECOND)),
+            confirm_after: table.take("confirm_after", duration(Duration::ZERO)),
+            partial_capture: table.take("partial_capture", choice),
+            faults: table.table("faults", |faults| FaultsTable {
+                capture: faults.take("capture", choice),
+                refund: faults.take("refund", choice),
+                release: faults.take("release", choice),
+            }),
+        }
+    }
+
+    /// `None` only after a problem was reported.
+    pub(super) fn resolve(
+        self,
+        mode: Mode,
+        ledger: &LedgerFile<'_>,
+        accounts: &mut SandboxAccounts,
+        all: &mut Resolver<'_, '_>,
+    ) -> Option<ProviderSettings> {
+        let Self {
+            name,
+            place,
+            kind,
+            merchant_account,
+            file,
+            api_key,
+            timeout,
+            authorisation_valid,
+            confirm_after,
+            partial_capture,
+            faults,
+        } = self;
+        let table = place.key();
+        let kind_place = kind.as_ref().map_or(&place, |typed| &typed.place).clone();
+        match all.or(&table, "kind", kind, ProviderWord::Sandbox) {
+            ProviderWord::Sandbox => refuse_live_sandbox(mode, &kind_place, all),
+        }
+        let account_place = merchant_account.as_ref().map_or(&place, |typed| &typed.place).clone();
+        let merchant_account = all.without_default(merchant_account);
+        let file_place = file.as_ref().map(|typed| typed.place.clone());
+        let file = all.or(&table, "file", file, all.reading.folder.join("sandbox.db"));
+        if same_file(&file, ledger.path) {
+            let place = file_place.as_ref().or(ledger.place).unwrap_or(&place);
+            all.reading.problem_at(place, "the sandbox and the ledger cannot share one file");
+        }
+        let api_key = all.without_default(api_key);
+        let timeout = all.or(&table, "timeout", timeout, Duration::from_secs(30));
+        let authorisation_valid = all.or(&table, "authorisation_valid", authorisation_valid, AUTHORISATION_VALID);
+        let confirm_after = all.or(&table, "confirm_after", confirm_after, Duration::ZERO);
+        let partial_capture = all.or(&table, "partial_capture", partial_capture, PartialCapture::Many);
+        let faults = faults.resolve(all);
+        let (name, merchant_account) = (name?, merchant_account?);
+        accounts.claim(&file, &merchant_account, &name, &account_place, all);
+        let kind = ProviderKind::Sandbox(SandboxSettings { file, api_key, confirm_after, partial_capture, faults });
+        Some(ProviderSettings { name, merchant_account, kind, timeout, authorisation_valid })
+    }
+}
+
+impl SandboxAccounts {
+    fn claim(
+        &mut self,
+        file: &Path,
+        account: &MerchantAccount,
+        name: &ProviderName,
+        place: &Place,
+        all: &Resolver<'_, '_>,
+    ) {
+        let same =
+            |(other, its, _): &&(PathBuf, MerchantAccount, ProviderName)| its == account && same_file(other, file);
+        if let Some((_, _, other)) = self.taken.iter().find(same) {
+            let why = format!(
+                "the provider `{other}` has this account in the same sandbox file; give one of them another account or `file`"
+            );
+            all.reading.problem_at(place, &why);
+        }
+        self.taken.push((file.to_owned(), account.clone(), name.clone()));
+    }
+}
+
+/// Rule 8: a simulator that "captures" in live mode would book money nobody took.
+fn refuse_live_sandbox(mode: Mode, place: &Place, all: &Resolver<'_, '_>) {
+    if mode == Mode::Live {
+        all.reading.problem_at(
+            place,
+            "a sandbox moves no money, so it cannot stand in a configuration with `mode = \"live\"`",
+        );
+    }
+}
+
+/// Whether two paths mean one file, also when it does not exist yet.
+fn same_file(one: &Path, other: &Path) -> bool {
+    let existing = |path: &Path| path.canonicalize().unwrap_or_else(|_| without_dots(path));
+    without_dots(one) == without_dots(other) || existing(one) == existing(other)
+}
+
+fn without_dots(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => clean.push(component),
+        }
+    }
+    clean
+}
+
+impl FaultsTable {
+    fn resolve(self, all: &mut Resolver<'_, '_>) -> SandboxFaults {
+        let Self { capture, refund, release } = self;
+        SandboxFaults {
+            capture: all.without_default(capture),
+            refund: all.without_default(refund),
+            release: all.without_default(release),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_under_two_names_is_one_file() {
+        assert!(same_file(Path::new("/a/b.db"), Path::new("/a/./c/../b.db")));
+        assert!(!same_file(Path::new("/a/b.db"), Path::new("/a/c.db")));
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(same_file(&file, &link));
+    }
+}

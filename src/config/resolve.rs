@@ -1,0 +1,232 @@
+//! From what was typed to what holds: defaults, inheritance and the rules between settings.
+//!
+//! Every table is taken apart field by field, so a key that is read but not resolved does not compile.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::choice::{ErpFaultWord, TransportWord};
+use super::file::{AccountsTable, ErpTable, File, MailTable, ShopTable};
+use super::problem::Position;
+use super::provider::ProviderTable;
+use super::settings::{ErpKind, ErpSettings, MailSettings, MailTransport, Mode, ProviderSettings, Settings};
+use super::table::{Given, Place, Reading, Typed, dotted};
+use super::toml_text::TomlText;
+use super::{method, provider, task};
+use crate::domain::booking::Accounts;
+use crate::domain::id::{Company, CustomerNumber, IdError, ProviderName, ShopName};
+
+/// One line of `check --show`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownSetting {
+    /// Dotted.
+    pub key: String,
+    /// As TOML text; of a secret its source only.
+    pub value: String,
+    /// `default`, `file line 14`, or `task_defaults (line 12)` where it was inherited.
+    pub source: String,
+}
+
+/// A value that holds, and where it was typed; `None` is the built-in default.
+#[derive(Debug, Clone)]
+pub(super) struct Resolved<T> {
+    pub(super) value: T,
+    pub(super) place: Option<Place>,
+}
+
+/// What resolving needs and gathers.
+#[derive(Debug)]
+pub(super) struct Resolver<'r, 's> {
+    pub(super) reading: &'r Reading<'s>,
+    shown: Vec<ShownSetting>,
+}
+
+impl<T> Resolved<T> {
+    pub(super) fn builtin(value: T) -> Self {
+        Self { value, place: None }
+    }
+
+    /// What was typed goes before what is inherited.
+    pub(super) fn overlaid(&self, given: Given<T>) -> Self
+    where
+        T: Clone,
+    {
+        match given {
+            Some(Typed { value, place }) => Self { value, place: Some(place) },
+            None => self.clone(),
+        }
+    }
+}
+
+impl<'r, 's> Resolver<'r, 's> {
+    pub(super) fn new(reading: &'r Reading<'s>) -> Self {
+        Self { reading, shown: Vec::new() }
+    }
+
+    /// Takes a setting of its own table with its default, and notes it for display.
+    pub(super) fn or<T: TomlText>(&mut self, table: &str, name: &str, given: Given<T>, default: T) -> T {
+        let resolved = match given {
+            Some(Typed { value, place }) => Resolved { value, place: Some(place) },
+            None => Resolved::builtin(default),
+        };
+        self.note(table, name, resolved)
+    }
+
+    /// A setting that has no default.
+    pub(super) fn without_default<T: TomlText>(&mut self, given: Given<T>) -> Option<T> {
+        let Typed { value, place } = given?;
+        let (table, name) = (place.table.clone(), place.name.clone());
+        Some(self.note(&table, &name, Resolved { value, place: Some(place) }))
+    }
+
+    /// Notes a setting for display.
+    pub(super) fn note<T: TomlText>(&mut self, table: &str, name: &str, resolved: Resolved<T>) -> T {
+        let Resolved { value, place } = resolved;
+        let source = Source { shown_in: table, place: place.as_ref() }.to_string();
+        self.shown.push(ShownSetting { key: dotted(table, name), value: value.toml_text(), source });
+        value
+    }
+
+    /// All settings in the order of the reference file.
+    pub(super) fn into_shown(self) -> Vec<ShownSetting> {
+        self.shown
+    }
+}
+
+/// Where a setting came from, in words.
+struct Source<'a> {
+    shown_in: &'a str,
+    place: Option<&'a Place>,
+}
+
+impl fmt::Display for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            None => f.write_str("default"),
+            Some(place) if place.table == self.shown_in => write!(f, "file line {}", place.position.line),
+            Some(place) => write!(f, "{} (line {})", place.table, place.position.line),
+        }
+    }
+}
+
+/// Settles every setting. The error can only come from a built-in identifier and so is a bug; what is wrong with the
+/// file itself goes to the reading.
+pub(super) fn resolve(
+    file: File,
+    config_path: PathBuf,
+    reading: &Reading<'_>,
+) -> Result<(Settings, Vec<ShownSetting>), IdError> {
+    let File {
+        mode,
+        ledger,
+        log_dir,
+        time_zone,
+        allow_network_filesystem,
+        shop,
+        mail,
+        accounts,
+        erp,
+        providers,
+        method_defaults,
+        methods,
+        task_defaults,
+        tasks,
+    } = file;
+    let ledger_place = ledger.as_ref().map(|typed| typed.place.clone());
+    let mut resolver = Resolver::new(reading);
+    let all = &mut resolver;
+    let mode = all.or("", "mode", mode, Mode::Test);
+    let ledger = all.or("", "ledger", ledger, reading.folder.join("payjournal.db"));
+    let log_dir = all.or("", "log_dir", log_dir, reading.folder.join("logs"));
+    let time_zone = all.or("", "time_zone", time_zone, Tz::UTC);
+    let allow_network_filesystem = all.or("", "allow_network_filesystem", allow_network_filesystem, false);
+    let shop = resolve_shop(shop, all)?;
+    let mail = resolve_mail(mail, all);
+    let accounts = resolve_accounts(accounts, all);
+    let erp = resolve_erp(erp, all)?;
+    let ledger_file = provider::LedgerFile { path: &ledger, place: ledger_place.as_ref() };
+    let providers = resolve_providers(providers, mode, &ledger_file, all);
+    let (default_method, methods) = method::resolve_all(method_defaults, methods, all);
+    let tasks = task::resolve_all(task_defaults, tasks, all);
+    let settings = Settings {
+        config_path,
+        mode,
+        ledger,
+        allow_network_filesystem,
+        log_dir,
+        time_zone,
+        shop,
+        mail,
+        accounts,
+        erp,
+        providers,
+        methods,
+        default_method,
+        tasks,
+    };
+    Ok((settings, resolver.into_shown()))
+}
+
+fn resolve_shop(table: ShopTable, all: &mut Resolver<'_, '_>) -> Result<ShopName, IdError> {
+    let ShopTable { name } = table;
+    Ok(all.or("shop", "name", name, ShopName::parse("webshop")?))
+}
+
+fn resolve_mail(table: MailTable, all: &mut Resolver<'_, '_>) -> MailSettings {
+    let MailTable { transport, maildir, from, administrator, payment_notifications } = table;
+    let transport = all.or("mail", "transport", transport, TransportWord::File);
+    let maildir = all.or("mail", "maildir", maildir, all.reading.folder.join("mail"));
+    let from = all.or("mail", "from", from, "payjournal@localhost".to_owned());
+    let administrator = all.or("mail", "administrator", administrator, vec!["administrator@localhost".to_owned()]);
+    let payment_notifications = all.or("mail", "payment_notifications", payment_notifications, administrator.clone());
+    let transport = match transport {
+        TransportWord::File => MailTransport::File { maildir },
+        TransportWord::None => MailTransport::None,
+    };
+    MailSettings { transport, from, administrator, payment_notifications }
+}
+
+fn resolve_accounts(table: AccountsTable, all: &mut Resolver<'_, '_>) -> Accounts {
+    let AccountsTable { clearing, receivables, prepayments } = table;
+    let mut account = |name, given, default: &str| all.or("accounts", name, given, default.to_owned());
+    Accounts {
+        clearing: account("clearing", clearing, "Assets:PSP:{provider}:{merchant_account}:{currency}"),
+        receivables: account("receivables", receivables, "Assets:Receivables:{customer}"),
+        prepayments: account("prepayments", prepayments, "Liabilities:Prepayments:{customer}"),
+    }
+}
+
+fn resolve_erp(table: ErpTable, all: &mut Resolver<'_, '_>) -> Result<ErpSettings, IdError> {
+    let ErpTable { kind, company, default_customer, fault } = table;
+    Ok(ErpSettings {
+        kind: all.or("erp", "kind", kind, ErpKind::Local),
+        company: all.or("erp", "company", company, Company::parse("main")?),
+        default_customer: all.or("erp", "default_customer", default_customer, CustomerNumber::parse("CASH")?),
+        unreachable: all.without_default(fault) == Some(ErpFaultWord::Unreachable),
+    })
+}
+
+fn resolve_providers(
+    tables: Vec<ProviderTable>,
+    mode: Mode,
+    ledger: &provider::LedgerFile<'_>,
+    all: &mut Resolver<'_, '_>,
+) -> BTreeMap<ProviderName, ProviderSettings> {
+    if tables.is_empty() && !all.reading.is_wrong("provider") {
+        all.reading.problem(
+            Position::START,
+            "provider",
+            "no payment provider is configured; add a table such as `[provider.psp]` with its `merchant_account`",
+        );
+    }
+    let mut accounts = provider::SandboxAccounts::default();
+    tables
+        .into_iter()
+        .filter_map(|table| table.resolve(mode, ledger, &mut accounts, all))
+        .map(|provider| (provider.name.clone(), provider))
+        .collect()
+}

@@ -1,0 +1,235 @@
+//! The settings as resolved: every default filled in, every reference checked. What was typed is in `file`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use crate::domain::booking::Accounts;
+use crate::domain::id::{Company, CustomerNumber, MerchantAccount, MethodName, ProviderName, ShopName};
+use crate::domain::schedule::Schedule;
+use crate::provider::PartialCapture;
+
+/// Whether money is real. A ledger is bound to one of the two (rule 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Test,
+    Live,
+}
+
+/// Everything one run needs to know, read once at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The file the settings came from; relative paths in it start at its folder.
+    pub config_path: PathBuf,
+    pub mode: Mode,
+    pub ledger: PathBuf,
+    pub allow_network_filesystem: bool,
+    pub log_dir: PathBuf,
+    /// The zone of posting dates (rule 18) and of `run_time`.
+    pub time_zone: Tz,
+    pub shop: ShopName,
+    pub mail: MailSettings,
+    pub accounts: Accounts,
+    pub erp: ErpSettings,
+    pub providers: BTreeMap<ProviderName, ProviderSettings>,
+    pub methods: BTreeMap<MethodName, MethodSettings>,
+    /// What holds for a payment method without a table of its own.
+    pub default_method: MethodSettings,
+    pub tasks: BTreeMap<TaskName, TaskSettings>,
+}
+
+/// The tasks cron runs, in the order in which a night runs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskName {
+    SyncPayments,
+    Capture,
+    Refunds,
+    SyncJournals,
+}
+
+#[derive(Debug, Clone)]
+pub struct TaskSettings {
+    pub run_on_schedule: bool,
+    /// Interval and fixed time exclude each other.
+    pub schedule: Schedule,
+    pub mail_on_failure: bool,
+    /// After how many unreachable runs (exit 5) in a row one failure mail goes out (rule 26).
+    pub mail_after_failed_runs: u32,
+    /// Log files kept for this task, the current one included; at least 1.
+    pub max_archived_logs: u32,
+    /// Cases handled in one batch; a run goes on until no batch is left.
+    pub batch_size: u32,
+    /// Calls in flight at the same time; at least 1.
+    pub concurrency: u32,
+    /// Days without success after which the administrator gets one error notification.
+    pub error_notification_after_days: u32,
+    /// Days in the same status after which an operation or payment is no longer checked.
+    pub transaction_valid_days: u32,
+    /// First wait between two runs' attempts at one operation; doubles up to `retry_interval_max`.
+    pub retry_interval: Duration,
+    pub retry_interval_max: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct MailSettings {
+    pub transport: MailTransport,
+    pub from: String,
+    /// Receives "capture done", "refund done", "released", error notifications and failed tasks.
+    pub administrator: Vec<String>,
+    /// Receives "cannot be captured" and "cannot be refunded"; the administrator's addresses unless given.
+    pub payment_notifications: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub enum MailTransport {
+    /// RFC 5322 messages in a maildir.
+    File { maildir: PathBuf },
+    /// No mail is written at all.
+    None,
+}
+
+#[derive(Debug, Clone)]
+pub struct ErpSettings {
+    pub kind: ErpKind,
+    pub company: Company,
+    /// Books money of orders that name no customer.
+    pub default_customer: CustomerNumber,
+    /// Pretends that the ERP is down, to rehearse what happens then.
+    pub unreachable: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErpKind {
+    /// Documents come in by import, the books are the ledger's journals.
+    Local,
+}
+
+#[derive(Debug, Clone)]
+pub struct ProviderSettings {
+    pub name: ProviderName,
+    pub merchant_account: MerchantAccount,
+    pub kind: ProviderKind,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// How long a payment stays authorised if the PSP names no deadline; past it we still try, and warn (rule 13).
+    pub authorisation_valid: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub enum ProviderKind {
+    Sandbox(SandboxSettings),
+}
+
+/// The PSP simulator: its own file and what it is told to do wrong.
+#[derive(Debug, Clone)]
+pub struct SandboxSettings {
+    pub file: PathBuf,
+    /// The first key a sandbox file sees is the only one it accepts from then on; none = open to everyone.
+    pub api_key: Option<super::secret::Secret>,
+    /// A capture or refund is confirmed this long after it was accepted; zero = at once.
+    pub confirm_after: Duration,
+    /// What it can do with a part of an authorisation (rule 11).
+    pub partial_capture: PartialCapture,
+    pub faults: SandboxFaults,
+}
+
+/// Faults for every call of a kind. A magic order reference does the same for one payment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SandboxFaults {
+    pub capture: Option<Fault>,
+    pub refund: Option<Fault>,
+    pub release: Option<Fault>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The first try is not carried out and not answered.
+    TimeoutBefore,
+    /// The first try is carried out but not answered.
+    TimeoutAfter,
+    /// The first try is answered with HTTP 500 and not carried out.
+    ServerError,
+    /// The first try is answered with HTTP 429 and `Retry-After`.
+    TooManyRequests,
+    /// Always refused.
+    Refuse,
+    /// The authorisation has expired.
+    Expire,
+    /// Not reachable at all.
+    Unreachable,
+    /// Accepted, confirmed a day later.
+    ConfirmLate,
+    /// Accepted, and failed a day later.
+    FailLate,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one switch of the file, and they are independent of one another"
+)]
+pub struct MethodSettings {
+    pub strategy: CaptureStrategy,
+    pub allow_partial_capture: bool,
+    /// With a PSP that lets the rest of an authorisation lapse after one partial capture: do it all the same.
+    pub accept_losing_remainder: bool,
+    pub allow_refund: bool,
+    /// Give the rest back when the order is fully invoiced and captured; on cancellation it is always given back.
+    pub release_after_full_invoice: bool,
+}
+
+/// What triggers a capture (domain 1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureStrategy {
+    /// The posted invoice; the default.
+    Invoice,
+    /// The posted shipment; its amount comes with it.
+    Shipment,
+    /// As soon as the payment is authorised.
+    Immediate,
+    /// This many days after the authorisation.
+    Delay { days: u32 },
+    /// The PSP captures by itself; we only observe.
+    Automatic,
+    /// A person captures in the PSP's back office; we only observe.
+    Manual,
+}
+
+impl Settings {
+    /// The settings of a payment method, or the defaults where it has no table.
+    pub fn method(&self, name: &MethodName) -> &MethodSettings {
+        self.methods.get(name).unwrap_or(&self.default_method)
+    }
+}
+
+impl TaskName {
+    pub const ALL: [Self; 4] = [Self::SyncPayments, Self::Capture, Self::Refunds, Self::SyncJournals];
+
+    /// As typed on the command line and in `[task.NAME]`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SyncPayments => "sync-payments",
+            Self::Capture => "capture",
+            Self::Refunds => "refunds",
+            Self::SyncJournals => "sync-journals",
+        }
+    }
+}
+
+impl std::fmt::Display for TaskName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Live => "live",
+        }
+    }
+}

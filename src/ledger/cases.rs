@@ -1,0 +1,271 @@
+//! What each task looks at: one case at a time, in the order of a key, a batch per query.
+
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+
+use super::row::{Columns, time_text};
+use super::{
+    BookedJournal, Ledger, LedgerError, QueuedMail, Result, documents, journals, mails, movements, operations, orders,
+    payments,
+};
+use crate::domain::document::{Document, DocumentKind};
+use crate::domain::id::{DocumentId, JournalId, MailId, MovementId, OrderId, PaymentId};
+use crate::domain::money::Amount;
+use crate::domain::movement::Movement;
+use crate::domain::order::Order;
+use crate::domain::payment::Payment;
+use crate::operation::Operation;
+
+/// The ledger rows one case stands for: exceptions its plan raised are looked up by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scope {
+    pub order: Option<OrderId>,
+    pub document: Option<DocumentId>,
+    pub payment: Option<PaymentId>,
+}
+
+/// An order with everything that decides what may be captured for it.
+#[derive(Debug, Clone)]
+pub struct CaptureCase {
+    pub order: Order,
+    /// Oldest first.
+    pub payments: Vec<Payment>,
+    /// In the order posted.
+    pub documents: Vec<Document>,
+    /// All captures, refunds and releases of these payments.
+    pub operations: Vec<Operation>,
+    pub movements: Vec<Movement>,
+    /// Documents a payment of their own is paying right now, with its transaction id.
+    pub being_paid: Vec<(DocumentId, String)>,
+}
+
+/// A posted credit note with what was paid for its invoice.
+#[derive(Debug, Clone)]
+pub struct RefundCase {
+    pub note: Document,
+    pub invoice: Option<Document>,
+    /// Oldest first.
+    pub captures: Vec<TiedCapture>,
+    /// Refunds of these payments, for this and other credit notes of the invoice.
+    pub operations: Vec<Operation>,
+    /// The credit notes of the invoice, this one included.
+    pub siblings: Vec<DocumentId>,
+}
+
+/// The part of a payment's captures that paid one invoice.
+#[derive(Debug, Clone)]
+pub struct TiedCapture {
+    pub movement: MovementId,
+    pub payment: Payment,
+    pub tied: Amount,
+}
+
+/// A journal the ERP has not confirmed.
+#[derive(Debug, Clone)]
+pub struct JournalCase {
+    pub journal: BookedJournal,
+    pub booked_at: DateTime<Utc>,
+    pub operations: Vec<Operation>,
+    /// What was last said about it.
+    pub note: String,
+}
+
+/// A payment the PSP may still change its mind about.
+#[derive(Debug, Clone)]
+pub struct PaymentCase {
+    pub payment: Payment,
+    pub order: Option<Order>,
+    pub operations: Vec<Operation>,
+    pub movements: Vec<Movement>,
+}
+
+/// A mail that is not known to be delivered.
+#[derive(Debug, Clone)]
+pub struct MailCase {
+    pub mail: QueuedMail,
+    pub operations: Vec<Operation>,
+}
+
+impl Ledger {
+    /// Orders with something authorised, with captured money an invoice may take, or with an exception to look at again.
+    pub fn capture_orders(&self, after: OrderId, limit: u32) -> Result<Vec<OrderId>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT o.id FROM orders o
+             WHERE o.id > ?1 AND o.terms <> 'on_account' AND (
+               EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.status = 'authorised')
+               OR EXISTS (SELECT 1 FROM exceptions e WHERE e.order_id = o.id AND e.task = 'capture' AND e.state <> 'resolved')
+               OR (EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind = 'invoice')
+                   AND EXISTS (SELECT 1 FROM payments p JOIN movements m ON m.payment_id = p.id
+                               JOIN journals j ON j.movement_id = m.id AND j.kind = 'prepayment' AND j.direction = 'original'
+                               WHERE p.order_id = o.id
+                                 AND m.amount_minor > (SELECT ifnull(sum(CASE t.direction WHEN 'original' THEN t.amount_minor ELSE -t.amount_minor END), 0)
+                                                       FROM journals t WHERE t.movement_id = m.id AND t.document_id IS NOT NULL))))
+             ORDER BY o.id LIMIT ?2",
+        )?;
+        statement.query_and_then((after.0, limit), |row| row.id("id", OrderId))?.collect()
+    }
+
+    pub fn capture_case(&self, id: OrderId) -> Result<CaptureCase> {
+        let connection = &self.connection;
+        let payments = payments::of_order(connection, id)?;
+        let documents = documents::of_order(connection, id)?;
+        let mut operations = Vec::new();
+        let mut movements = Vec::new();
+        for payment in &payments {
+            operations.extend(psp_operations(connection, payment.id)?);
+            movements.extend(movements::of_payment(connection, payment.id)?);
+        }
+        let mut being_paid = Vec::new();
+        for document in &documents {
+            if let Some(transaction) = documents::is_being_paid(connection, document)? {
+                being_paid.push((document.id, transaction));
+            }
+        }
+        Ok(CaptureCase {
+            order: orders::order(connection, id)?,
+            payments,
+            documents,
+            operations,
+            movements,
+            being_paid,
+        })
+    }
+
+    /// Credit notes with something open, and those with an exception to look at again.
+    pub fn refund_notes(&self, after: DocumentId, limit: u32) -> Result<Vec<DocumentId>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT d.id FROM documents d
+             WHERE d.id > ?1 AND d.kind = 'credit_note' AND (
+               d.total_minor > d.paid_elsewhere_minor
+                 + (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+                    FROM journals j WHERE j.document_id = d.id)
+               OR EXISTS (SELECT 1 FROM exceptions e WHERE e.document_id = d.id AND e.task = 'refunds' AND e.state <> 'resolved'))
+             ORDER BY d.id LIMIT ?2",
+        )?;
+        statement.query_and_then((after.0, limit), |row| row.id("id", DocumentId))?.collect()
+    }
+
+    pub fn refund_case(&self, id: DocumentId) -> Result<RefundCase> {
+        let connection = &self.connection;
+        let note = documents::document(connection, id)?;
+        let invoice = match &note.references {
+            Some(number) => documents::invoice_numbered(connection, number, Some(&note.company))?,
+            None => None,
+        };
+        let captures = match &invoice {
+            Some(invoice) => tied_captures(connection, invoice)?,
+            None => Vec::new(),
+        };
+        let mut operations = Vec::new();
+        for payment in captures.iter().map(|capture| capture.payment.id).collect::<std::collections::BTreeSet<_>>() {
+            operations.extend(psp_operations(connection, payment)?);
+        }
+        let siblings = match &note.references {
+            Some(number) => documents::list(
+                connection,
+                "WHERE d.kind = 'credit_note' AND d.references_number = ?1 AND d.company = ?2 ORDER BY d.id",
+                (number.as_str(), note.company.as_str()),
+            )?,
+            None => Vec::new(),
+        };
+        let siblings = siblings.into_iter().map(|document| document.id).collect();
+        Ok(RefundCase { note, invoice, captures, operations, siblings })
+    }
+
+    /// Journals without a confirmed delivery, in the order booked.
+    pub fn undelivered_journals(&self, after: JournalId, limit: u32) -> Result<Vec<JournalId>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT j.id FROM journals j
+             WHERE j.id > ?1 AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.journal_id = j.id AND o.state = 'confirmed')
+             ORDER BY j.id LIMIT ?2",
+        )?;
+        statement.query_and_then((after.0, limit), |row| row.id("id", JournalId))?.collect()
+    }
+
+    pub fn journal_case(&self, id: JournalId) -> Result<JournalCase> {
+        let operations = operations::list(&self.connection, "WHERE journal_id = ?1 ORDER BY attempt", [id.0])?;
+        let note = match operations.last() {
+            Some(operation) => self.operation_note(operation.id)?,
+            None => String::new(),
+        };
+        let booked_at = self
+            .connection
+            .prepare_cached("SELECT booked_at FROM journals WHERE id = ?1")?
+            .query_row([id.0], |row| Ok(row.time("booked_at")))??;
+        Ok(JournalCase { journal: journals::journal(&self.connection, id)?, booked_at, operations, note })
+    }
+
+    /// Payments that are not final, or have an operation the PSP has not settled, and changed less than their validity ago.
+    pub fn open_payments(&self, after: PaymentId, limit: u32, not_before: DateTime<Utc>) -> Result<Vec<PaymentId>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT p.id FROM payments p
+             WHERE p.id > ?1 AND p.status_since > ?3 AND (
+               p.status IN ('open', 'pending', 'authorised')
+               OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.state IN ('accepted', 'unknown', 'given_up')
+                            AND o.kind IN ('capture', 'refund', 'release')))
+             ORDER BY p.id LIMIT ?2",
+        )?;
+        statement.query_and_then((after.0, limit, time_text(not_before)), |row| row.id("id", PaymentId))?.collect()
+    }
+
+    pub fn payment_case(&self, id: PaymentId) -> Result<PaymentCase> {
+        let connection = &self.connection;
+        let payment = payments::payment(connection, id)?;
+        Ok(PaymentCase {
+            order: payment.order.map(|order| orders::order(connection, order)).transpose()?,
+            operations: psp_operations(connection, id)?,
+            movements: movements::of_payment(connection, id)?,
+            payment,
+        })
+    }
+
+    pub fn undelivered_mails(&self, after: MailId, limit: u32) -> Result<Vec<MailId>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT m.id FROM mails m
+             WHERE m.id > ?1 AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.mail_id = m.id AND o.state = 'confirmed')
+             ORDER BY m.id LIMIT ?2",
+        )?;
+        statement.query_and_then((after.0, limit), |row| row.id("id", MailId))?.collect()
+    }
+
+    pub fn mail_case(&self, id: MailId) -> Result<MailCase> {
+        Ok(MailCase {
+            mail: mail(&self.connection, id)?,
+            operations: operations::list(&self.connection, "WHERE mail_id = ?1 ORDER BY attempt", [id.0])?,
+        })
+    }
+}
+
+pub(super) fn mail(connection: &Connection, id: MailId) -> Result<QueuedMail> {
+    let mut statement = connection.prepare_cached("SELECT * FROM mails WHERE id = ?1")?;
+    let mut found = statement.query_and_then([id.0], mails::from_row)?;
+    found.next().unwrap_or_else(|| Err(LedgerError::NotFound { what: format!("mail {id}") }))
+}
+
+fn psp_operations(connection: &Connection, payment: PaymentId) -> Result<Vec<Operation>> {
+    operations::list(
+        connection,
+        "WHERE payment_id = ?1 AND kind IN ('capture', 'refund', 'release') ORDER BY id",
+        [payment.0],
+    )
+}
+
+/// The captures an invoice was paid by, oldest first, each with the part that paid it.
+fn tied_captures(connection: &Connection, invoice: &Document) -> Result<Vec<TiedCapture>> {
+    debug_assert_eq!(invoice.kind, DocumentKind::Invoice);
+    let mut statement = connection.prepare_cached(
+        "SELECT m.id, m.payment_id, m.currency,
+                sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END) AS tied_minor
+         FROM journals j JOIN movements m ON m.id = j.movement_id
+         WHERE j.document_id = ?1 AND m.kind = 'capture'
+         GROUP BY m.id HAVING tied_minor > 0 ORDER BY m.occurred_at, m.id",
+    )?;
+    let rows = statement.query_and_then([invoice.id.0], |row| {
+        Ok::<_, LedgerError>((row.id("id", MovementId)?, row.id("payment_id", PaymentId)?, row.amount("tied_minor")?))
+    })?;
+    rows.map(|row| {
+        let (movement, payment, tied) = row?;
+        Ok(TiedCapture { movement, payment: payments::payment(connection, payment)?, tied })
+    })
+    .collect()
+}

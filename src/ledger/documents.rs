@@ -1,0 +1,104 @@
+//! Documents in the ledger, with what our journals have paid of them.
+
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+
+use super::row::Columns;
+use super::{Ledger, LedgerError, Result};
+use crate::domain::document::{Document, DocumentKind};
+use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId};
+
+/// A shipment carries no journal: what was captured for it counts at once.
+const SELECT: &str = "
+    SELECT d.*,
+      CASE d.kind WHEN 'shipment'
+        THEN (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
+                WHERE o.document_id = d.id AND o.kind = 'capture' AND o.state = 'confirmed')
+        ELSE (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+                FROM journals j WHERE j.document_id = d.id) END AS booked_minor,
+      CASE d.kind WHEN 'shipment'
+        THEN (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
+                WHERE o.document_id = d.id AND o.kind = 'capture' AND o.state = 'confirmed')
+        ELSE (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+                FROM journals j JOIN operations o ON o.journal_id = j.id AND o.state = 'confirmed'
+                WHERE j.document_id = d.id) END AS delivered_minor,
+      (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
+         WHERE o.document_id = d.id AND o.kind IN ('capture', 'refund')
+           AND o.state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')) AS in_flight_minor
+    FROM documents d ";
+
+impl Ledger {
+    pub fn document(&self, id: DocumentId) -> Result<Document> {
+        document(&self.connection, id)
+    }
+
+    pub fn documents_of_order(&self, order: OrderId) -> Result<Vec<Document>> {
+        of_order(&self.connection, order)
+    }
+
+    /// Documents of any company and kind with this number.
+    pub fn documents_numbered(&self, number: &str) -> Result<Vec<Document>> {
+        list(&self.connection, "WHERE d.number = ?1 ORDER BY d.id", [number])
+    }
+}
+
+pub(super) fn document(connection: &Connection, id: DocumentId) -> Result<Document> {
+    list(connection, "WHERE d.id = ?1", [id.0])?
+        .pop()
+        .ok_or_else(|| LedgerError::NotFound { what: format!("document {id}") })
+}
+
+/// In the order in which they were posted.
+pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Document>> {
+    list(connection, "WHERE d.order_id = ?1 ORDER BY d.posted_on, d.number", [order.0])
+}
+
+/// The invoice with this number: of the same company where there is a choice.
+pub(super) fn invoice_numbered(
+    connection: &Connection,
+    number: &DocumentNumber,
+    company: Option<&Company>,
+) -> Result<Option<Document>> {
+    let found = list(
+        connection,
+        "WHERE d.kind = 'invoice' AND d.number = ?1 AND (?2 IS NULL OR d.company = ?2) ORDER BY d.id LIMIT 1",
+        (number.as_str(), company.map(Company::as_str)),
+    )?;
+    Ok(found.into_iter().next())
+}
+
+/// Whether the customer is paying the document by a payment of its own right now (trap T12).
+pub(super) fn is_being_paid(connection: &Connection, document: &Document) -> Result<Option<String>> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT transaction_id FROM payments
+             WHERE pays <> '' AND status IN ('pending', 'authorised')
+               AND instr(';' || pays || ';', ';' || ?1 || ';') > 0
+             LIMIT 1",
+        )?
+        .query_row([document.number.as_str()], |row| row.get(0))
+        .optional()?)
+}
+
+pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params) -> Result<Vec<Document>> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} {tail}"))?;
+    statement.query_and_then(parameters, from_row)?.collect()
+}
+
+fn from_row(row: &Row<'_>) -> Result<Document> {
+    let references: Option<String> = row.plain("references_number")?;
+    Ok(Document {
+        id: row.id("id", DocumentId)?,
+        company: row.named("company", Company::parse)?,
+        kind: row.choice("kind", DocumentKind::parse)?,
+        number: row.named("number", DocumentNumber::parse)?,
+        order: row.optional_id("order_id", OrderId)?,
+        bill_to: row.named("bill_to", CustomerNumber::parse)?,
+        total: row.amount("total_minor")?,
+        paid_elsewhere: row.amount("paid_elsewhere_minor")?,
+        references: references.as_deref().map(DocumentNumber::parse).transpose()?,
+        posted_on: row.day("posted_on")?,
+        booked: row.amount("booked_minor")?,
+        delivered: row.amount("delivered_minor")?,
+        in_flight: row.amount("in_flight_minor")?,
+    })
+}

@@ -1,0 +1,143 @@
+//! Exceptions: each open one stands once, however many runs see it.
+
+use chrono::{DateTime, Utc};
+use rusqlite::OptionalExtension;
+use serde::Serialize;
+
+use super::row::{Columns, time_text};
+use super::{Ledger, Result, Writer};
+use crate::domain::exception::{ExceptionDraft, ExceptionKind};
+use crate::domain::id::{ExceptionId, OperationId, OrderId, RunId};
+use crate::domain::letter::Letter;
+
+/// An exception that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenException {
+    pub id: ExceptionId,
+    pub kind: ExceptionKind,
+    pub subject: String,
+    pub message: String,
+    pub acknowledged: bool,
+    pub raised_at: DateTime<Utc>,
+    pub operation: Option<OperationId>,
+    pub run: Option<RunId>,
+}
+
+impl Ledger {
+    pub fn open_exceptions(&self) -> Result<Vec<OpenException>> {
+        self.exceptions("WHERE state <> 'resolved' ORDER BY id", [])
+    }
+
+    pub fn exceptions_of_order(&self, order: OrderId) -> Result<Vec<OpenException>> {
+        self.exceptions("WHERE state <> 'resolved' AND order_id = ?1 ORDER BY id", [order.0])
+    }
+
+    pub fn exceptions_of_run(&self, run: RunId) -> Result<Vec<OpenException>> {
+        self.exceptions("WHERE run_id = ?1 ORDER BY id", [run.0])
+    }
+
+    fn exceptions(&self, tail: &str, parameters: impl rusqlite::Params) -> Result<Vec<OpenException>> {
+        let mut statement = self.connection.prepare_cached(&format!("SELECT * FROM exceptions {tail}"))?;
+        statement
+            .query_and_then(parameters, |row| {
+                Ok(OpenException {
+                    id: row.id("id", ExceptionId)?,
+                    kind: row.choice("kind", ExceptionKind::parse)?,
+                    subject: row.plain("subject")?,
+                    message: row.plain("message")?,
+                    acknowledged: row.plain::<String>("state")? == "acknowledged",
+                    raised_at: row.time("raised_at")?,
+                    operation: row.optional_id("operation_id", OperationId)?,
+                    run: row.optional_id("run_id", RunId)?,
+                })
+            })?
+            .collect()
+    }
+}
+
+impl Writer<'_> {
+    /// Raises an exception and, if it is new, queues the letter that tells of it. The letter's event counts how often the
+    /// same exception was raised and resolved before: each time is an event of its own.
+    pub fn raise_with(&self, draft: &ExceptionDraft, letter: Option<&Letter>, task: Option<&str>) -> Result<bool> {
+        let before: i64 = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM exceptions WHERE kind = ?1 AND subject = ?2")?
+            .query_row((draft.kind.as_str(), &draft.subject), |row| row.get(0))?;
+        let new = self.raise(draft, task)?;
+        if let (true, Some(letter)) = (new, letter) {
+            self.queue_letter(&Letter { event: format!("{}:{before}", letter.event), ..letter.clone() })?;
+        }
+        Ok(new)
+    }
+
+    /// Raises an exception. `true` if it is new; one that is open already only gets the newest message.
+    pub fn raise(&self, draft: &ExceptionDraft, task: Option<&str>) -> Result<bool> {
+        let open: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT id FROM exceptions WHERE kind = ?1 AND subject = ?2 AND state <> 'resolved'")?
+            .query_row((draft.kind.as_str(), &draft.subject), |row| row.get(0))
+            .optional()?;
+        if let Some(id) = open {
+            self.connection
+                .prepare_cached("UPDATE exceptions SET message = ?2 WHERE id = ?1 AND message <> ?2")?
+                .execute((id, &draft.message))?;
+            return Ok(false);
+        }
+        self.connection
+            .prepare_cached(
+                "INSERT INTO exceptions (kind, subject, message, state, order_id, payment_id, document_id, operation_id, task,
+                                         raised_at, run_id)
+                 VALUES (?1, ?2, ?3, 'open', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute((
+                draft.kind.as_str(),
+                &draft.subject,
+                &draft.message,
+                draft.about.order.map(|id| id.0),
+                draft.about.payment.map(|id| id.0),
+                draft.about.document.map(|id| id.0),
+                draft.about.operation.map(|id| id.0),
+                task,
+                time_text(self.now),
+                self.run.map(|run| run.0),
+            ))?;
+        Ok(true)
+    }
+
+    /// Resolves what a task's plan raised for an order or document earlier and no longer raises: its reason is gone.
+    pub fn resolve_gone(&self, task: &str, scope: &super::cases::Scope, still: &[ExceptionDraft]) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, kind, subject FROM exceptions WHERE task = ?1 AND state <> 'resolved'
+               AND ((?2 IS NOT NULL AND order_id = ?2) OR (?3 IS NOT NULL AND document_id = ?3)
+                 OR (?4 IS NOT NULL AND payment_id = ?4))",
+        )?;
+        let scoped = (task, scope.order.map(|id| id.0), scope.document.map(|id| id.0), scope.payment.map(|id| id.0));
+        let open: Vec<(i64, String, String)> = statement
+            .query_map(scoped, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (id, kind, subject) in open {
+            if !still.iter().any(|draft| draft.kind.as_str() == kind && draft.subject == subject) {
+                self.resolve(ExceptionId(id))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Resolves every open exception about an operation: it has gone through after all.
+    pub fn resolve_operation(&self, operation: OperationId) -> Result<()> {
+        self.connection
+            .prepare_cached("UPDATE exceptions SET state = 'resolved', resolved_at = ?2 WHERE operation_id = ?1 AND state <> 'resolved'")?
+            .execute((operation.0, time_text(self.now)))?;
+        Ok(())
+    }
+
+    pub fn resolve(&self, id: ExceptionId) -> Result<bool> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE exceptions SET state = 'resolved', resolved_at = ?2 WHERE id = ?1 AND state <> 'resolved'",
+            )?
+            .execute((id.0, time_text(self.now)))?;
+        Ok(changed == 1)
+    }
+}

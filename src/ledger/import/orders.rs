@@ -1,0 +1,137 @@
+//! Orders from a file: new ones, and the few things about a known one that may still change (rule 25).
+
+use super::{Mark, Verdict, fixed};
+use crate::domain::id::{CustomerNumber, OrderId};
+use crate::domain::order::{Cancellation, Order, PaymentStatus, Terms};
+use crate::exchange::import::order::{BILL_TO, CANCELLED, CURRENCY, ORDER, ORDERED_ON, TERMS, TOTAL};
+use crate::exchange::import::{ImportKind, Objection, OrderRecord};
+use crate::ledger::orders::{invoiced, order};
+use crate::ledger::row::day_text;
+use crate::ledger::{Result, Writer};
+
+impl Writer<'_> {
+    /// Takes one order; `default_customer` pays where a new one names nobody.
+    pub fn import_order(&self, record: &OrderRecord, default_customer: &CustomerNumber, mark: Mark) -> Result<Verdict> {
+        self.import_row(|| {
+            let Some((id, _)) = self.order_by_key(&record.shop, &record.number)? else {
+                let id = self.insert_order(record, default_customer)?;
+                self.saw(ImportKind::Orders, id.0, mark)?;
+                return Ok(Verdict::New);
+            };
+            if let Some(verdict) = self.repeated(ImportKind::Orders, id.0, mark, &ORDER, record.number.as_str())? {
+                return Ok(verdict);
+            }
+            let known = order(self.connection, id)?;
+            let next = match changed(&known, record, self.is_fully_invoiced(&known, record)?) {
+                Ok(next) => next,
+                Err(objections) => return Ok(Verdict::Refused(objections)),
+            };
+            self.saw(ImportKind::Orders, id.0, mark)?;
+            if next == known {
+                return Ok(Verdict::Unchanged);
+            }
+            self.update_order(&next)?;
+            Ok(Verdict::Changed)
+        })
+    }
+
+    /// Asked only where the answer matters.
+    fn is_fully_invoiced(&self, known: &Order, record: &OrderRecord) -> Result<bool> {
+        let moves_bill = record.bill_to.as_ref().is_some_and(|bill_to| *bill_to != known.bill_to);
+        if record.total == known.total && !moves_bill {
+            return Ok(false);
+        }
+        let invoiced = invoiced(self.connection, known.id, known.total.currency())?;
+        Ok(invoiced.is_positive() && invoiced.minor() >= known.total.minor())
+    }
+
+    fn insert_order(&self, record: &OrderRecord, default_customer: &CustomerNumber) -> Result<OrderId> {
+        let terms = record.terms.unwrap_or(Terms::Online);
+        let (name, basis_points, status) = match terms {
+            Terms::Online => ("online", None, PaymentStatus::New),
+            Terms::OnAccount => ("on_account", None, PaymentStatus::Paid),
+            Terms::Prepayment { basis_points } => ("prepayment", Some(basis_points), PaymentStatus::New),
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO orders (shop, number, currency, total_minor, terms, prepayment_basis_points, cancelled, bill_to,
+                                     payment_status, ordered_on)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute((
+                record.shop.as_str(),
+                record.number.as_str(),
+                record.total.currency().code(),
+                record.total.minor(),
+                name,
+                basis_points,
+                record.cancelled.unwrap_or(Cancellation::None).as_str(),
+                record.bill_to.as_ref().unwrap_or(default_customer).as_str(),
+                status.as_str(),
+                day_text(record.ordered_on),
+            ))?;
+        Ok(OrderId(self.connection.last_insert_rowid()))
+    }
+
+    fn update_order(&self, next: &Order) -> Result<()> {
+        self.connection
+            .prepare_cached("UPDATE orders SET total_minor = ?2, cancelled = ?3, bill_to = ?4 WHERE id = ?1")?
+            .execute((next.id.0, next.total.minor(), next.cancelled.as_str(), next.bill_to.as_str()))?;
+        self.refresh_order_status(next.id)
+    }
+}
+
+/// The order after the row, or why the row cannot be right.
+fn changed(known: &Order, record: &OrderRecord, is_fully_invoiced: bool) -> Result<Order, Vec<Objection>> {
+    let mut objections = Vec::new();
+    let (was, is) = (known.total.currency(), record.total.currency());
+    if was != is {
+        objections.push(fixed(&CURRENCY, is.code(), was.code()));
+    }
+    if let Some(terms) = record.terms
+        && terms != known.terms
+    {
+        objections.push(fixed(&TERMS, &terms_text(terms), &terms_text(known.terms)));
+    }
+    if record.ordered_on != known.ordered_on {
+        objections.push(fixed(&ORDERED_ON, &day_text(record.ordered_on), &day_text(known.ordered_on)));
+    }
+    let cancelled = record.cancelled.unwrap_or(known.cancelled);
+    if rank(cancelled) < rank(known.cancelled) {
+        let why = format!("cannot take back `{}`: a cancelled order stays cancelled", known.cancelled.as_str());
+        objections.push(Objection::to_value(&CANCELLED, cancelled.as_str(), why));
+    }
+    let bill_to = record.bill_to.clone().unwrap_or_else(|| known.bill_to.clone());
+    if is_fully_invoiced {
+        let why = |known: &str| format!("cannot replace `{known}`: the order is fully invoiced");
+        if was == is && record.total != known.total {
+            objections.push(Objection::to_value(&TOTAL, &record.total.decimal(), why(&known.total.decimal())));
+        }
+        if bill_to != known.bill_to {
+            objections.push(Objection::to_value(&BILL_TO, bill_to.as_str(), why(known.bill_to.as_str())));
+        }
+    }
+    if objections.is_empty() {
+        Ok(Order { total: record.total, cancelled, bill_to, ..known.clone() })
+    } else {
+        Err(objections)
+    }
+}
+
+fn rank(cancelled: Cancellation) -> u8 {
+    match cancelled {
+        Cancellation::None => 0,
+        Cancellation::Rest => 1,
+        Cancellation::Full => 2,
+    }
+}
+
+fn terms_text(terms: Terms) -> String {
+    match terms {
+        Terms::Online => "online".to_owned(),
+        Terms::OnAccount => "on_account".to_owned(),
+        Terms::Prepayment { basis_points } => {
+            format!("prepayment of {}.{:02} %", basis_points.div_euclid(100), basis_points.rem_euclid(100))
+        }
+    }
+}

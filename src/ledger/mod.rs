@@ -1,0 +1,137 @@
+//! The ledger: all SQL, behind methods that speak the domain's language. Nothing above sees a rusqlite type.
+//!
+//! Reading methods are on [`Ledger`]; writing ones are on [`Writer`], which exists only inside [`Ledger::write`], the one
+//! function every commit passes.
+
+mod cases;
+mod documents;
+mod error;
+mod exceptions;
+pub mod import;
+mod journals;
+mod mails;
+mod movements;
+mod network;
+mod open;
+mod operations;
+mod orders;
+mod payments;
+mod requests;
+mod row;
+mod runs;
+mod status;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, TransactionBehavior};
+
+pub use cases::{CaptureCase, JournalCase, MailCase, PaymentCase, RefundCase, Scope, TiedCapture};
+pub use error::LedgerError;
+pub use exceptions::OpenException;
+pub use journals::{BookedJournal, BookedPosting};
+pub use mails::QueuedMail;
+pub use open::OpenOptions;
+pub use operations::{OperationEvent, SumCheck};
+pub use runs::{Run, RunState};
+pub use status::{Named, OperationNames, PendingOperation, PendingTotal};
+
+use crate::domain::booking::Books;
+use crate::domain::consequence::Consequence;
+use crate::domain::id::{OperationId, RunId};
+use crate::kill_switch::{self, Moment};
+use crate::operation::Operation;
+use crate::task::Context;
+
+pub type Result<T, E = LedgerError> = std::result::Result<T, E>;
+
+/// One open ledger file.
+#[derive(Debug)]
+pub struct Ledger {
+    connection: Connection,
+    books: Books,
+}
+
+/// The only road to a change: a transaction that commits when its function returns `Ok`.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    connection: &'a Connection,
+    books: &'a Books,
+    now: DateTime<Utc>,
+    run: Option<RunId>,
+}
+
+impl Ledger {
+    /// Runs `change` in one immediate transaction: all of it is durable, or nothing of it happened.
+    pub fn write<T>(
+        &mut self,
+        what: &str,
+        run: Option<RunId>,
+        now: DateTime<Utc>,
+        change: impl FnOnce(&Writer<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = change(&Writer { connection: &transaction, books: &self.books, now, run })?;
+        kill_switch::pass(Moment::BeforeCommit, what);
+        transaction.commit()?;
+        kill_switch::pass(Moment::AfterCommit, what);
+        Ok(done)
+    }
+
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+}
+
+impl Writer<'_> {
+    /// Writes what follows from an answer or an observation. `true` if it was news.
+    pub fn apply(&self, consequence: &Consequence) -> Result<bool> {
+        match consequence {
+            Consequence::Movement(draft) => self.record_movement(draft),
+            Consequence::Application { movement, document, amount } => {
+                self.apply_to_invoice(*movement, *document, *amount).map(|()| true)
+            }
+            Consequence::Standing(standing) => self.apply_standing(standing).map(|()| true),
+            Consequence::Settle { operation, .. } => {
+                Err(LedgerError::Invariant(format!("operation {operation} is settled by its answer, not by a row")))
+            }
+            Consequence::Letter(letter) => self.queue_letter(letter),
+            Consequence::Raise(draft) => self.raise(draft, None),
+        }
+    }
+
+    /// Tries a part of a change: what it wrote is taken back if it fails, and the rest of the transaction goes on. A
+    /// database that cannot go on at all ends everything.
+    pub fn attempt<T>(&self, part: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
+        self.connection.execute_batch("SAVEPOINT part")?;
+        match part() {
+            Ok(done) => {
+                self.connection.execute_batch("RELEASE part")?;
+                Ok(Ok(done))
+            }
+            Err(error) if error.is_fatal() => Err(error),
+            Err(error) => {
+                self.connection.execute_batch("ROLLBACK TO part; RELEASE part")?;
+                Ok(Err(error))
+            }
+        }
+    }
+
+    pub fn operation(&self, id: OperationId) -> Result<Operation> {
+        operations::operation(self.connection, id)
+    }
+
+    /// What consequences need to know about an operation, read in the transaction that records its answer.
+    pub fn context(&self, operation: &Operation) -> Result<Context> {
+        let payment = operation.subject.payment.map(|id| payments::payment(self.connection, id)).transpose()?;
+        let document = operation.subject.document.map(|id| documents::document(self.connection, id)).transpose()?;
+        let order = document.as_ref().and_then(|document| document.order);
+        let order = order.or_else(|| payment.as_ref().and_then(|payment| payment.order));
+        let journal = operation.subject.journal.map(|id| journals::journal(self.connection, id)).transpose()?;
+        Ok(Context {
+            order: order.map(|id| orders::order(self.connection, id)).transpose()?,
+            payment,
+            document,
+            journal: journal.map(|journal| journal.number),
+            drops_remainder: false,
+        })
+    }
+}

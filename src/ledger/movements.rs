@@ -1,0 +1,211 @@
+//! Movements: facts about money, recorded once however often they are learnt, and booked in the same transaction.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::row::{Columns, time_text};
+use super::{Ledger, LedgerError, Result, Writer, documents, journals, orders, payments};
+use crate::domain::booking::{Share, spread};
+use crate::domain::consequence::MovementDraft;
+use crate::domain::document::Document;
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::{CustomerNumber, DocumentId, ModificationId, MovementId, OperationId, PaymentId};
+use crate::domain::money::Amount;
+use crate::domain::movement::{Movement, MovementKind};
+use crate::domain::payment::Payment;
+
+/// `untied` is what no document is paid by yet; a capture that failed after all ties nothing.
+const SELECT: &str = "
+    SELECT m.*,
+      CASE WHEN m.kind <> 'capture' OR EXISTS (SELECT 1 FROM movements f WHERE f.kind = 'capture_failure'
+                AND f.provider = m.provider AND f.merchant_account = m.merchant_account AND f.modification_id = m.modification_id)
+        THEN 0
+        ELSE m.amount_minor - (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+                FROM journals j WHERE j.movement_id = m.id AND j.document_id IS NOT NULL) END AS untied_minor,
+      (SELECT group_concat(j.document_id) FROM journals j WHERE j.movement_id = m.id AND j.document_id IS NOT NULL) AS tied_to
+    FROM movements m ";
+
+impl Ledger {
+    pub fn movements_of_payment(&self, payment: PaymentId) -> Result<Vec<Movement>> {
+        of_payment(&self.connection, payment)
+    }
+}
+
+impl Writer<'_> {
+    /// Records a fact and books it. `false` if it was known. Facts are recorded whatever they do to a sum (rule 2); a known
+    /// fact that now has another amount stays as it was and raises an exception.
+    pub fn record_movement(&self, draft: &MovementDraft) -> Result<bool> {
+        let payment = payments::payment(self.connection, draft.payment)?;
+        if let Some(known) = known(self.connection, &payment, draft)? {
+            if known.amount != draft.amount {
+                self.raise(&differs(&payment, &known, draft), None)?;
+            }
+            return Ok(false);
+        }
+        let id = self.insert_movement(&payment, draft)?;
+        match draft.kind {
+            MovementKind::Capture | MovementKind::Refund => self.book(id, &payment, draft)?,
+            MovementKind::CaptureFailure => self.reverse(&payment, draft, MovementKind::Capture)?,
+            MovementKind::RefundFailure => self.reverse(&payment, draft, MovementKind::Refund)?,
+        }
+        if let Some(order) = payment.order {
+            self.refresh_order_status(order)?;
+        }
+        Ok(true)
+    }
+
+    fn insert_movement(&self, payment: &Payment, draft: &MovementDraft) -> Result<MovementId> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO movements (payment_id, kind, provider, merchant_account, modification_id, amount_minor, currency,
+                                        occurred_at, operation_id, learnt_from, learnt_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute((
+                draft.payment.0,
+                draft.kind.as_str(),
+                payment.provider.as_str(),
+                payment.merchant_account.as_str(),
+                draft.modification.as_str(),
+                draft.amount.minor(),
+                draft.amount.currency().code(),
+                time_text(draft.occurred_at),
+                draft.operation.map(|id| id.0),
+                draft.learnt_from.as_str(),
+                time_text(self.now),
+            ))?;
+        Ok(MovementId(self.connection.last_insert_rowid()))
+    }
+
+    /// Writes the journals of a fresh capture or refund: one per document it pays, the rest without a document.
+    fn book(&self, movement: MovementId, payment: &Payment, draft: &MovementDraft) -> Result<()> {
+        let named = self.documents_paid(payment, draft)?;
+        let shares = match draft.document {
+            Some(_) => vec![Share { document: named.first(), amount: draft.amount }],
+            None if draft.kind == MovementKind::Capture => spread(draft.amount, &named.iter().collect::<Vec<_>>())?,
+            None => vec![Share { document: None, amount: draft.amount }],
+        };
+        for share in shares {
+            let customer = self.customer(payment, share.document)?;
+            let journal = self.books.journal(draft.kind, payment, share, &customer, draft.occurred_at)?;
+            self.insert_journal(movement, payment, draft.kind, &draft.modification, &journal)?;
+        }
+        Ok(())
+    }
+
+    fn documents_paid(&self, payment: &Payment, draft: &MovementDraft) -> Result<Vec<Document>> {
+        match draft.document {
+            Some(document) => Ok(vec![documents::document(self.connection, document)?]),
+            None => {
+                let mut named = Vec::new();
+                for number in &payment.pays {
+                    named.extend(documents::invoice_numbered(self.connection, number, None)?);
+                }
+                named.retain(|document| document.total.currency() == draft.amount.currency());
+                Ok(named)
+            }
+        }
+    }
+
+    /// Who is booked: the document's bill-to customer, else the order's, else the configured one (trap T20).
+    fn customer(&self, payment: &Payment, document: Option<&Document>) -> Result<CustomerNumber> {
+        match (document, payment.order) {
+            (Some(document), _) => Ok(document.bill_to.clone()),
+            (None, Some(order)) => Ok(orders::order(self.connection, order)?.bill_to),
+            (None, None) => Ok(self.books.default_customer.clone()),
+        }
+    }
+
+    /// A movement that failed after all: the opposite of each of its journals, as new journals.
+    fn reverse(&self, payment: &Payment, draft: &MovementDraft, failed: MovementKind) -> Result<()> {
+        let original = MovementDraft { kind: failed, ..draft.clone() };
+        let Some(original) = known(self.connection, payment, &original)? else {
+            return Ok(());
+        };
+        let on = self.books.posting_date(draft.occurred_at);
+        for journal in journals::drafts_of_movement(self.connection, original.id)? {
+            self.insert_journal(original.id, payment, failed, &draft.modification, &journal.opposite(on))?;
+        }
+        Ok(())
+    }
+
+    /// Ties captured money to an invoice that came later (rule 15): at most what is untied, once per invoice.
+    pub fn apply_to_invoice(&self, movement: MovementId, document: DocumentId, amount: Amount) -> Result<()> {
+        let movement = movement_by_id(self.connection, movement)?;
+        if amount.minor() > movement.untied.minor() {
+            return Err(LedgerError::Invariant(format!(
+                "{amount} of capture {} cannot be tied, only {} is untied",
+                movement.modification, movement.untied
+            )));
+        }
+        let payment = payments::payment(self.connection, movement.payment)?;
+        let invoice = documents::document(self.connection, document)?;
+        let on = self.books.posting_date(self.now).max(invoice.posted_on);
+        let journal = self.books.application(&payment, &invoice, amount, on)?;
+        self.insert_journal(movement.id, &payment, movement.kind, &movement.modification, &journal)?;
+        Ok(())
+    }
+}
+
+pub(super) fn of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<Movement>> {
+    let mut statement =
+        connection.prepare_cached(&format!("{SELECT} WHERE m.payment_id = ?1 ORDER BY m.occurred_at, m.id"))?;
+    statement.query_and_then([payment.0], from_row)?.collect()
+}
+
+fn movement_by_id(connection: &Connection, id: MovementId) -> Result<Movement> {
+    connection
+        .prepare_cached(&format!("{SELECT} WHERE m.id = ?1"))?
+        .query_row([id.0], |row| Ok(from_row(row)))
+        .optional()?
+        .ok_or_else(|| LedgerError::NotFound { what: format!("movement {id}") })?
+}
+
+fn known(connection: &Connection, payment: &Payment, draft: &MovementDraft) -> Result<Option<Movement>> {
+    connection
+        .prepare_cached(&format!(
+            "{SELECT} WHERE m.provider = ?1 AND m.merchant_account = ?2 AND m.kind = ?3 AND m.modification_id = ?4"
+        ))?
+        .query_row(
+            (
+                payment.provider.as_str(),
+                payment.merchant_account.as_str(),
+                draft.kind.as_str(),
+                draft.modification.as_str(),
+            ),
+            |row| Ok(from_row(row)),
+        )
+        .optional()?
+        .transpose()
+}
+
+fn differs(payment: &Payment, known: &Movement, draft: &MovementDraft) -> ExceptionDraft {
+    ExceptionDraft {
+        kind: ExceptionKind::AmountDiffers,
+        subject: format!("{} {} of payment {}", known.kind.as_str(), known.modification, payment.transaction),
+        message: format!(
+            "recorded with {}, now reported with {}; the record stays. Ask the PSP which is right",
+            known.amount, draft.amount
+        ),
+        about: About {
+            order: payment.order,
+            payment: Some(payment.id),
+            document: draft.document,
+            operation: draft.operation,
+        },
+    }
+}
+
+fn from_row(row: &Row<'_>) -> Result<Movement> {
+    let tied_to = row.plain::<Option<String>>("tied_to")?.unwrap_or_default();
+    Ok(Movement {
+        id: row.id("id", MovementId)?,
+        payment: row.id("payment_id", PaymentId)?,
+        kind: row.choice("kind", MovementKind::parse)?,
+        modification: row.named("modification_id", ModificationId::parse)?,
+        amount: row.amount("amount_minor")?,
+        occurred_at: row.time("occurred_at")?,
+        operation: row.optional_id("operation_id", OperationId)?,
+        untied: row.amount("untied_minor")?,
+        tied_to: tied_to.split(',').filter_map(|id| id.parse().ok()).map(DocumentId).collect(),
+    })
+}

@@ -1,0 +1,138 @@
+//! Opening a ledger: pragmas every connection has, the version gate, migrations, and what the ledger is bound to.
+
+use std::fs;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+
+use super::network::network_filesystem;
+use super::row::time_text;
+use super::{Ledger, LedgerError, Result};
+use crate::domain::booking::Books;
+
+/// Marks the file as ours: `PJ` and the year.
+const APPLICATION_ID: i64 = 0x504a_2026;
+
+/// Never change or remove one that was released: its index is the schema version it leads from.
+const MIGRATIONS: [&str; 1] = [include_str!("schema/0001.sql")];
+
+#[derive(Debug, Clone, Copy)]
+pub struct OpenOptions {
+    /// Make a new ledger where there is none.
+    pub create: bool,
+    pub allow_network_filesystem: bool,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path`, brings an older schema up to date, and refuses one that is newer, bound to the other
+    /// mode, or on a network file system.
+    pub fn open(path: &Path, options: OpenOptions, books: Books, now: DateTime<Utc>) -> Result<Self> {
+        if !options.create && !path.exists() {
+            return Err(LedgerError::Missing { path: path.to_owned() });
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !options.allow_network_filesystem
+            && let Some(kind) = network_filesystem(folder)
+        {
+            return Err(LedgerError::NetworkFilesystem { path: path.to_owned(), kind });
+        }
+        let new = !path.exists();
+        let mut connection = connect(path)?;
+        if new {
+            restrict(path);
+        }
+        migrate(&mut connection, path)?;
+        bind(&connection, books.mode, now)?;
+        Ok(Self { connection, books })
+    }
+
+    /// A ledger that lives as long as the process, for tests of plans and simulation.
+    pub fn in_memory(books: Books, now: DateTime<Utc>) -> Result<Self> {
+        let mut connection = Connection::open_in_memory()?;
+        pragmas(&connection)?;
+        migrate(&mut connection, Path::new(":memory:"))?;
+        bind(&connection, books.mode, now)?;
+        Ok(Self { connection, books })
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    pragmas(&connection)?;
+    Ok(connection)
+}
+
+fn pragmas(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "recursive_triggers", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+/// The ledger names customers and amounts: nobody but its owner reads it. On a file system without modes there is none to set.
+fn restrict(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    // Looked at first without a write lock, so that a status query never waits for a running task.
+    if version(connection)? == known {
+        return check_ours(connection, path);
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    if found > known {
+        return Err(LedgerError::Newer { found, known });
+    }
+    if found == 0 {
+        let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+        if tables > 0 {
+            return Err(LedgerError::Foreign { path: path.to_owned() });
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    } else {
+        check_ours(&transaction, path)?;
+    }
+    let done = usize::try_from(found).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn version(connection: &Connection) -> Result<i64> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+fn check_ours(connection: &Connection, path: &Path) -> Result<()> {
+    let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if id == APPLICATION_ID { Ok(()) } else { Err(LedgerError::Foreign { path: path.to_owned() }) }
+}
+
+/// A ledger is bound to test or live money once and for all (rule 8).
+fn bind(connection: &Connection, mode: &'static str, now: DateTime<Utc>) -> Result<()> {
+    let bound: Option<String> =
+        connection.query_row("SELECT mode FROM binding WHERE id = 1", [], |row| row.get(0)).optional()?;
+    match bound {
+        Some(bound) if bound == mode => Ok(()),
+        Some(bound) => Err(LedgerError::WrongMode { ledger: bound, config: mode }),
+        None => {
+            // Another process may bind at the same moment; whoever comes second finds the row.
+            connection.execute(
+                "INSERT INTO binding (id, mode, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
+                (mode, time_text(now)),
+            )?;
+            Ok(())
+        }
+    }
+}

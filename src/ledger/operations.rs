@@ -1,0 +1,322 @@
+//! The intent journal: operations recorded before anything is sent, and every answer they got.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use serde::Serialize;
+
+use super::row::{Columns, time_text};
+use super::{Ledger, LedgerError, Result, Writer, payments, requests};
+use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, PaymentId, RunId};
+use crate::domain::money::Amount;
+use crate::operation::{Answer, Event, Intent, Key, Kind, Operation, Refusal, State, Subject, Target};
+
+/// The sum an intent must not break (rule 2), with its figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SumCheck {
+    pub limit: Amount,
+    pub claimed: Amount,
+}
+
+/// One row of an operation's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OperationEvent {
+    pub at: DateTime<Utc>,
+    pub state: State,
+    pub note: String,
+}
+
+impl Ledger {
+    pub fn operation(&self, id: OperationId) -> Result<Operation> {
+        operation(&self.connection, id)
+    }
+
+    pub fn operations_of_payment(&self, payment: PaymentId) -> Result<Vec<Operation>> {
+        list(&self.connection, "WHERE payment_id = ?1 ORDER BY id", [payment.0])
+    }
+
+    /// Operations of these kinds that a call was made for and that have no final answer, and may be asked about now.
+    pub fn to_be_asked(
+        &self,
+        kinds: &[Kind],
+        now: DateTime<Utc>,
+        after: OperationId,
+        limit: u32,
+    ) -> Result<Vec<Operation>> {
+        let all = list(
+            &self.connection,
+            "WHERE state IN ('unknown', 'accepted') AND id > ?1
+               AND (next_attempt_at IS NULL OR next_attempt_at <= ?2)
+             ORDER BY id",
+            (after.0, time_text(now)),
+        )?;
+        let wanted = all.into_iter().filter(|operation| kinds.contains(&operation.kind));
+        Ok(wanted.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
+    }
+
+    pub fn operation_events(&self, id: OperationId) -> Result<Vec<OperationEvent>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT at, state, note FROM operation_events WHERE operation_id = ?1 ORDER BY id")?;
+        statement
+            .query_and_then([id.0], |row| {
+                Ok(OperationEvent {
+                    at: row.time("at")?,
+                    state: row.choice("state", State::parse)?,
+                    note: row.plain("note")?,
+                })
+            })?
+            .collect()
+    }
+
+    /// What was last said about an operation.
+    pub fn operation_note(&self, id: OperationId) -> Result<String> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT note FROM operations WHERE id = ?1")?
+            .query_row([id.0], |row| row.get(0))?)
+    }
+
+    /// Operations that are neither done nor refused, oldest first.
+    pub fn open_operations(&self) -> Result<Vec<Operation>> {
+        list(&self.connection, "WHERE state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up') ORDER BY id", [])
+    }
+}
+
+impl Writer<'_> {
+    /// Commits an intent. The sums over our own intents are asserted here, in the transaction that makes it count.
+    pub fn record_intent(&self, intent: &Intent, note: &str) -> Result<OperationId> {
+        self.check_sum(intent)?;
+        let target = Target::of(intent.kind, intent.subject);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO operations (kind, target, payment_id, document_id, journal_id, mail_id, amount_minor, currency,
+                                         attempt, key, request_hash, state, planned_at, status_since, note)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'planned', ?12, ?12, ?13)",
+            )?
+            .execute((
+                intent.kind.as_str(),
+                target.as_str(),
+                intent.subject.payment.map(|id| id.0),
+                intent.subject.document.map(|id| id.0),
+                intent.subject.journal.map(|id| id.0),
+                intent.subject.mail.map(|id| id.0),
+                intent.amount.map(Amount::minor),
+                intent.amount.map(|amount| amount.currency().code()),
+                i64::from(intent.attempt),
+                intent.key.as_str(),
+                requests::request_hash(self.connection, intent)?,
+                time_text(self.now),
+                note,
+            ))?;
+        let id = OperationId(self.connection.last_insert_rowid());
+        self.event(id, State::Planned, note)?;
+        Ok(id)
+    }
+
+    /// Σ captures ≤ authorised and Σ refunds ≤ captured, over what is claimed already.
+    fn check_sum(&self, intent: &Intent) -> Result<()> {
+        let (Some(payment), Some(amount)) = (intent.subject.payment, intent.amount) else { return Ok(()) };
+        let payment = payments::payment(self.connection, payment)?;
+        let check = match intent.kind {
+            Kind::Capture | Kind::Release => SumCheck { limit: payment.authorised, claimed: payment.claimed },
+            Kind::Refund => SumCheck { limit: payment.captured, claimed: payment.refund_claimed },
+            Kind::Journal | Kind::Mail => return Ok(()),
+        };
+        let wanted = check.claimed.checked_add(amount)?;
+        if wanted.minor() > check.limit.minor() || !amount.is_positive() {
+            return Err(LedgerError::Invariant(format!(
+                "a {} of {amount} on payment {} with {} claimed of {}",
+                intent.kind.as_str(),
+                payment.transaction,
+                check.claimed,
+                check.limit
+            )));
+        }
+        Ok(())
+    }
+
+    /// Claims a planned operation for sending. `false` if another run has taken it, or its target is busy.
+    pub fn mark_sent(&self, id: OperationId) -> Result<bool> {
+        let operation = operation(self.connection, id)?;
+        if operation.state != State::Planned || self.target_is_busy(&operation.target)? {
+            return Ok(false);
+        }
+        self.connection
+            .prepare_cached(
+                "UPDATE operations SET state = 'sent', sent_at = ifnull(sent_at, ?2), run_id = ?3, tries = tries + 1 WHERE id = ?1",
+            )?
+            .execute((id.0, time_text(self.now), self.run.map(|run| run.0)))?;
+        self.event(id, State::Sent, "")?;
+        Ok(true)
+    }
+
+    fn target_is_busy(&self, target: &Target) -> Result<bool> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM operations WHERE target = ?1 AND state IN ('sent', 'unknown'))",
+            )?
+            .query_row([target.as_str()], |row| row.get(0))?)
+    }
+
+    /// Moves an operation by what the other side said. `wait` is how long later runs leave it alone if it stays open.
+    pub fn record_answer(&self, id: OperationId, answer: &Answer, wait: TimeDelta) -> Result<Operation> {
+        let (event, modification, refusal, note) = match answer {
+            Answer::Accepted { modification } => (Event::Accept, Some(modification), None, String::new()),
+            Answer::Confirmed { modification, .. } => (Event::Confirm, Some(modification), None, String::new()),
+            Answer::Refused(refusal) => {
+                (Event::Refuse, None, Some(refusal), format!("{} ({})", refusal.message, refusal.code))
+            }
+            Answer::NotDone { why, .. } => (Event::NotDone, None, None, why.clone()),
+            Answer::Unknown { why } => (Event::NoAnswer, None, None, why.clone()),
+        };
+        let next = match event {
+            Event::Confirm => None,
+            Event::Refuse => refusal.filter(|refusal| refusal.transient).map(|_| self.now + wait),
+            _ => Some(self.now + wait),
+        };
+        self.connection
+            .prepare_cached(
+                "UPDATE operations SET next_attempt_at = ?2, modification_id = ifnull(?3, modification_id),
+                   refusal_code = ?4, refusal_message = ?5, refusal_transient = ?6 WHERE id = ?1",
+            )?
+            .execute((
+                id.0,
+                next.map(time_text),
+                modification.map(ModificationId::as_str),
+                refusal.map(|refusal| refusal.code.as_str()),
+                refusal.map(|refusal| refusal.message.as_str()),
+                refusal.is_some_and(|refusal| refusal.transient),
+            ))?;
+        self.move_operation(id, event, &note)
+    }
+
+    /// Leaves an operation as it is, and alone for a while.
+    pub fn defer(&self, id: OperationId, wait: TimeDelta, note: &str) -> Result<Operation> {
+        self.connection
+            .prepare_cached("UPDATE operations SET next_attempt_at = ?2, note = ?3 WHERE id = ?1")?
+            .execute((id.0, time_text(self.now + wait), note))?;
+        operation(self.connection, id)
+    }
+
+    /// The one place where an operation changes its state.
+    pub fn move_operation(&self, id: OperationId, event: Event, note: &str) -> Result<Operation> {
+        let before = operation(self.connection, id)?;
+        let state = before.state.apply(event)?;
+        // Sending and not knowing do not make it stand differently: the validity clock goes on (trap T17).
+        let pending = |state| matches!(state, State::Planned | State::Sent | State::Unknown);
+        let changed = state != before.state && !(pending(state) && pending(before.state));
+        let since = if changed { self.now } else { before.status_since };
+        self.connection
+            .prepare_cached("UPDATE operations SET state = ?2, status_since = ?3, note = ?4 WHERE id = ?1")?
+            .execute((id.0, state.as_str(), time_text(since), note))?;
+        if state != before.state || before.state == State::Unknown {
+            self.event(id, state, note)?;
+        }
+        operation(self.connection, id)
+    }
+
+    /// A person wants another try: a refused operation gets a new attempt, one that was given up is asked about again.
+    pub fn request_retry(&self, id: OperationId) -> Result<Operation> {
+        let before = operation(self.connection, id)?;
+        match before.state {
+            State::GivenUp => {
+                self.connection
+                    .prepare_cached("UPDATE operations SET next_attempt_at = NULL WHERE id = ?1")?
+                    .execute([id.0])?;
+                self.move_operation(id, Event::Reopen, "taken up again by a person")?;
+            }
+            State::Refused => {
+                self.connection
+                    .prepare_cached("UPDATE operations SET retry_requested = 1 WHERE id = ?1")?
+                    .execute([id.0])?;
+                self.event(id, State::Refused, "another attempt was asked for by a person")?;
+            }
+            State::Planned | State::Unknown | State::Accepted => {
+                self.connection
+                    .prepare_cached("UPDATE operations SET next_attempt_at = NULL WHERE id = ?1")?
+                    .execute([id.0])?;
+            }
+            State::Sent | State::Confirmed | State::Withdrawn => {
+                return Err(LedgerError::Invariant(format!(
+                    "operation {id} is {} and cannot be retried",
+                    before.state
+                )));
+            }
+        }
+        operation(self.connection, id)
+    }
+
+    /// What a dead run sent and got no answer for is Unknown (rule 4).
+    pub fn recover_operations(&self, dead: RunId) -> Result<Vec<OperationId>> {
+        let sent = list(self.connection, "WHERE state = 'sent' AND run_id = ?1 ORDER BY id", [dead.0])?;
+        sent.iter()
+            .map(|operation| {
+                self.move_operation(operation.id, Event::NoAnswer, &format!("run {dead} died before an answer came"))?;
+                Ok(operation.id)
+            })
+            .collect()
+    }
+
+    fn event(&self, id: OperationId, state: State, note: &str) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO operation_events (operation_id, run_id, at, state, note) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute((id.0, self.run.map(|run| run.0), time_text(self.now), state.as_str(), note))?;
+        Ok(())
+    }
+}
+
+pub(super) fn operation(connection: &Connection, id: OperationId) -> Result<Operation> {
+    connection
+        .prepare_cached("SELECT * FROM operations WHERE id = ?1")?
+        .query_row([id.0], |row| Ok(from_row(row)))
+        .optional()?
+        .ok_or_else(|| LedgerError::NotFound { what: format!("operation {id}") })?
+}
+
+pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params) -> Result<Vec<Operation>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT * FROM operations {tail}"))?;
+    statement.query_and_then(parameters, from_row)?.collect()
+}
+
+fn from_row(row: &Row<'_>) -> Result<Operation> {
+    let minor: Option<i64> = row.plain("amount_minor")?;
+    let modification: Option<String> = row.plain("modification_id")?;
+    let code: Option<String> = row.plain("refusal_code")?;
+    let refusal = match code {
+        Some(code) => Some(Refusal {
+            code,
+            message: row.plain::<Option<String>>("refusal_message")?.unwrap_or_default(),
+            transient: row.plain("refusal_transient")?,
+        }),
+        None => None,
+    };
+    Ok(Operation {
+        id: row.id("id", OperationId)?,
+        kind: row.choice("kind", Kind::parse)?,
+        subject: Subject {
+            payment: row.optional_id("payment_id", PaymentId)?,
+            document: row.optional_id("document_id", DocumentId)?,
+            journal: row.optional_id("journal_id", JournalId)?,
+            mail: row.optional_id("mail_id", MailId)?,
+        },
+        target: Target::from_ledger(row.plain("target")?),
+        amount: match minor {
+            Some(_) => Some(row.amount("amount_minor")?),
+            None => None,
+        },
+        attempt: row.count("attempt")?,
+        key: Key::from_ledger(row.plain("key")?),
+        state: row.choice("state", State::parse)?,
+        planned_at: row.time("planned_at")?,
+        status_since: row.time("status_since")?,
+        sent_at: row.optional_time("sent_at")?,
+        tries: row.count("tries")?,
+        next_attempt_at: row.optional_time("next_attempt_at")?,
+        modification: modification.as_deref().map(ModificationId::parse).transpose()?,
+        refusal,
+        retry_requested: row.plain("retry_requested")?,
+    })
+}

@@ -1,0 +1,118 @@
+//! Payments in the ledger, with the totals that follow from movements and operations.
+
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+
+use super::row::{Columns, time_text};
+use super::{Ledger, LedgerError, Result, Writer};
+use crate::domain::consequence::Standing;
+use crate::domain::id::{DocumentNumber, MerchantAccount, MethodName, OrderId, PaymentId, ProviderName, TransactionId};
+use crate::domain::payment::{Payment, TransactionStatus};
+
+/// `captured` and `refunded` are facts; `claimed` is what our live intents and other people's facts have used up.
+const SELECT: &str = "
+    SELECT p.*,
+      ifnull((SELECT a.amount_minor FROM authorisations a WHERE a.payment_id = p.id ORDER BY a.id DESC LIMIT 1), 0) AS authorised_minor,
+      (SELECT ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END), 0)
+         FROM movements m WHERE m.payment_id = p.id) AS captured_minor,
+      (SELECT ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END), 0)
+         FROM movements m WHERE m.payment_id = p.id) AS refunded_minor,
+      (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
+         WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.state NOT IN ('refused', 'withdrawn'))
+      + (SELECT ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END), 0)
+         FROM movements m WHERE m.payment_id = p.id AND m.operation_id IS NULL) AS claimed_minor,
+      (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
+         WHERE o.payment_id = p.id AND o.kind = 'refund' AND o.state NOT IN ('refused', 'withdrawn'))
+      + (SELECT ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END), 0)
+         FROM movements m WHERE m.payment_id = p.id AND m.operation_id IS NULL) AS refund_claimed_minor
+    FROM payments p ";
+
+impl Ledger {
+    pub fn payment(&self, id: PaymentId) -> Result<Payment> {
+        payment(&self.connection, id)
+    }
+
+    pub fn payments_of_order(&self, order: OrderId) -> Result<Vec<Payment>> {
+        of_order(&self.connection, order)
+    }
+
+    /// Payments of any provider with this transaction id.
+    pub fn payments_with_transaction(&self, transaction: &str) -> Result<Vec<Payment>> {
+        list(&self.connection, "WHERE p.transaction_id = ?1 ORDER BY p.id", [transaction])
+    }
+}
+
+impl Writer<'_> {
+    /// Records how the PSP says a payment stands. The validity clock restarts only where something changed.
+    pub fn apply_standing(&self, standing: &Standing) -> Result<()> {
+        let before = payment(self.connection, standing.payment)?;
+        let authorised = standing.authorised.filter(|amount| *amount != before.authorised);
+        if let Some(amount) = authorised {
+            self.connection
+                .prepare_cached("INSERT INTO authorisations (payment_id, amount_minor, seen_at) VALUES (?1, ?2, ?3)")?
+                .execute((standing.payment.0, amount.minor(), time_text(self.now)))?;
+        }
+        if standing.status != before.status || authorised.is_some() {
+            self.connection
+                .prepare_cached("UPDATE payments SET status = ?2, status_since = ?3 WHERE id = ?1")?
+                .execute((standing.payment.0, standing.status.as_str(), time_text(self.now)))?;
+        }
+        self.connection
+            .prepare_cached(
+                "UPDATE payments SET authorised_at = ifnull(authorised_at, ?2), capture_before = ifnull(?3, capture_before)
+                 WHERE id = ?1",
+            )?
+            .execute((
+                standing.payment.0,
+                standing.authorised_at.map(time_text),
+                standing.capture_before.map(time_text),
+            ))?;
+        match before.order {
+            Some(order) => self.refresh_order_status(order),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) fn payment(connection: &Connection, id: PaymentId) -> Result<Payment> {
+    connection
+        .prepare_cached(&format!("{SELECT} WHERE p.id = ?1"))?
+        .query_row([id.0], |row| Ok(from_row(row)))
+        .optional()?
+        .ok_or_else(|| LedgerError::NotFound { what: format!("payment {id}") })?
+}
+
+/// Oldest first.
+pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Payment>> {
+    list(connection, "WHERE p.order_id = ?1 ORDER BY p.id", [order.0])
+}
+
+pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params) -> Result<Vec<Payment>> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} {tail}"))?;
+    statement.query_and_then(parameters, from_row)?.collect()
+}
+
+fn from_row(row: &Row<'_>) -> Result<Payment> {
+    let pays: String = row.plain("pays")?;
+    Ok(Payment {
+        id: row.id("id", PaymentId)?,
+        provider: row.named("provider", ProviderName::parse)?,
+        merchant_account: row.named("merchant_account", MerchantAccount::parse)?,
+        transaction: row.named("transaction_id", TransactionId::parse)?,
+        order: row.optional_id("order_id", OrderId)?,
+        method: row.named("method", MethodName::parse)?,
+        status: row.choice("status", TransactionStatus::parse)?,
+        status_since: row.time("status_since")?,
+        authorised_at: row.optional_time("authorised_at")?,
+        authorised: row.amount("authorised_minor")?,
+        captured: row.amount("captured_minor")?,
+        refunded: row.amount("refunded_minor")?,
+        claimed: row.amount("claimed_minor")?,
+        refund_claimed: row.amount("refund_claimed_minor")?,
+        capture_before: row.optional_time("capture_before")?,
+        pays: pays
+            .split(';')
+            .filter(|number| !number.is_empty())
+            .map(DocumentNumber::parse)
+            .collect::<Result<_, _>>()?,
+    })
+}

@@ -1,0 +1,122 @@
+//! What an operation sends, put together from the ledger before a worker takes it.
+
+use sha2::{Digest, Sha256};
+
+use rusqlite::Connection;
+
+use super::cases::mail;
+use super::{Ledger, LedgerError, Result, documents, journals, orders, payments};
+use crate::domain::booking::JournalKind;
+use crate::operation::request::{JournalRequest, MailRequest, PaymentRequest, Request};
+use crate::operation::{Intent, Kind, Operation};
+
+impl Ledger {
+    pub fn request(&self, operation: &Operation) -> Result<Request> {
+        let intent = Intent {
+            kind: operation.kind,
+            subject: operation.subject,
+            amount: operation.amount,
+            attempt: operation.attempt,
+            key: operation.key.clone(),
+        };
+        let request = request(&self.connection, &intent)?;
+        self.same_content(operation, &request)?;
+        Ok(match request {
+            Request::Payment(request) => Request::Payment(PaymentRequest {
+                modification: operation.modification.clone(),
+                first_sent_at: operation.sent_at,
+                ..request
+            }),
+            Request::Journal(_) | Request::Mail(_) => request,
+        })
+    }
+
+    /// One key, one content: anything else must never leave the house.
+    fn same_content(&self, operation: &Operation, request: &Request) -> Result<()> {
+        let recorded: String = self
+            .connection
+            .prepare_cached("SELECT request_hash FROM operations WHERE id = ?1")?
+            .query_row([operation.id.0], |row| row.get(0))?;
+        if recorded == hash(request) {
+            Ok(())
+        } else {
+            Err(LedgerError::Invariant(format!(
+                "operation {} would be sent with other content than was intended",
+                operation.id
+            )))
+        }
+    }
+}
+
+/// The hash that is committed with the intent.
+pub(super) fn request_hash(connection: &Connection, intent: &Intent) -> Result<String> {
+    Ok(hash(&request(connection, intent)?))
+}
+
+fn hash(request: &Request) -> String {
+    Sha256::digest(request.describe()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
+    let lacks = |what: &str| LedgerError::damaged(format!("a {} without a {what}", intent.kind.as_str()));
+    match intent.kind {
+        Kind::Capture | Kind::Refund | Kind::Release => {
+            let payment = payments::payment(connection, intent.subject.payment.ok_or_else(|| lacks("payment"))?)?;
+            let document = match intent.subject.document {
+                Some(id) => {
+                    let document = documents::document(connection, id)?;
+                    Some((document.kind, document.number))
+                }
+                None => None,
+            };
+            let order = payment.order.map(|id| orders::order(connection, id)).transpose()?;
+            Ok(Request::Payment(PaymentRequest {
+                kind: intent.kind,
+                provider: payment.provider,
+                merchant_account: payment.merchant_account,
+                transaction: payment.transaction,
+                method: payment.method,
+                order: order.map(|order| order.number),
+                document,
+                amount: intent.amount.ok_or_else(|| lacks("amount"))?,
+                key: intent.key.clone(),
+                modification: None,
+                first_sent_at: None,
+            }))
+        }
+        Kind::Journal => {
+            let journal = journals::journal(connection, intent.subject.journal.ok_or_else(|| lacks("journal"))?)?;
+            let company = match journal.document {
+                Some(id) => Some(documents::document(connection, id)?.company),
+                None => None,
+            };
+            let clearing = match journal.kind {
+                JournalKind::Receipt | JournalKind::Prepayment | JournalKind::Application => journal.postings.first(),
+                JournalKind::Refund | JournalKind::UnappliedRefund => journal.postings.last(),
+            };
+            Ok(Request::Journal(JournalRequest {
+                company,
+                clearing: clearing.ok_or_else(|| lacks("posting"))?.account.clone(),
+                number: journal.number,
+                kind: journal.kind,
+                direction: journal.direction,
+                posting_date: journal.posting_date,
+                bill_to: journal.bill_to,
+                applies_to: journal.document_kind.zip(journal.document_number),
+                amount: journal.amount,
+                transaction: journal.transaction,
+                modification: journal.modification,
+            }))
+        }
+        Kind::Mail => {
+            let mail = mail(connection, intent.subject.mail.ok_or_else(|| lacks("mail"))?)?;
+            Ok(Request::Mail(MailRequest {
+                key: intent.key.clone(),
+                recipient: mail.recipient,
+                subject: mail.subject,
+                body: mail.body,
+                written_at: mail.written_at,
+            }))
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The port to the ERP, and its adapters.
+//!
+//! `docs/architecture.md` holds the table that says which call of each ERP serves which method.
+
+pub mod local;
+
+use std::time::Duration;
+
+use crate::domain::document::Document;
+use crate::domain::money::Amount;
+use crate::operation::request::JournalRequest;
+use crate::operation::{Answer, LookUp};
+use crate::provider::PortError;
+
+/// One company's books.
+///
+/// Every method blocks, bounded by the configured time-out, and is called from several threads at once.
+pub trait Erp: Send + Sync {
+    /// What is still to be paid on an invoice, or still open on a credit note, read now (rules 9 and 16).
+    fn outstanding(&self, document: &Document) -> Result<Amount, PortError>;
+
+    /// Brings one journal line to its end in the ERP: created, posted, applied. Re-enterable: it looks for its own document
+    /// number first and goes on where an earlier call stopped, so that an ERP without idempotency posts once all the same.
+    fn deliver(&self, request: &JournalRequest) -> Answer;
+
+    /// Asks about an earlier `deliver`. `Absent` where `deliver` has something left to do.
+    fn look_up(&self, request: &JournalRequest) -> LookUp;
+
+    /// How long after it was sent a call may still take effect.
+    fn settles_after(&self) -> Duration;
+}

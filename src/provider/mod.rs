@@ -1,0 +1,103 @@
+//! The port to payment service providers, and its adapters.
+//!
+//! `docs/architecture.md` holds the table that says which call of each PSP serves which method.
+
+pub mod sandbox;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::id::{MethodName, ModificationId, TransactionId};
+use crate::domain::money::Amount;
+use crate::domain::payment::TransactionStatus;
+use crate::operation::request::PaymentRequest;
+use crate::operation::{Answer, Key, LookUp, Refusal};
+
+/// One merchant account at a PSP.
+///
+/// Every method blocks, bounded by the configured time-out, and is called from several threads at once.
+pub trait Provider: Send + Sync {
+    /// What the PSP can do with payments of a method.
+    fn capabilities(&self, method: &MethodName) -> Capabilities;
+
+    /// Captures, refunds or releases. The same key with the same content is one effect at the PSP, however often it is sent.
+    fn send(&self, request: &PaymentRequest) -> Answer;
+
+    /// Asks about an earlier `send` of the same key. `Absent` only if the PSP certainly does not have it.
+    fn look_up(&self, request: &PaymentRequest) -> LookUp;
+
+    /// How a payment and its modifications stand. A PSP without such a question answers `CannotTell`.
+    fn standing(&self, transaction: &TransactionId) -> Result<PspPayment, PortError>;
+
+    /// How long after it was sent a call may still take effect: a look-up that finds nothing proves something only later.
+    fn settles_after(&self) -> Duration;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    pub partial_capture: PartialCapture,
+    pub refund: bool,
+}
+
+/// Rule 11.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartialCapture {
+    /// All or nothing.
+    None,
+    /// One capture of a part; the PSP lets the rest lapse.
+    Once,
+    Many,
+}
+
+/// A payment as the PSP sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PspPayment {
+    pub status: TransactionStatus,
+    pub authorised: Option<Amount>,
+    pub authorised_at: Option<DateTime<Utc>>,
+    /// The PSP's own deadline, if it gives one.
+    pub capture_before: Option<DateTime<Utc>>,
+    pub modifications: Vec<PspModification>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PspModification {
+    pub id: ModificationId,
+    pub kind: ModificationKind,
+    pub amount: Amount,
+    pub state: ModificationState,
+    /// The key we sent with it, if it is ours and the PSP gives it back.
+    pub key: Option<Key>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModificationKind {
+    Capture,
+    Refund,
+    Release,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModificationState {
+    Accepted,
+    Confirmed { at: DateTime<Utc> },
+    Failed { at: DateTime<Utc>, refusal: Refusal },
+}
+
+/// Why a question was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortError {
+    /// Asking again later may help.
+    Unreachable { why: String },
+    /// The other side does not know, or does not tell.
+    CannotTell { why: String },
+}
+
+impl std::fmt::Display for PortError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreachable { why } | Self::CannotTell { why } => f.write_str(why),
+        }
+    }
+}

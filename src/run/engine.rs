@@ -1,0 +1,459 @@
+//! The one shape of every task: resolve → observe → plan → record intent → act → record outcome → report.
+//!
+//! This is below locks, log files and terminals: it takes a task, the ports, the ledger and `now`, and nothing else.
+
+use std::collections::{HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::ports::Ports;
+use super::record::Recorder;
+use super::summary::Summary;
+use super::workers::work_through;
+use crate::config::Settings;
+use crate::config::settings::TaskSettings;
+use crate::domain::consequence::Consequence;
+use crate::domain::exception::ExceptionDraft;
+use crate::domain::id::{OperationId, RunId};
+use crate::ledger::{Ledger, LedgerError, Writer};
+use crate::operation::request::Request;
+use crate::operation::{Answer, Event, Kind, LookUp, Operation, State, Target};
+use crate::task::{Action, Frame, Step, Task};
+
+/// How often one case is looked at again in one run because something it waited for was confirmed.
+const MOST_PASSES: usize = 4;
+
+/// The longest a run waits for `Retry-After`, all waits of one call together.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Sees what happens while it happens.
+pub trait Watch {
+    fn say(&mut self, level: Level, text: &str);
+    /// `done` more cases are through.
+    fn progress(&mut self, done: u64);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Reasons for doing nothing.
+    Detail,
+    Info,
+    Warning,
+    Error,
+}
+
+/// Everything one run of a task works with.
+pub struct Run<'a> {
+    pub ledger: &'a mut Ledger,
+    pub ports: &'a Ports,
+    pub settings: &'a Settings,
+    pub task: &'a TaskSettings,
+    /// As exceptions remember it.
+    pub task_name: &'a str,
+    /// `None` in a dry run: nothing is recorded.
+    pub id: Option<RunId>,
+    pub now: DateTime<Utc>,
+    /// Whether a signal asked us to stop.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+    pub watch: &'a mut dyn Watch,
+    pub summary: Summary,
+}
+
+impl std::fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("task", &self.task_name).field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// An operation on its way to a worker.
+pub(super) struct Call {
+    pub(super) operation: Operation,
+    request: Request,
+    pub(super) reason: String,
+}
+
+impl Call {
+    /// What the call is about, as a person names it.
+    pub(super) fn about(&self) -> String {
+        match &self.request {
+            Request::Payment(request) => match &request.document {
+                Some((kind, number)) => format!("{} {number} (payment {})", kind.noun(), request.transaction),
+                None => format!("payment {}", request.transaction),
+            },
+            Request::Journal(request) => match &request.applies_to {
+                Some((kind, number)) => format!("journal {} for {} {number}", request.number, kind.noun()),
+                None => format!("journal {} for payment {}", request.number, request.transaction),
+            },
+            Request::Mail(request) => format!("mail \"{}\"", request.subject),
+        }
+    }
+}
+
+/// What came back. A panic of an adapter is an unknown outcome and a bug.
+struct Returned<T> {
+    call: Call,
+    outcome: Result<T, String>,
+}
+
+/// Runs a task on all its cases.
+pub fn execute<T: Task>(task: &T, run: &mut Run<'_>) -> Result<(), LedgerError> {
+    if run.id.is_some() {
+        resolve(T::KINDS, run)?;
+    }
+    let mut after = 0;
+    while !run.is_stopped() {
+        let ids = task.cases(run.ledger, after, run.task.batch_size, &run.frame())?;
+        let Some(last) = ids.last() else { break };
+        after = *last;
+        let handled = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        let mut again = ids;
+        for _ in 0..MOST_PASSES {
+            again = pass(task, &again, run)?;
+            if again.is_empty() || run.is_stopped() {
+                break;
+            }
+        }
+        run.summary.cases += handled;
+        run.watch.progress(handled);
+    }
+    run.summary.stopped = run.is_stopped();
+    Ok(())
+}
+
+/// Asks about every operation of these kinds that has no final answer.
+fn resolve(kinds: &[Kind], run: &mut Run<'_>) -> Result<(), LedgerError> {
+    let mut after = OperationId(0);
+    while !run.is_stopped() {
+        let open = run.ledger.to_be_asked(kinds, run.now, after, run.task.batch_size)?;
+        let Some(last) = open.last() else { break };
+        after = last.id;
+        let mut calls: VecDeque<Call> =
+            open.into_iter().map(|operation| run.call(operation, "asked about")).collect::<Result<_, _>>()?;
+        let (ports, now) = (run.ports, run.now);
+        let ask = move |call: Call| {
+            let ago =
+                call.operation.sent_at.map_or(TimeDelta::MAX, |sent| now - sent).to_std().unwrap_or(Duration::ZERO);
+            let outcome = guarded(|| ports.look_up(&call.request, ago));
+            Returned { call, outcome }
+        };
+        work_through(run.concurrency(), &ask, |answers: Vec<Returned<LookUp>>, room| {
+            run.record(answers, Recorder::looked_up)?;
+            let next = if run.is_stopped() { 0 } else { room.min(calls.len()) };
+            Ok::<_, LedgerError>(calls.drain(..next).collect())
+        })?;
+    }
+    Ok(())
+}
+
+/// Looks at cases once. Returns those to look at again.
+fn pass<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<i64>, LedgerError> {
+    let mut cases = Vec::with_capacity(ids.len());
+    for id in ids {
+        cases.push((*id, task.case(run.ledger, *id)?));
+    }
+    let seen = observe(task, cases, run)?;
+    let mut queue = Vec::new();
+    let mut news = HashSet::new();
+    for (id, case, seen) in seen {
+        let steps = match task.plan(&case, &seen, &run.frame()) {
+            Ok(steps) => steps,
+            Err(error) => {
+                run.bug(&format!("{}: {error}", task.name(&case)));
+                continue;
+            }
+        };
+        if run.id.is_none() {
+            steps.iter().for_each(|step| run.report_plan(step));
+            continue;
+        }
+        if steps.iter().any(|step| matches!(step.action, Action::Record(_))) {
+            news.insert(id);
+        }
+        queue.push((id, task.scope(&case), steps));
+    }
+    if run.id.is_none() {
+        return Ok(Vec::new());
+    }
+    let calls = record_intents(queue, run)?;
+    let confirmed = act(calls, run)?;
+    // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
+    let mut again: Vec<i64> = confirmed.into_iter().collect();
+    if !T::KINDS.is_empty() {
+        again.extend(news);
+    }
+    again.sort_unstable();
+    again.dedup();
+    Ok(again)
+}
+
+type Observed<T> = (i64, <T as Task>::Case, <T as Task>::Seen);
+
+fn observe<T: Task>(task: &T, cases: Vec<(i64, T::Case)>, run: &mut Run<'_>) -> Result<Vec<Observed<T>>, LedgerError> {
+    let mut waiting: VecDeque<(i64, T::Case)> = cases.into();
+    let mut seen = Vec::with_capacity(waiting.len());
+    let ports = run.ports;
+    let look = |(id, case): (i64, T::Case)| {
+        let found = guarded(|| task.observe(&case, ports));
+        (id, case, found)
+    };
+    work_through(run.concurrency(), &look, |answers, room| {
+        for (id, case, found) in answers {
+            match found {
+                Ok(found) => seen.push((id, case, found)),
+                Err(panic) => run.bug(&format!("{}: {panic}", task.name(&case))),
+            }
+        }
+        let next = if run.is_stopped() { 0 } else { room.min(waiting.len()) };
+        Ok::<_, LedgerError>(waiting.drain(..next).collect())
+    })?;
+    // Whatever order the answers came in, the plan is made in the order of the cases.
+    seen.sort_by_key(|(id, _, _)| *id);
+    Ok(seen)
+}
+
+/// Commits what is intended, before anything is sent. A case the ledger refuses is left out; the others go on.
+fn record_intents(
+    queue: Vec<(i64, crate::ledger::Scope, Vec<Step>)>,
+    run: &mut Run<'_>,
+) -> Result<Vec<(i64, OperationId, String)>, LedgerError> {
+    if queue.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (id, now, task_name) = (run.id, run.now, run.task_name);
+    let mut to_send = Vec::new();
+    let mut said = Vec::new();
+    let mut settled = Vec::new();
+    run.ledger.write("intents", id, now, |writer| {
+        for (case, scope, steps) in &queue {
+            let mut of_case = Recorded::default();
+            let recorded = writer.attempt(|| {
+                record_steps(writer, steps, task_name, &mut of_case)
+                    .and_then(|()| writer.resolve_gone(task_name, scope, &of_case.raised))
+            })?;
+            match recorded {
+                Ok(()) => {
+                    to_send.extend(of_case.send.into_iter().map(|(operation, reason)| (*case, operation, reason)));
+                    settled.extend(of_case.settle);
+                    said.extend(steps.iter().zip(of_case.new).map(|(step, new)| (step.clone(), new, None)));
+                }
+                Err(error) => said.extend(steps.first().map(|step| (step.clone(), false, Some(error)))),
+            }
+        }
+        Ok(())
+    })?;
+    for (step, new, refused) in said {
+        run.report_recorded(&step, new, refused);
+    }
+    run.settle(settled)?;
+    Ok(to_send)
+}
+
+#[derive(Default)]
+struct Recorded {
+    send: Vec<(OperationId, String)>,
+    settle: Vec<(OperationId, Answer)>,
+    raised: Vec<ExceptionDraft>,
+    /// Per step: whether it was news.
+    new: Vec<bool>,
+}
+
+fn record_steps(writer: &Writer<'_>, steps: &[Step], task: &str, recorded: &mut Recorded) -> Result<(), LedgerError> {
+    for step in steps {
+        let mut new = false;
+        match &step.action {
+            Action::Send(intent) => {
+                let operation = writer.record_intent(intent, &step.reason)?;
+                recorded.send.push((operation, step.reason.clone()));
+            }
+            Action::Resume { operation, .. } => recorded.send.push((*operation, step.reason.clone())),
+            Action::Withdraw { operation } => {
+                writer.move_operation(*operation, Event::Withdraw, &step.reason)?;
+            }
+            Action::GiveUp { operation } => {
+                writer.move_operation(*operation, Event::GiveUp, &step.reason)?;
+            }
+            // An answer has consequences of its own: recorded like any other answer, after this.
+            Action::Record(Consequence::Settle { operation, answer }) => {
+                recorded.settle.push((*operation, answer.clone()));
+            }
+            Action::Record(consequence) => new = writer.apply(consequence)?,
+            Action::Raise(draft, letter) => {
+                new = writer.raise_with(draft, letter.as_ref(), Some(task))?;
+                recorded.raised.push(draft.clone());
+            }
+            Action::Leave | Action::Unreachable => {}
+        }
+        recorded.new.push(new);
+    }
+    Ok(())
+}
+
+/// Sends the planned operations: at most one per target at a time, and none after one that got no answer.
+fn act(planned: Vec<(i64, OperationId, String)>, run: &mut Run<'_>) -> Result<HashSet<i64>, LedgerError> {
+    let cases: std::collections::HashMap<OperationId, i64> = planned.iter().map(|(case, id, _)| (*id, *case)).collect();
+    let mut waiting: VecDeque<Call> = VecDeque::new();
+    for (_, id, reason) in planned {
+        let operation = run.ledger.operation(id)?;
+        if operation.state == State::Planned {
+            waiting.push_back(run.call(operation, &reason)?);
+        }
+    }
+    let mut busy: HashSet<Target> = HashSet::new();
+    let mut confirmed = HashSet::new();
+    let (ports, stop) = (run.ports, run.stop);
+    let send = move |call: Call| {
+        let outcome = guarded(|| send_patiently(ports, &call.request, stop));
+        Returned { call, outcome }
+    };
+    work_through(run.concurrency(), &send, |answers: Vec<Returned<Answer>>, room| {
+        for returned in &answers {
+            busy.remove(&returned.call.operation.target);
+        }
+        for returned in run.record(answers, Recorder::answered)? {
+            if returned.state == State::Confirmed {
+                confirmed.extend(cases.get(&returned.id));
+            }
+        }
+        let room = if run.is_stopped() { 0 } else { room };
+        run.claim(&mut waiting, &mut busy, room)
+    })?;
+    Ok(confirmed)
+}
+
+/// One call, and again after `Retry-After` as long as that stays short.
+fn send_patiently(ports: &Ports, request: &Request, stop: &(dyn Fn() -> bool + Sync)) -> Answer {
+    let mut waited = Duration::ZERO;
+    loop {
+        let answer = ports.send(request);
+        let Answer::NotDone { retry_after_seconds: Some(seconds), .. } = &answer else { return answer };
+        let wait = Duration::from_secs(*seconds);
+        waited += wait.max(Duration::from_secs(1));
+        if waited > LONGEST_WAIT {
+            return answer;
+        }
+        let slice = Duration::from_millis(100);
+        let mut slept = Duration::ZERO;
+        while slept < wait {
+            if stop() {
+                return answer;
+            }
+            std::thread::sleep(slice.min(wait - slept));
+            slept += slice;
+        }
+    }
+}
+
+/// A panic in an adapter must not take the run's other answers with it.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a worker panicked".to_owned())
+    })
+}
+
+impl<'a> Run<'a> {
+    fn frame(&self) -> Frame<'_> {
+        Frame { settings: self.settings, task: self.task, now: self.now }
+    }
+
+    fn concurrency(&self) -> usize {
+        usize::try_from(self.task.concurrency).unwrap_or(1)
+    }
+
+    fn is_stopped(&self) -> bool {
+        (self.stop)()
+    }
+
+    fn call(&self, operation: Operation, reason: &str) -> Result<Call, LedgerError> {
+        let request = self.ledger.request(&operation)?;
+        Ok(Call { operation, request, reason: reason.to_owned() })
+    }
+
+    /// Marks as many waiting operations Sent as there is room for, in one commit before the first of them leaves.
+    fn claim(
+        &mut self,
+        waiting: &mut VecDeque<Call>,
+        busy: &mut HashSet<Target>,
+        room: usize,
+    ) -> Result<Vec<Call>, LedgerError> {
+        let mut chosen = Vec::new();
+        let mut kept = VecDeque::new();
+        while chosen.len() < room
+            && let Some(call) = waiting.pop_front()
+        {
+            if busy.insert(call.operation.target.clone()) {
+                chosen.push(call);
+            } else {
+                kept.push_back(call);
+            }
+        }
+        kept.append(waiting);
+        *waiting = kept;
+        if chosen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let claimed = self.ledger.write("sent", self.id, self.now, |writer| {
+            chosen.iter().map(|call| writer.mark_sent(call.operation.id)).collect::<Result<Vec<bool>, _>>()
+        })?;
+        let mut taken = Vec::new();
+        for (call, claimed) in chosen.into_iter().zip(claimed) {
+            if claimed {
+                taken.push(call);
+            } else {
+                busy.remove(&call.operation.target);
+                let text = format!("{}: waits, an earlier call to the same target has no answer", call.operation.id);
+                self.watch.say(Level::Info, &text);
+            }
+        }
+        // Everything chosen was blocked: look at what else is waiting before the work counts as done.
+        if taken.is_empty() && !waiting.is_empty() {
+            return self.claim(waiting, busy, room);
+        }
+        Ok(taken)
+    }
+
+    /// Records what came back, all of it in one commit, and reports it.
+    fn record<T>(
+        &mut self,
+        answers: Vec<Returned<T>>,
+        each: impl Fn(Recorder<'a>, &Writer<'_>, &Operation, &T) -> Result<Operation, LedgerError>,
+    ) -> Result<Vec<Operation>, LedgerError> {
+        if answers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let recorder = self.recorder();
+        let after = self.ledger.write("answers", self.id, self.now, |writer| {
+            answers
+                .iter()
+                .map(|returned| match &returned.outcome {
+                    Ok(outcome) => each(recorder, writer, &returned.call.operation, outcome),
+                    Err(panic) => recorder.panicked(writer, &returned.call.operation, panic),
+                })
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        for (returned, operation) in answers.iter().zip(&after) {
+            if let Err(panic) = &returned.outcome {
+                self.bug(panic);
+            }
+            let note = self.ledger.operation_note(operation.id)?;
+            self.report_answer(&returned.call, operation, note);
+        }
+        Ok(after)
+    }
+
+    fn recorder(&self) -> Recorder<'a> {
+        Recorder { settings: self.settings, ports: self.ports, task: self.task, now: self.now }
+    }
+
+    /// Facts that settle operations of ours, learnt by an observation.
+    fn settle(&mut self, settled: Vec<(OperationId, Answer)>) -> Result<(), LedgerError> {
+        for (id, answer) in settled {
+            let operation = self.ledger.operation(id)?;
+            let call = self.call(operation, "learnt from the PSP")?;
+            self.record(vec![Returned { call, outcome: Ok(answer) }], Recorder::answered)?;
+        }
+        Ok(())
+    }
+}

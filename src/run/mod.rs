@@ -1,0 +1,410 @@
+//! One run of a task: lock, run row, log, the engine, the mail queue, the report, the exit code.
+
+pub mod engine;
+mod lock;
+pub mod log;
+pub mod ports;
+mod record;
+pub mod report;
+mod signal;
+pub mod summary;
+mod tell;
+pub mod watch;
+mod workers;
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+
+use self::engine::{Level, Run, Watch, execute};
+use self::lock::Lock;
+use self::log::Log;
+use self::ports::Ports;
+use self::signal::Signals;
+use self::summary::{RaisedException, Summary};
+use self::watch::{Teller, Verbosity};
+use crate::config::settings::{TaskName, TaskSettings};
+use crate::config::{Loaded, Settings};
+use crate::domain::booking::Books;
+use crate::domain::id::RunId;
+use crate::domain::letter;
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::ledger::{Ledger, LedgerError, OpenOptions};
+use crate::task::capture::Capture;
+use crate::task::mail_queue::MailQueue;
+use crate::task::refunds::Refunds;
+use crate::task::sync_journals::SyncJournals;
+use crate::task::sync_payments::SyncPayments;
+
+/// How one run was asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub dry_run: bool,
+    /// Started by cron: `run_on_schedule` and the schedule decide whether there is anything to do.
+    pub scheduled: bool,
+    pub verbosity: Verbosity,
+    pub on_terminal: bool,
+    pub now: DateTime<Utc>,
+}
+
+/// A run that came to its end, whatever that was.
+#[derive(Debug)]
+pub struct Finished {
+    pub task: TaskName,
+    pub run: Option<RunId>,
+    pub started: DateTime<Utc>,
+    pub summary: Summary,
+    pub exit: Exit,
+    pub log: Option<PathBuf>,
+    pub failure: Option<Failure>,
+}
+
+/// Opens the ledger the settings name.
+pub fn open_ledger(settings: &Settings, create: bool, now: DateTime<Utc>) -> Result<Ledger> {
+    let options = OpenOptions { create, allow_network_filesystem: settings.allow_network_filesystem };
+    Ledger::open(&settings.ledger, options, books(settings), now).map_err(refused)
+}
+
+pub fn books(settings: &Settings) -> Books {
+    Books {
+        mode: settings.mode.as_str(),
+        time_zone: settings.time_zone,
+        accounts: settings.accounts.clone(),
+        default_customer: settings.erp.default_customer.clone(),
+    }
+}
+
+/// A refusal of the ledger as a failure with its hint.
+pub fn refused(error: LedgerError) -> Failure {
+    let hint = error.hint();
+    let failure = Failure::ledger(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Runs one task from lock to exit code. `Err` only where nothing was started.
+pub fn run_task(task: TaskName, config: &Loaded, options: Options, err: &mut dyn Write) -> Result<Finished> {
+    let settings = &config.settings;
+    let task_settings =
+        settings.tasks.get(&task).ok_or_else(|| Failure::bug(anyhow::anyhow!("the settings lack task `{task}`")))?;
+    if options.scheduled && !is_due(task, settings, task_settings, options.now)? {
+        return Ok(finished(task, options.now, Summary::default()));
+    }
+    if options.dry_run {
+        return dry_run(task, settings, task_settings, options, err);
+    }
+    let _lock = Lock::take(&settings.ledger, task.as_str(), options.now)?;
+    let signals = Signals::install().context("signal handlers cannot be installed").map_err(Failure::bug)?;
+    let mut ledger = match open_ledger(settings, false, options.now) {
+        Ok(ledger) => ledger,
+        Err(failure) => return Err(mail_without_ledger(task, settings, task_settings, options.now, failure)),
+    };
+    let mut started = Started::begin(task, config, task_settings, options, &mut ledger, err)?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| started.work(&mut ledger, &signals)));
+    Ok(started.end(&mut ledger, outcome, &signals))
+}
+
+/// Whether a scheduled start has anything to do: `run_on_schedule` (rule 26) and the schedule, which a manual start moves.
+fn is_due(task: TaskName, settings: &Settings, task_settings: &TaskSettings, now: DateTime<Utc>) -> Result<bool> {
+    if !task_settings.run_on_schedule {
+        return Ok(false);
+    }
+    let ledger = open_ledger(settings, false, now)?;
+    let last = ledger.last_run(task.as_str()).map_err(refused)?.map(|run| run.started_at);
+    // cron starts a few seconds early or late: half a minute early still counts as due.
+    Ok(task_settings.schedule.next(last, settings.time_zone, now) <= now + chrono::TimeDelta::seconds(30))
+}
+
+fn dry_run(
+    task: TaskName,
+    settings: &Settings,
+    task_settings: &TaskSettings,
+    options: Options,
+    err: &mut dyn Write,
+) -> Result<Finished> {
+    let mut ledger = open_ledger(settings, false, options.now)?;
+    let ports = Ports::open(settings, options.now).map_err(|error| Failure::new(Exit::Config, error))?;
+    let mut teller = Teller::new(None, err, options.verbosity, options.on_terminal, task.as_str());
+    let mut run = Run {
+        ledger: &mut ledger,
+        ports: &ports,
+        settings,
+        task: task_settings,
+        task_name: task.as_str(),
+        id: None,
+        now: options.now,
+        stop: &|| false,
+        watch: &mut teller,
+        summary: Summary::default(),
+    };
+    execute_named(task, &mut run).map_err(refused)?;
+    let summary = std::mem::take(&mut run.summary);
+    teller.finish();
+    let exit = if summary.bugs.is_empty() { Exit::Done } else { Exit::Bug };
+    Ok(Finished { exit, ..finished(task, options.now, summary) })
+}
+
+fn execute_named(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
+    match task {
+        TaskName::SyncPayments => execute(&SyncPayments, run),
+        TaskName::Capture => execute(&Capture, run),
+        TaskName::Refunds => execute(&Refunds, run),
+        TaskName::SyncJournals => execute(&SyncJournals, run),
+    }
+}
+
+fn finished(task: TaskName, started: DateTime<Utc>, summary: Summary) -> Finished {
+    Finished { task, run: None, started, exit: summary.exit(), summary, log: None, failure: None }
+}
+
+/// A run that has its row and its log.
+struct Started<'a> {
+    task: TaskName,
+    settings: &'a Settings,
+    task_settings: &'a TaskSettings,
+    options: Options,
+    id: RunId,
+    log: PathBuf,
+    teller: Teller<'a>,
+    summary: Summary,
+}
+
+impl<'a> Started<'a> {
+    fn begin(
+        task: TaskName,
+        config: &'a Loaded,
+        task_settings: &'a TaskSettings,
+        options: Options,
+        ledger: &mut Ledger,
+        err: &'a mut dyn Write,
+    ) -> Result<Self> {
+        let settings = &config.settings;
+        let now = options.now;
+        let (id, dead) = open_run(task, ledger, now).map_err(refused)?;
+        let log = Log::create(&settings.log_dir, task.as_str(), now, id).map_err(|error| {
+            let what = format!("no log file can be written in `{}`", settings.log_dir.display());
+            let failure = Failure::new(Exit::Config, anyhow::Error::new(error).context(what));
+            let said = ledger.write("run end", Some(id), now, |writer| {
+                writer.finish_run(id, Exit::Config.code(), Some(&failure.line()), now)
+            });
+            drop(said);
+            failure.hint("make the folder writable, or set another `log_dir`")
+        })?;
+        let path = log.path().to_owned();
+        let mut teller = Teller::new(Some(log), err, options.verbosity, options.on_terminal, task.as_str());
+        ledger
+            .write("run log", Some(id), now, |writer| writer.set_run_log(id, &path.display().to_string()))
+            .map_err(refused)?;
+        teller.say(Level::Info, &format!("{task}: run {id}, as of {}", now.format("%Y-%m-%d %H:%M:%S UTC")));
+        for setting in config.shown() {
+            teller.say(Level::Detail, &format!("setting {} = {} ({})", setting.key, setting.value, setting.source));
+        }
+        for line in dead {
+            teller.say(Level::Warning, &line);
+        }
+        Ok(Self { task, settings, task_settings, options, id, log: path, teller, summary: Summary::default() })
+    }
+
+    fn work(&mut self, ledger: &mut Ledger, signals: &Signals) -> Result<()> {
+        let now = self.options.now;
+        let ports = Ports::open(self.settings, now).map_err(|error| Failure::new(Exit::Config, error))?;
+        let mut run = Run {
+            ledger,
+            ports: &ports,
+            settings: self.settings,
+            task: self.task_settings,
+            task_name: self.task.as_str(),
+            id: Some(self.id),
+            now,
+            stop: &|| signals.is_set(),
+            watch: &mut self.teller,
+            summary: Summary::default(),
+        };
+        let worked = execute_named(self.task, &mut run)
+            .and_then(|()| if ports.post.is_some() { execute(&MailQueue, &mut run) } else { Ok(()) });
+        self.summary = run.summary;
+        worked.map_err(refused)?;
+        if let Err(error) = log::prune(&self.settings.log_dir, self.task.as_str(), self.task_settings.max_archived_logs)
+        {
+            self.teller.say(Level::Warning, &format!("old logs cannot be pruned: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Writes down how the run ended: in the log, in the ledger, and in a mail where the settings want one.
+    fn end(mut self, ledger: &mut Ledger, outcome: std::thread::Result<Result<()>>, signals: &Signals) -> Finished {
+        let mut failure = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(failure)) => Some(failure),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                let text = text.unwrap_or_else(|| "no message".to_owned());
+                Some(
+                    Failure::bug(anyhow::anyhow!("payjournal panicked: {text}")).hint("please report it, with the log"),
+                )
+            }
+        };
+        if let Ok(raised) = ledger.exceptions_of_run(self.id) {
+            self.summary.new_exceptions = raised
+                .into_iter()
+                .map(|exception| RaisedException {
+                    id: Some(exception.id),
+                    kind: exception.kind.as_str(),
+                    subject: exception.subject,
+                    message: exception.message,
+                })
+                .collect();
+        }
+        let mut exit = self.summary.exit();
+        if let Some(failure) = &failure {
+            exit = exit.or_worse(failure.exit);
+            self.teller.say(Level::Error, &failure.line());
+        }
+        if let Some(signal) = signals.exit() {
+            exit = exit.or_worse(signal);
+            self.teller.say(Level::Warning, "stopped by a signal; the next run goes on from here");
+        }
+        self.teller.say(Level::Info, &format!("{}: {} ({})", self.task, self.summary.done_line(), exit.meaning()));
+        self.say_failed(ledger, exit, failure.as_ref());
+        let error = failure.as_ref().map(Failure::line);
+        let (id, now) = (self.id, self.options.now);
+        let closed =
+            ledger.write("run end", Some(id), now, |writer| writer.finish_run(id, exit.code(), error.as_deref(), now));
+        if let Err(error) = closed {
+            self.teller.say(Level::Error, &error.to_string());
+            exit = exit.or_worse(Exit::Ledger);
+            failure.get_or_insert(refused(error));
+        }
+        let verbosity = self.teller.verbosity;
+        if let Some(error) = self.teller.log.take().and_then(Log::finish)
+            && verbosity >= Verbosity::Quiet
+        {
+            drop(writeln!(self.teller.err, "warning: the log `{}` is incomplete: {error}", self.log.display()));
+        }
+        self.teller.finish();
+        Finished {
+            task: self.task,
+            run: Some(self.id),
+            started: now,
+            summary: self.summary,
+            exit,
+            log: Some(self.log),
+            failure,
+        }
+    }
+
+    /// Queues and delivers the "task failed" mail (rule 26). It may fail itself: then the log says so, and the first error
+    /// and the exit code stay (trap T72).
+    fn say_failed(&mut self, ledger: &mut Ledger, exit: Exit, failure: Option<&Failure>) {
+        let line = failure.map_or_else(|| self.summary.bugs.join("; "), Failure::line);
+        let due = match exit {
+            Exit::Config | Exit::Ledger | Exit::Bug => self.task_settings.mail_on_failure,
+            Exit::Unreachable => self.task_settings.mail_on_failure && self.is_nth_unreachable(ledger),
+            _ => false,
+        };
+        if !due {
+            return;
+        }
+        let line = if line.is_empty() { self.summary.first_unreachable.clone().unwrap_or_default() } else { line };
+        let letter = letter::task_failed(&self.settings.shop, self.task.as_str(), self.options.now, self.id, &line);
+        if let Err(error) = self.mail(ledger, &letter) {
+            self.teller.say(Level::Error, &format!("the mail \"{}\" could not be sent: {error}", letter.subject));
+        }
+    }
+
+    fn mail(&mut self, ledger: &mut Ledger, letter: &letter::Letter) -> Result<(), LedgerError> {
+        let now = self.options.now;
+        ledger.write("letter", Some(self.id), now, |writer| writer.queue_letter(letter))?;
+        let Ok(ports) = Ports::open(self.settings, now) else { return Ok(()) };
+        if ports.post.is_none() {
+            return Ok(());
+        }
+        let mut run = Run {
+            ledger,
+            ports: &ports,
+            settings: self.settings,
+            task: self.task_settings,
+            task_name: self.task.as_str(),
+            id: Some(self.id),
+            now,
+            stop: &|| false,
+            watch: &mut self.teller,
+            summary: Summary::default(),
+        };
+        execute(&MailQueue, &mut run)
+    }
+
+    /// Exactly the configured number of runs in a row ended unreachable, this one included: one mail per incident.
+    fn is_nth_unreachable(&self, ledger: &Ledger) -> bool {
+        let wanted = self.task_settings.mail_after_failed_runs;
+        let Ok(earlier) = ledger.finished_runs(self.task.as_str(), wanted) else { return false };
+        let unreachable = i64::from(Exit::Unreachable.code());
+        let row = earlier.iter().take_while(|run| run.exit_code == Some(unreachable)).count();
+        u32::try_from(row).unwrap_or(u32::MAX) == wanted.saturating_sub(1)
+    }
+}
+
+/// Opens the run's row, and finds the runs of this task that died: whoever holds the lock knows that they are dead.
+fn open_run(task: TaskName, ledger: &mut Ledger, now: DateTime<Utc>) -> Result<(RunId, Vec<String>), LedgerError> {
+    let dead = ledger.unfinished_runs(task.as_str())?;
+    ledger.write("run start", None, now, |writer| {
+        let mut said = Vec::new();
+        for run in &dead {
+            let unanswered = writer.recover_operations(run.id)?.len();
+            writer.abandon_run(run.id)?;
+            said.push(format!(
+                "run {} of {} (process {}) died; {unanswered} of its calls have no answer and are asked about first",
+                run.id,
+                run.started_at.format("%Y-%m-%d %H:%M:%S UTC"),
+                run.pid
+            ));
+        }
+        Ok((writer.start_run(task.as_str(), std::process::id())?, said))
+    })
+}
+
+/// The ledger cannot be used, so the mail that says so cannot be queued: it is delivered directly, once per start.
+fn mail_without_ledger(
+    task: TaskName,
+    settings: &Settings,
+    task_settings: &TaskSettings,
+    now: DateTime<Utc>,
+    failure: Failure,
+) -> Failure {
+    use crate::operation::request::{MailRequest, Request};
+    use crate::operation::{Answer, Key, Kind};
+    if !task_settings.mail_on_failure {
+        return failure;
+    }
+    let letter = letter::task_failed(&settings.shop, task.as_str(), now, RunId(0), &failure.line());
+    let request = Request::Mail(MailRequest {
+        key: Key::of_text(Kind::Mail, &letter.event, 1),
+        recipient: letter.recipient,
+        subject: letter.subject,
+        body: letter.body,
+        written_at: now,
+    });
+    let Ok(ports) = Ports::open_post_only(settings, now) else { return failure };
+    if ports.post.is_none() {
+        return failure;
+    }
+    match ports.send(&request) {
+        Answer::Confirmed { .. } | Answer::Accepted { .. } => failure,
+        Answer::Refused(refusal) => failure.hint(format!("the mail about it could not be sent: {}", refusal.message)),
+        Answer::NotDone { why, .. } | Answer::Unknown { why } => {
+            failure.hint(format!("the mail about it could not be sent: {why}"))
+        }
+    }
+}
+
+/// Whether a run of `task` is alive now.
+pub fn is_running(ledger: &Path, task: TaskName) -> bool {
+    Lock::is_held(ledger, task.as_str())
+}

@@ -1,0 +1,139 @@
+//! What is written when the other side has answered: the operation's state and everything that follows, in one commit.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::ports::Ports;
+use crate::config::Settings;
+use crate::config::settings::TaskSettings;
+use crate::domain::consequence::Consequence;
+use crate::ledger::{LedgerError, Writer};
+use crate::operation::decide::{back_off, is_over_age};
+use crate::operation::{Answer, Event, Kind, LookUp, Operation, State};
+use crate::provider::PartialCapture;
+use crate::task::{self, Action, Context, Frame};
+
+/// Everything of a run that recording needs besides the ledger.
+#[derive(Clone, Copy)]
+pub(super) struct Recorder<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) ports: &'a Ports,
+    pub(super) task: &'a TaskSettings,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Recorder<'_> {
+    /// The answer to a call, or a fact that stands for one.
+    pub(super) fn answered(
+        self,
+        writer: &Writer<'_>,
+        operation: &Operation,
+        answer: &Answer,
+    ) -> Result<Operation, LedgerError> {
+        // An operation without an answer is asked about by the very next run; one that was refused or not reached backs off.
+        let wait = match answer {
+            Answer::Accepted { .. } | Answer::Confirmed { .. } | Answer::Unknown { .. } => TimeDelta::zero(),
+            Answer::Refused(_) | Answer::NotDone { .. } => self.wait(operation.tries + 1),
+        };
+        self.record(writer, operation, answer, wait)
+    }
+
+    /// The answer to a question about an earlier call.
+    pub(super) fn looked_up(
+        self,
+        writer: &Writer<'_>,
+        operation: &Operation,
+        found: &LookUp,
+    ) -> Result<Operation, LedgerError> {
+        let after = match found {
+            LookUp::Found(answer) => self.record(writer, operation, answer, TimeDelta::zero())?,
+            LookUp::Absent if operation.state == State::Unknown => {
+                writer.move_operation(operation.id, Event::NotDone, "the other side does not have it")?
+            }
+            LookUp::Absent => {
+                writer.defer(operation.id, self.wait(operation.tries), "accepted, and not found when asked")?
+            }
+            LookUp::CannotTell { why } => writer.defer(operation.id, self.wait(operation.tries), why)?,
+        };
+        let open = matches!(after.state, State::Unknown | State::Accepted);
+        if open && is_over_age(after.status_since, self.task.transaction_valid_days, self.now) {
+            return self.give_up(writer, &after);
+        }
+        Ok(after)
+    }
+
+    /// An adapter panicked: nobody knows what happened at the other side.
+    pub(super) fn panicked(
+        self,
+        writer: &Writer<'_>,
+        operation: &Operation,
+        panic: &str,
+    ) -> Result<Operation, LedgerError> {
+        match operation.state {
+            State::Planned | State::Sent => {
+                let why = format!("payjournal itself failed: {panic}");
+                self.record(writer, operation, &Answer::Unknown { why }, TimeDelta::zero())
+            }
+            State::Accepted
+            | State::Confirmed
+            | State::Refused
+            | State::Unknown
+            | State::GivenUp
+            | State::Withdrawn => writer.defer(operation.id, self.wait(operation.tries), panic),
+        }
+    }
+
+    fn record(
+        self,
+        writer: &Writer<'_>,
+        operation: &Operation,
+        answer: &Answer,
+        wait: TimeDelta,
+    ) -> Result<Operation, LedgerError> {
+        let context =
+            Context { drops_remainder: self.drops_remainder(writer, operation)?, ..writer.context(operation)? };
+        let after = writer.record_answer(operation.id, answer, wait)?;
+        for consequence in task::consequences(operation, answer, &context, &self.settings.shop)? {
+            writer.apply(&consequence)?;
+        }
+        if after.state == State::Confirmed {
+            writer.resolve_operation(operation.id)?;
+        }
+        Ok(after)
+    }
+
+    fn drops_remainder(self, writer: &Writer<'_>, operation: &Operation) -> Result<bool, LedgerError> {
+        if operation.kind != Kind::Capture {
+            return Ok(false);
+        }
+        let payment = writer.context(operation)?.payment;
+        let able = payment.and_then(|payment| self.ports.capabilities(&payment.provider, &payment.method));
+        Ok(able.is_some_and(|able| able.partial_capture == PartialCapture::Once))
+    }
+
+    fn give_up(self, writer: &Writer<'_>, operation: &Operation) -> Result<Operation, LedgerError> {
+        let frame = Frame { settings: self.settings, task: self.task, now: self.now };
+        let context = writer.context(operation)?;
+        let about = format!("{} for {}", operation.kind.as_str(), context.document_name());
+        for step in task::give_up(operation, &about, &frame) {
+            match step.action {
+                Action::GiveUp { operation } => {
+                    writer.move_operation(operation, Event::GiveUp, &step.reason)?;
+                }
+                Action::Raise(draft, _) => {
+                    writer.apply(&Consequence::Raise(draft))?;
+                }
+                Action::Send(_)
+                | Action::Resume { .. }
+                | Action::Withdraw { .. }
+                | Action::Record(_)
+                | Action::Leave
+                | Action::Unreachable => {}
+            }
+        }
+        writer.operation(operation.id)
+    }
+
+    fn wait(self, tries: u32) -> TimeDelta {
+        back_off(tries, self.task.retry_interval, self.task.retry_interval_max)
+    }
+}

@@ -1,0 +1,139 @@
+//! What a finished run shows: a table for people, one document for scripts, nothing for cron where all went well.
+
+use std::io::Write;
+
+use chrono::SecondsFormat;
+use serde_json::{Value, json};
+
+use super::Finished;
+use super::watch::Verbosity;
+use crate::command::table::table;
+use crate::domain::money::Amount;
+use crate::exit::Exit;
+
+/// Rows a table shows; JSON and log have them all.
+const MOST_SHOWN: usize = 60;
+
+/// How a run is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    pub json: bool,
+    pub dry_run: bool,
+    pub on_terminal: bool,
+    pub verbosity: Verbosity,
+}
+
+pub fn show(finished: &Finished, style: Style, out: &mut dyn Write, err: &mut dyn Write) -> std::io::Result<()> {
+    if style.json {
+        return writeln!(out, "{:#}", document(finished, style.dry_run));
+    }
+    let talkative = style.dry_run || style.on_terminal || style.verbosity >= Verbosity::Verbose;
+    if talkative && style.verbosity > Verbosity::Quiet {
+        write_table(finished, style, out)?;
+    }
+    match &finished.failure {
+        Some(failure) => {
+            failure.render(err)?;
+            explain(finished, err)
+        }
+        None if finished.exit != Exit::Done && !style.dry_run => explain(finished, err),
+        None => Ok(()),
+    }
+}
+
+fn write_table(finished: &Finished, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    let summary = &finished.summary;
+    let rows: Vec<Vec<String>> = summary
+        .rows
+        .iter()
+        .take(MOST_SHOWN)
+        .map(|row| {
+            let amount = row.amount.map_or_else(String::new, |amount| amount.to_string());
+            vec![row.about.clone(), row.action.to_owned(), amount, row.outcome.clone(), row.reason.clone()]
+        })
+        .collect();
+    if !rows.is_empty() {
+        writeln!(out, "{}", table(&["about", "action", "amount", "outcome", "reason"], rows))?;
+    }
+    let hidden = u64::try_from(summary.rows.len().saturating_sub(MOST_SHOWN)).unwrap_or(0) + summary.rows_left_out;
+    if hidden > 0 {
+        writeln!(out, "… and {hidden} more; --json and the log have them")?;
+    }
+    if style.dry_run {
+        writeln!(out, "{}: dry run, {} cases looked at, nothing was done", finished.task, summary.cases)
+    } else {
+        writeln!(out, "{}: {}", finished.task, summary.done_line())
+    }
+}
+
+/// One paragraph: what, where, how much money, next command, log.
+fn explain(finished: &Finished, err: &mut dyn Write) -> std::io::Result<()> {
+    let summary = &finished.summary;
+    let log = finished.log.as_ref().map(|log| format!(" Log: {}", log.display())).unwrap_or_default();
+    let task = finished.task;
+    if summary.unreachable > 0 {
+        let money: Vec<String> = summary.unreachable_money.values().map(Amount::to_string).collect();
+        let money = if money.is_empty() { String::new() } else { format!(" over {}", money.join(", ")) };
+        let first = summary.first_unreachable.as_deref().unwrap_or_default();
+        writeln!(
+            err,
+            "{task}: {} operations{money} are not settled: the other side could not be reached or did not answer ({first}). \
+             They are kept; the next `payjournal {task}` asks first and goes on.{log}",
+            summary.unreachable
+        )?;
+    }
+    if !summary.new_exceptions.is_empty() {
+        writeln!(
+            err,
+            "{task}: {} new exceptions need a person; `payjournal status` lists them.{log}",
+            summary.new_exceptions.len()
+        )?;
+        for exception in summary.new_exceptions.iter().take(10) {
+            writeln!(err, "  {}: {}", exception.subject, exception.message)?;
+        }
+    }
+    for bug in summary.bugs.iter().take(10) {
+        writeln!(err, "{task}: a bug: {bug}.{log}")?;
+    }
+    if matches!(finished.exit, Exit::Interrupted | Exit::Terminated) {
+        writeln!(
+            err,
+            "{task}: stopped by a signal; the calls in flight are recorded, `payjournal {task}` goes on.{log}"
+        )?;
+    }
+    Ok(())
+}
+
+fn document(finished: &Finished, dry_run: bool) -> Value {
+    let summary = &finished.summary;
+    let totals: Vec<Value> = summary
+        .done
+        .iter()
+        .map(|((kind, _), (count, amount))| json!({"kind": kind, "count": count, "sum": amount}))
+        .collect();
+    let mut document = json!({
+        "schema": "payjournal/run/1",
+        "outcome": finished.exit.outcome(),
+        "exit_code": finished.exit.code(),
+        "task": finished.task,
+        "run": finished.run,
+        "dry_run": dry_run,
+        "as_of": finished.started.to_rfc3339_opts(SecondsFormat::Secs, true),
+        "cases": summary.cases,
+        "confirmed": totals,
+        "waiting": summary.waiting,
+        "refused": summary.refused,
+        "unreachable": summary.unreachable,
+        "steps": summary.rows,
+        "steps_left_out": summary.rows_left_out,
+        "exceptions": summary.new_exceptions,
+        "log": finished.log.as_ref().map(|log| log.display().to_string()),
+    });
+    let error = finished.failure.as_ref().map(crate::failure::Failure::json).or_else(|| {
+        (!summary.bugs.is_empty()).then(|| json!({"message": summary.bugs.join("; "), "causes": [], "hints": []}))
+    });
+    if let (Some(error), Some(object)) = (error, document.as_object_mut()) {
+        object.insert("error".to_owned(), error);
+    }
+    document
+}

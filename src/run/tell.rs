@@ -1,0 +1,126 @@
+//! How the engine tells of what it does: into the summary, and to whoever watches.
+
+use super::engine::{Call, Level, Run};
+use super::summary::Row;
+use crate::domain::money::Amount;
+use crate::ledger::LedgerError;
+use crate::operation::{Operation, State};
+use crate::task::{Action, Step};
+
+impl Run<'_> {
+    pub(super) fn bug(&mut self, text: &str) {
+        self.watch.say(Level::Error, text);
+        self.summary.bugs.push(text.to_owned());
+    }
+
+    /// A dry run: what would be done, and why.
+    pub(super) fn report_plan(&mut self, step: &Step) {
+        let (action, amount) = described(&step.action);
+        self.watch.say(Level::Info, &format!("{}: would {action}: {}", step.about, step.reason));
+        self.summary.add(Row {
+            about: step.about.clone(),
+            action,
+            amount,
+            outcome: "planned".to_owned(),
+            reason: step.reason.clone(),
+        });
+    }
+
+    pub(super) fn report_recorded(&mut self, step: &Step, new: bool, refused: Option<LedgerError>) {
+        let (action, amount) = described(&step.action);
+        if let Some(error) = refused {
+            if error.is_conflict() {
+                // Another run recorded the same intent in between: it is in good hands.
+                self.watch.say(Level::Info, &format!("{}: left to another run", step.about));
+            } else {
+                self.bug(&format!("{}: {error}", step.about));
+            }
+            return;
+        }
+        let line = format!("{}: {action}: {}", step.about, step.reason);
+        match &step.action {
+            Action::Leave => self.watch.say(Level::Detail, &line),
+            // Told when the answer is there.
+            Action::Send(_) | Action::Resume { .. } => {}
+            Action::Unreachable => {
+                self.watch.say(Level::Warning, &line);
+                self.summary.count_unreachable(None, &format!("{}: {}", step.about, step.reason));
+                self.row(step, action, amount, "not reached");
+            }
+            Action::Raise(..) => {
+                let level = if new { Level::Error } else { Level::Detail };
+                self.watch.say(level, &line);
+                self.row(step, action, amount, if new { "new" } else { "known" });
+            }
+            Action::Record(_) | Action::Withdraw { .. } | Action::GiveUp { .. } => {
+                self.watch.say(Level::Info, &line);
+                self.row(step, action, amount, "recorded");
+            }
+        }
+    }
+
+    pub(super) fn report_answer(&mut self, call: &Call, after: &Operation, note: String) {
+        let kind = after.kind.as_str();
+        let amount = after.amount.map(|amount| format!(" {amount}")).unwrap_or_default();
+        let about = call.about();
+        let said = if note.is_empty() { String::new() } else { format!(" ({note})") };
+        let line = format!("{about}: {kind}{amount}: {}{said}", after.state);
+        match after.state {
+            State::Confirmed => {
+                self.watch.say(Level::Info, &line);
+                self.summary.count_done(kind, after.amount);
+            }
+            State::Accepted => {
+                self.watch.say(Level::Info, &line);
+                self.summary.waiting += 1;
+            }
+            State::Planned if call.operation.state == State::Unknown => {
+                self.watch.say(Level::Info, &format!("{line}; it will be sent again"));
+            }
+            State::Planned | State::Unknown | State::Sent => {
+                self.watch.say(Level::Warning, &line);
+                self.summary.count_unreachable(after.amount, &line);
+            }
+            State::Refused | State::GivenUp => {
+                self.watch.say(Level::Error, &line);
+                self.summary.refused += 1;
+            }
+            State::Withdrawn => self.watch.say(Level::Info, &line),
+        }
+        self.summary.add(Row {
+            about,
+            action: kind,
+            amount: after.amount,
+            outcome: after.state.to_string(),
+            reason: if note.is_empty() { call.reason.clone() } else { note },
+        });
+    }
+
+    fn row(&mut self, step: &Step, action: &'static str, amount: Option<Amount>, outcome: &str) {
+        self.summary.add(Row {
+            about: step.about.clone(),
+            action,
+            amount,
+            outcome: outcome.to_owned(),
+            reason: step.reason.clone(),
+        });
+    }
+}
+
+fn described(action: &Action) -> (&'static str, Option<Amount>) {
+    use crate::domain::consequence::Consequence;
+    match action {
+        Action::Send(intent) => (intent.kind.as_str(), intent.amount),
+        Action::Resume { kind, amount, .. } => (kind.as_str(), *amount),
+        Action::Withdraw { .. } => ("withdraw", None),
+        Action::GiveUp { .. } => ("give up", None),
+        Action::Record(Consequence::Application { amount, .. }) => ("tie", Some(*amount)),
+        Action::Record(Consequence::Movement(draft)) => (draft.kind.as_str(), Some(draft.amount)),
+        Action::Record(Consequence::Standing(_)) => ("status", None),
+        Action::Record(Consequence::Settle { .. }) => ("settle", None),
+        Action::Record(Consequence::Letter(_)) => ("mail", None),
+        Action::Record(Consequence::Raise(_)) | Action::Raise(..) => ("exception", None),
+        Action::Leave => ("leave", None),
+        Action::Unreachable => ("not reached", None),
+    }
+}

@@ -1,0 +1,114 @@
+//! A few threads that hold nothing but the work: jobs go out and answers come back over two bounded channels, and whoever
+//! drives them stays on its own thread with the ledger.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Runs `work` on at most `concurrency` jobs at a time. `turn` is called with the answers that have arrived and the number of
+/// jobs there is room for, and returns the next jobs; the work ends when it returns none and none is under way.
+///
+/// With a concurrency of 1 everything happens on the calling thread, in one order that never varies.
+pub fn work_through<J: Send, A: Send, E>(
+    concurrency: usize,
+    work: &(dyn Fn(J) -> A + Sync),
+    mut turn: impl FnMut(Vec<A>, usize) -> Result<Vec<J>, E>,
+) -> Result<(), E> {
+    if concurrency <= 1 {
+        let mut jobs = turn(Vec::new(), 1)?;
+        while let Some(job) = jobs.pop() {
+            jobs = turn(vec![work(job)], 1)?;
+        }
+        return Ok(());
+    }
+    let (jobs_in, jobs_out) = sync_channel::<J>(concurrency);
+    let (answers_in, answers_out) = sync_channel::<A>(concurrency);
+    let jobs_out = Mutex::new(jobs_out);
+    thread::scope(|scope| {
+        for _ in 0..concurrency {
+            let answers_in = answers_in.clone();
+            let jobs_out = &jobs_out;
+            scope.spawn(move || serve(jobs_out, &answers_in, work));
+        }
+        drop(answers_in);
+        drive(concurrency, &jobs_in, &answers_out, &mut turn)?;
+        // The workers end when the last sender of jobs is gone.
+        drop(jobs_in);
+        Ok(())
+    })
+}
+
+fn serve<J, A>(jobs: &Mutex<Receiver<J>>, answers: &SyncSender<A>, work: &(dyn Fn(J) -> A + Sync)) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        if answers.send(work(job)).is_err() {
+            return;
+        }
+    }
+}
+
+fn drive<J, A, E>(
+    concurrency: usize,
+    jobs: &SyncSender<J>,
+    answers: &Receiver<A>,
+    turn: &mut impl FnMut(Vec<A>, usize) -> Result<Vec<J>, E>,
+) -> Result<(), E> {
+    let mut under_way = 0_usize;
+    let mut arrived = Vec::new();
+    loop {
+        for job in turn(std::mem::take(&mut arrived), concurrency - under_way)? {
+            if jobs.send(job).is_ok() {
+                under_way += 1;
+            }
+        }
+        if under_way == 0 {
+            return Ok(());
+        }
+        // One answer is waited for; whatever else has arrived by then is recorded with it.
+        if let Ok(answer) = answers.recv() {
+            arrived.push(answer);
+        }
+        arrived.extend(answers.try_iter());
+        under_way = under_way.saturating_sub(arrived.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn doubles_a_hundred(concurrency: usize) {
+        let mut next = 0;
+        let mut sum = 0;
+        work_through(concurrency, &|job: u64| job * 2, |answers: Vec<u64>, room| {
+            assert!(room <= concurrency.max(1));
+            sum += answers.iter().sum::<u64>();
+            let jobs: Vec<u64> = (0..room).map(|_| next + 1).take_while(|job| *job <= 100).take(1).collect();
+            next += u64::try_from(jobs.len()).unwrap();
+            Ok::<_, ()>(jobs)
+        })
+        .unwrap();
+        assert_eq!(sum, 10_100);
+    }
+
+    #[test]
+    fn every_job_is_answered_once_whatever_the_concurrency() {
+        for concurrency in [1, 2, 7] {
+            doubles_a_hundred(concurrency);
+        }
+    }
+
+    #[test]
+    fn an_error_ends_the_work_without_hanging() {
+        let ended = work_through(
+            3,
+            &|job: u8| job,
+            |answers: Vec<u8>, _| {
+                if answers.is_empty() { Ok(vec![1, 2, 3]) } else { Err("stop") }
+            },
+        );
+        assert_eq!(ended, Err("stop"));
+    }
+}

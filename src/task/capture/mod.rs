@@ -1,0 +1,77 @@
+//! `capture`: takes the authorised money when the ERP has posted the invoice or shipment; releases what will never be needed
+//! (rules 9–14).
+
+mod consequences;
+mod plan;
+mod release;
+
+use std::collections::BTreeMap;
+
+pub(crate) use consequences::refused;
+pub use consequences::{consequences, release_consequences};
+
+use super::{Frame, Step, Task, order_name};
+use crate::domain::document::DocumentKind;
+use crate::domain::id::{DocumentId, OrderId, PaymentId};
+use crate::domain::money::{Amount, MoneyError};
+use crate::ledger::{CaptureCase, Ledger, LedgerError, Scope};
+use crate::operation::Kind;
+use crate::provider::{Capabilities, PortError};
+use crate::run::ports::Ports;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Capture;
+
+/// What ERP and PSP said about one order.
+#[derive(Debug)]
+pub struct Seen {
+    /// What is outstanding on each invoice and shipment, read now (rule 9).
+    pub outstanding: BTreeMap<DocumentId, Result<Amount, PortError>>,
+    pub capabilities: BTreeMap<PaymentId, Capabilities>,
+}
+
+impl Task for Capture {
+    type Case = CaptureCase;
+    type Seen = Seen;
+
+    const KINDS: &'static [Kind] = &[Kind::Capture, Kind::Release];
+
+    fn cases(&self, ledger: &Ledger, after: i64, limit: u32, _frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
+        Ok(ledger.capture_orders(OrderId(after), limit)?.into_iter().map(|id| id.0).collect())
+    }
+
+    fn case(&self, ledger: &Ledger, id: i64) -> Result<CaptureCase, LedgerError> {
+        ledger.capture_case(OrderId(id))
+    }
+
+    fn observe(&self, case: &CaptureCase, ports: &Ports) -> Seen {
+        let mut outstanding = BTreeMap::new();
+        for document in &case.documents {
+            let left = match document.kind {
+                DocumentKind::CreditNote => continue,
+                DocumentKind::Invoice => ports.outstanding(document),
+                // A shipment is no receivable: the ERP cannot say what is outstanding on it, the ledger can.
+                DocumentKind::Shipment => {
+                    document.outstanding().map_err(|error| PortError::CannotTell { why: error.to_string() })
+                }
+            };
+            outstanding.insert(document.id, left);
+        }
+        let able = |payment: &crate::domain::payment::Payment| {
+            Some((payment.id, ports.capabilities(&payment.provider, &payment.method)?))
+        };
+        Seen { outstanding, capabilities: case.payments.iter().filter_map(able).collect() }
+    }
+
+    fn plan(&self, case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
+        plan::plan(case, seen, frame)
+    }
+
+    fn scope(&self, case: &CaptureCase) -> Scope {
+        Scope { order: Some(case.order.id), ..Scope::default() }
+    }
+
+    fn name(&self, case: &CaptureCase) -> String {
+        format!("order {}", order_name(&case.order))
+    }
+}

@@ -1,0 +1,514 @@
+//! What to capture for one order, and why. Pure.
+//!
+//! Captured money that is not tied yet is tied to invoices first; only what an invoice still lacks is captured, never more
+//! than is still authorised, and never a second time for the same payment and document.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+
+use super::Seen;
+use crate::config::settings::{CaptureStrategy, MethodSettings};
+use crate::domain::consequence::Consequence;
+use crate::domain::document::{Document, DocumentKind};
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::{DocumentId, OperationId, PaymentId};
+use crate::domain::letter;
+use crate::domain::money::{Amount, MoneyError};
+use crate::domain::movement::MovementKind;
+use crate::domain::order::{Cancellation, PaymentStatus};
+use crate::domain::payment::{Payment, TransactionStatus};
+use crate::ledger::CaptureCase;
+use crate::operation::key::NaturalKey;
+use crate::operation::{Key, Kind, Operation, State, Subject};
+use crate::provider::{PartialCapture, PortError};
+use crate::task::{Action, Frame, Step, Wanted, days, order_name};
+
+pub(super) struct Planner<'a> {
+    pub(super) case: &'a CaptureCase,
+    pub(super) seen: &'a Seen,
+    pub(super) frame: &'a Frame<'a>,
+    pub(super) steps: Vec<Step>,
+    /// What each document still lacks, less what this plan takes.
+    pub(super) due: BTreeMap<DocumentId, Amount>,
+    /// What each payment still has authorised, less what this plan takes.
+    pub(super) left: BTreeMap<PaymentId, Amount>,
+    /// Operations this plan decided about; a planned one it did not is withdrawn.
+    decided: BTreeSet<OperationId>,
+    /// Something could not be read: nothing is released or withdrawn on a guess.
+    pub(super) unsure: bool,
+}
+
+pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
+    let about = format!("order {}", order_name(&case.order));
+    if case.order.payment_status == PaymentStatus::Error {
+        return Ok(vec![Step::leave(about, "the order's payment status is Error: a person decides")]);
+    }
+    let mut planner = Planner {
+        case,
+        seen,
+        frame,
+        steps: Vec::new(),
+        due: BTreeMap::new(),
+        left: BTreeMap::new(),
+        decided: BTreeSet::new(),
+        unsure: false,
+    };
+    planner.take_stock()?;
+    planner.tie()?;
+    for document in &case.documents {
+        planner.collect(document)?;
+    }
+    planner.collect_authorisations()?;
+    planner.release()?;
+    planner.withdraw_unwanted();
+    Ok(planner.steps)
+}
+
+impl<'a> Planner<'a> {
+    /// What is due and what is left, as if our planned operations were not there: they are decided about again.
+    fn take_stock(&mut self) -> Result<(), MoneyError> {
+        for payment in &self.case.payments {
+            let planned = self
+                .planned(|operation| operation.subject.payment == Some(payment.id) && operation.kind == Kind::Capture);
+            let mut left = payment.still_authorised()?;
+            if payment.status == TransactionStatus::Authorised {
+                left = left.checked_add(Amount::sum(payment.authorised.currency(), planned)?)?;
+            }
+            self.left.insert(payment.id, left);
+        }
+        for (id, outstanding) in &self.seen.outstanding {
+            let Some(document) = self.case.documents.iter().find(|document| document.id == *id) else { continue };
+            match outstanding {
+                Ok(outstanding) => {
+                    let planned = self.planned(|operation| operation.subject.document == Some(*id));
+                    let planned = Amount::sum(document.total.currency(), planned)?;
+                    let others = Document { in_flight: document.in_flight.checked_sub(planned)?, ..document.clone() };
+                    self.due.insert(*id, others.uncollected(*outstanding)?);
+                }
+                Err(PortError::Unreachable { why }) => {
+                    self.unsure = true;
+                    self.steps.push(Step::unreachable(document.name(), why));
+                }
+                Err(PortError::CannotTell { why }) => {
+                    self.unsure = true;
+                    let message = format!("the ERP cannot say what is outstanding: {why}; nothing is captured for it");
+                    let draft = self.exception(ExceptionKind::OutstandingUnreadable, Some(document), message);
+                    self.steps.push(Step::raise(draft, None));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn planned(&self, wanted: impl Fn(&Operation) -> bool) -> Vec<Amount> {
+        let planned = self.case.operations.iter().filter(|operation| operation.state == State::Planned);
+        planned.filter(|operation| wanted(operation)).filter_map(|operation| operation.amount).collect()
+    }
+
+    /// Money captured before there was an invoice pays the order's invoices first (rules 10 and 15).
+    fn tie(&mut self) -> Result<(), MoneyError> {
+        let case = self.case;
+        let mut untied: Vec<(&crate::domain::movement::Movement, Amount)> = Vec::new();
+        for payment in &case.payments {
+            let mut gone = self.unapplied_refunds(payment)?;
+            let captures = case.movements.iter().filter(|movement| movement.payment == payment.id);
+            for movement in captures.filter(|movement| movement.untied.is_positive()) {
+                let taken = gone.at_most(movement.untied)?.or_zero();
+                gone = gone.checked_sub(taken)?;
+                untied.push((movement, movement.untied.checked_sub(taken)?));
+            }
+        }
+        for invoice in case.documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {
+            for (movement, rest) in &mut untied {
+                let Some(due) = self.due.get_mut(&invoice.id) else { continue };
+                if rest.currency() != due.currency() || movement.tied_to.contains(&invoice.id) {
+                    continue;
+                }
+                let amount = rest.at_most(*due)?;
+                if amount.is_positive() {
+                    *rest = rest.checked_sub(amount)?;
+                    *due = due.checked_sub(amount)?;
+                    let reason = format!("{amount} of capture {} was taken before the invoice", movement.modification);
+                    let tie = Consequence::Application { movement: movement.id, document: invoice.id, amount };
+                    self.steps.push(Step::record(invoice.name(), reason, tie));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refunds that no credit note stands for took untied money away again.
+    fn unapplied_refunds(&self, payment: &Payment) -> Result<Amount, MoneyError> {
+        let signed = self.case.movements.iter().filter(|movement| movement.payment == payment.id).filter_map(
+            |movement| match (movement.kind, movement.operation) {
+                (MovementKind::Refund, None) => Some(movement.amount),
+                (MovementKind::RefundFailure, None) => Some(movement.amount.negated()),
+                _ => None,
+            },
+        );
+        Ok(Amount::sum(payment.authorised.currency(), signed)?.or_zero())
+    }
+
+    /// Captures what one document still lacks.
+    fn collect(&mut self, document: &'a Document) -> Result<(), MoneyError> {
+        let Some(due) = self.due.get(&document.id).copied() else { return Ok(()) };
+        let payers: Vec<&Payment> =
+            self.case.payments.iter().filter(|payment| self.trigger(payment) == Some(document.kind)).collect();
+        if payers.is_empty() {
+            return Ok(());
+        }
+        if !due.is_positive() {
+            self.leave(document, "nothing is outstanding");
+            return Ok(());
+        }
+        if let Some((_, transaction)) = self.case.being_paid.iter().find(|(id, _)| *id == document.id) {
+            self.unsure = true;
+            self.leave(document, &format!("the customer is paying it by transaction {transaction}"));
+            return Ok(());
+        }
+        if self.was_captured_already(document, &payers) {
+            let message = format!(
+                "was captured once and has {due} outstanding again; it is never captured a second time by itself: \
+                 collect it by other means, or cancel the rest"
+            );
+            let draft = self.exception(ExceptionKind::CapturedAlready, Some(document), message);
+            self.steps.push(Step::raise(draft, None));
+            return Ok(());
+        }
+        let usable: Vec<&Payment> =
+            payers.iter().copied().filter(|payment| self.is_usable(payment, document)).collect();
+        let available = Amount::sum(due.currency(), usable.iter().map(|payment| self.left_of(payment)))?;
+        if available.minor() < due.minor() {
+            self.not_enough(document, due, available, &payers);
+            return Ok(());
+        }
+        self.spread(document, due, &usable)
+    }
+
+    /// Takes `due` from the payments, oldest first; all of it or nothing.
+    fn spread(&mut self, document: &'a Document, due: Amount, usable: &[&'a Payment]) -> Result<(), MoneyError> {
+        let mut parts = Vec::new();
+        let mut rest = due;
+        for payment in usable {
+            let part = rest.at_most(self.left_of(payment))?;
+            if part.is_positive() {
+                if let Some(why) = self.objection_to_part(payment, part)? {
+                    let draft = self.exception(ExceptionKind::PartialCaptureNotAllowed, Some(document), why);
+                    let letter = letter::blocked(&payment.transaction, "captured", &draft);
+                    self.steps.push(Step::raise(draft, Some(letter)));
+                    return Ok(());
+                }
+                parts.push((*payment, part));
+                rest = rest.checked_sub(part)?;
+            }
+        }
+        for (payment, part) in parts {
+            let mut reason = format!("{} was posted on {} with {due} outstanding", document.name(), document.posted_on);
+            if self.past_default_deadline(payment) {
+                reason.push_str("; the authorisation is older than it usually lasts, and the PSP named no deadline");
+            }
+            self.want(payment, Some(document), part, reason)?;
+        }
+        Ok(())
+    }
+
+    /// `immediate` and `delay`: the authorised amount itself, against the pseudo-document `AUTH` (rule 10).
+    fn collect_authorisations(&mut self) -> Result<(), MoneyError> {
+        for payment in &self.case.payments {
+            let Some(delay) = self.delay(payment) else { continue };
+            let left = self.left_of(payment);
+            if payment.status != TransactionStatus::Authorised || !left.is_positive() || self.has_live_release(payment)
+            {
+                continue;
+            }
+            let about = format!("payment {}", payment.transaction);
+            let from = payment.authorised_at.unwrap_or(payment.status_since) + delay;
+            if from > self.frame.now {
+                let reason = format!("captured from {}", from.format("%Y-%m-%d %H:%M UTC"));
+                self.steps.push(Step::leave(about, reason));
+                continue;
+            }
+            if payment.capture_before.is_some_and(|deadline| deadline <= self.frame.now) {
+                self.expired(payment, None, left);
+                continue;
+            }
+            self.want(
+                payment,
+                None,
+                left,
+                format!("authorised {} is captured without waiting for an invoice", payment.authorised),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn want(
+        &mut self,
+        payment: &Payment,
+        document: Option<&Document>,
+        amount: Amount,
+        reason: String,
+    ) -> Result<(), MoneyError> {
+        let subject = Subject::payment(payment.id, document.map(|document| document.id));
+        self.decide(Kind::Capture, payment, document, subject, amount, reason);
+        let left = self.left_of(payment).checked_sub(amount)?;
+        self.left.insert(payment.id, left);
+        if let Some(document) = document
+            && let Some(due) = self.due.get_mut(&document.id)
+        {
+            *due = due.checked_sub(amount)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        kind: Kind,
+        payment: &Payment,
+        document: Option<&Document>,
+        subject: Subject,
+        amount: Amount,
+        reason: String,
+    ) {
+        let past: Vec<Operation> = self
+            .case
+            .operations
+            .iter()
+            .filter(|operation| operation.kind == kind && operation.subject == subject)
+            .cloned()
+            .collect();
+        self.decided.extend(past.iter().map(|operation| operation.id));
+        let mode = self.frame.settings.mode.as_str();
+        let document_key = document_key(document);
+        let key = |attempt| {
+            Key::of(
+                kind,
+                NaturalKey {
+                    mode,
+                    provider: payment.provider.as_str(),
+                    merchant_account: payment.merchant_account.as_str(),
+                    transaction: payment.transaction.as_str(),
+                    document: &document_key,
+                    attempt,
+                },
+            )
+        };
+        let about = document.map_or_else(|| format!("payment {}", payment.transaction), Document::name);
+        let wanted = Wanted { about, reason, kind, subject, amount: Some(amount), past, key: &key };
+        self.steps.extend(wanted.steps(self.frame));
+    }
+
+    /// A planned capture or release that nothing wants any more was never carried out.
+    fn withdraw_unwanted(&mut self) {
+        if self.unsure {
+            return;
+        }
+        let unwanted = self.case.operations.iter().filter(|operation| {
+            operation.state == State::Planned && operation.kind != Kind::Refund && !self.decided.contains(&operation.id)
+        });
+        let steps: Vec<Step> = unwanted
+            .map(|operation| Step {
+                about: format!("operation {}", operation.id),
+                reason: format!("the planned {} is no longer wanted", operation.kind.as_str()),
+                action: Action::Withdraw { operation: operation.id },
+            })
+            .collect();
+        self.steps.extend(steps);
+    }
+
+    fn not_enough(&mut self, document: &Document, due: Amount, available: Amount, payers: &[&Payment]) {
+        let waiting = payers.iter().any(|payment| {
+            self.captures_of(payment, document)
+                .any(|operation| matches!(operation.state, State::Sent | State::Unknown | State::Accepted))
+        });
+        if waiting {
+            self.leave(document, "an earlier capture for it is not settled");
+            return;
+        }
+        if let Some(lapsed) = payers.iter().find(|payment| self.has_lapsed(payment))
+            && available.is_zero()
+        {
+            self.expired(lapsed, Some(document), due);
+            return;
+        }
+        let missing = due.checked_sub(available).map_or_else(|_| due.to_string(), |missing| missing.to_string());
+        let figures: Vec<String> = payers
+            .iter()
+            .map(|payment| {
+                format!(
+                    "payment {} is {}, authorised {}, captured or claimed {}",
+                    payment.transaction,
+                    payment.status.as_str(),
+                    payment.authorised,
+                    payment.claimed
+                )
+            })
+            .collect();
+        let message = format!(
+            "has {due} outstanding, but only {available} is still authorised: {missing} is missing ({}); \
+             nothing was captured for it. Collect the difference by other means",
+            figures.join("; ")
+        );
+        let draft = self.exception(ExceptionKind::ExceedsAuthorised, Some(document), message);
+        let letter = payers.first().map(|payment| letter::blocked(&payment.transaction, "captured", &draft));
+        self.steps.push(Step::raise(draft, letter));
+    }
+
+    fn expired(&mut self, payment: &Payment, document: Option<&Document>, amount: Amount) {
+        let when =
+            payment.capture_before.map_or_else(String::new, |at| format!(" on {}", at.format("%Y-%m-%d %H:%M UTC")));
+        let message = format!(
+            "the authorisation of payment {} expired{when}, {amount} cannot be captured any more; ask the customer to pay again",
+            payment.transaction
+        );
+        let draft = self.exception(ExceptionKind::AuthorisationExpired, document, message);
+        let letter = letter::blocked(&payment.transaction, "captured", &draft);
+        self.steps.push(Step::raise(draft, Some(letter)));
+    }
+
+    /// Why the PSP or the settings do not allow that something of the authorisation is left over (rule 11).
+    fn objection_to_part(&self, payment: &Payment, part: Amount) -> Result<Option<String>, MoneyError> {
+        let left = self.left_of(payment);
+        if part.minor() == left.minor() {
+            return Ok(None);
+        }
+        let method = self.method(payment);
+        let partial = self.seen.capabilities.get(&payment.id).map_or(PartialCapture::None, |able| able.partial_capture);
+        let lost = left.checked_sub(part)?;
+        let name = &payment.method;
+        Ok(match partial {
+            _ if !method.allow_partial_capture => Some(format!(
+                "wants {part} of {left} still authorised, and method `{name}` does not allow partial captures (allow_partial_capture)"
+            )),
+            PartialCapture::None => Some(format!(
+                "wants {part} of {left} still authorised, and the PSP cannot capture a part with method `{name}`"
+            )),
+            PartialCapture::Once if method.accept_losing_remainder || self.rest_is_never_needed(payment)? => None,
+            PartialCapture::Once => Some(format!(
+                "wants {part} of {left} still authorised; the PSP would let the other {lost} lapse with method `{name}` \
+                 (accept_losing_remainder)"
+            )),
+            PartialCapture::Many => None,
+        })
+    }
+
+    /// Captured for this document before, by any payment, and no attempt of it is open to be made again.
+    fn was_captured_already(&self, document: &Document, payers: &[&Payment]) -> bool {
+        let all = || payers.iter().flat_map(|payment| self.captures_of(payment, document));
+        all().any(|operation| operation.state == State::Confirmed)
+            && !all().any(|operation| matches!(operation.state, State::Planned | State::Refused))
+    }
+
+    fn is_usable(&self, payment: &Payment, document: &Document) -> bool {
+        let busy = self
+            .captures_of(payment, document)
+            .any(|operation| operation.state.counts() && operation.state != State::Planned);
+        payment.status == TransactionStatus::Authorised
+            && !busy
+            && !self.has_lapsed(payment)
+            && !self.has_live_release(payment)
+            && payment.authorised.currency() == document.total.currency()
+            && self.left_of(payment).is_positive()
+    }
+
+    /// The PSP said so, or its own deadline is over (rule 13), or nothing changed for the validity (trap T11).
+    fn has_lapsed(&self, payment: &Payment) -> bool {
+        payment.status == TransactionStatus::Expired
+            || payment.capture_before.is_some_and(|deadline| deadline <= self.frame.now)
+            || payment.status_since + days(self.frame.task.transaction_valid_days) <= self.frame.now
+    }
+
+    fn past_default_deadline(&self, payment: &Payment) -> bool {
+        let usual = self.frame.settings.providers.get(&payment.provider).map(|provider| provider.authorisation_valid);
+        let usual = usual.and_then(|usual| TimeDelta::from_std(usual).ok());
+        payment.capture_before.is_none()
+            && usual.zip(payment.authorised_at).is_some_and(|(usual, at)| at + usual <= self.frame.now)
+    }
+
+    pub(super) fn has_live_release(&self, payment: &Payment) -> bool {
+        self.case.operations.iter().any(|operation| {
+            operation.kind == Kind::Release
+                && operation.subject.payment == Some(payment.id)
+                && operation.state.counts()
+                && operation.state != State::Planned
+        })
+    }
+
+    fn captures_of(&self, payment: &Payment, document: &Document) -> impl Iterator<Item = &'a Operation> {
+        let subject = Subject::payment(payment.id, Some(document.id));
+        self.case
+            .operations
+            .iter()
+            .filter(move |operation| operation.kind == Kind::Capture && operation.subject == subject)
+    }
+
+    /// Which documents make us capture a payment: none where the money is taken without one.
+    pub(super) fn trigger(&self, payment: &Payment) -> Option<DocumentKind> {
+        if !payment.pays.is_empty() {
+            return None;
+        }
+        match self.method(payment).strategy {
+            CaptureStrategy::Invoice => Some(DocumentKind::Invoice),
+            CaptureStrategy::Shipment => Some(DocumentKind::Shipment),
+            // What is invoiced of a cancelled order is captured; the rest must not be.
+            CaptureStrategy::Immediate | CaptureStrategy::Delay { .. } => {
+                (self.case.order.cancelled != Cancellation::None).then_some(DocumentKind::Invoice)
+            }
+            CaptureStrategy::Automatic | CaptureStrategy::Manual => None,
+        }
+    }
+
+    /// How long after the authorisation it is captured without a document, if it is.
+    fn delay(&self, payment: &Payment) -> Option<TimeDelta> {
+        if self.case.order.cancelled != Cancellation::None {
+            return None;
+        }
+        match self.method(payment).strategy {
+            _ if !payment.pays.is_empty() => Some(TimeDelta::zero()),
+            CaptureStrategy::Immediate => Some(TimeDelta::zero()),
+            CaptureStrategy::Delay { days: count } => Some(days(count)),
+            CaptureStrategy::Invoice
+            | CaptureStrategy::Shipment
+            | CaptureStrategy::Automatic
+            | CaptureStrategy::Manual => None,
+        }
+    }
+
+    pub(super) fn method(&self, payment: &Payment) -> &'a MethodSettings {
+        self.frame.settings.method(&payment.method)
+    }
+
+    pub(super) fn left_of(&self, payment: &Payment) -> Amount {
+        self.left.get(&payment.id).copied().unwrap_or(Amount::zero(payment.authorised.currency()))
+    }
+
+    fn leave(&mut self, document: &Document, reason: &str) {
+        self.steps.push(Step::leave(document.name(), reason));
+    }
+
+    fn exception(&self, kind: ExceptionKind, document: Option<&Document>, message: String) -> ExceptionDraft {
+        let order = order_name(&self.case.order);
+        ExceptionDraft {
+            kind,
+            subject: match document {
+                Some(document) => format!("{} of order {order}", document.name()),
+                None => format!("order {order}"),
+            },
+            message,
+            about: About {
+                order: Some(self.case.order.id),
+                document: document.map(|document| document.id),
+                ..About::default()
+            },
+        }
+    }
+}
+
+/// `main:invoice:103210`, or `AUTH`.
+fn document_key(document: Option<&Document>) -> String {
+    document.map_or_else(
+        || "AUTH".to_owned(),
+        |document| format!("{}:{}:{}", document.company, document.kind.as_str(), document.number),
+    )
+}

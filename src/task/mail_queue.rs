@@ -1,0 +1,73 @@
+//! The mail queue: every run ends by delivering what is due, its own letters and those of earlier runs.
+
+use super::{Frame, Step, Task, Wanted};
+use crate::domain::consequence::Consequence;
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::MailId;
+use crate::domain::money::MoneyError;
+use crate::ledger::{Ledger, LedgerError, MailCase, Scope};
+use crate::operation::{Answer, Key, Kind, Operation, Subject};
+use crate::run::ports::Ports;
+
+#[derive(Debug, Clone, Copy)]
+pub struct MailQueue;
+
+impl Task for MailQueue {
+    type Case = MailCase;
+    type Seen = ();
+
+    const KINDS: &'static [Kind] = &[Kind::Mail];
+
+    fn cases(&self, ledger: &Ledger, after: i64, limit: u32, _frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
+        Ok(ledger.undelivered_mails(MailId(after), limit)?.into_iter().map(|id| id.0).collect())
+    }
+
+    fn case(&self, ledger: &Ledger, id: i64) -> Result<MailCase, LedgerError> {
+        ledger.mail_case(MailId(id))
+    }
+
+    fn observe(&self, _case: &MailCase, _ports: &Ports) {}
+
+    fn plan(&self, case: &MailCase, _seen: &(), frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
+        let mail = &case.mail;
+        let key = |attempt| Key::of_text(Kind::Mail, &mail.event, attempt);
+        let wanted = Wanted {
+            about: format!("mail \"{}\"", mail.subject),
+            reason: mail.event.clone(),
+            kind: Kind::Mail,
+            subject: Subject::mail(mail.id),
+            amount: None,
+            past: case.operations.clone(),
+            key: &key,
+        };
+        Ok(wanted.steps(frame))
+    }
+
+    fn scope(&self, _case: &MailCase) -> Scope {
+        Scope::default()
+    }
+
+    fn name(&self, case: &MailCase) -> String {
+        format!("mail \"{}\"", case.mail.subject)
+    }
+}
+
+/// A mail that is refused never undoes the work it tells of.
+pub fn consequences(operation: &Operation, answer: &Answer) -> Vec<Consequence> {
+    match answer {
+        Answer::Refused(refusal) if !refusal.transient => vec![Consequence::Raise(ExceptionDraft {
+            kind: ExceptionKind::MailRefused,
+            subject: format!("operation {} (mail)", operation.id),
+            message: format!(
+                "a mail was refused: {} ({}); correct [mail] in the config, then `payjournal retry {}`",
+                refusal.message, refusal.code, operation.id
+            ),
+            about: About { operation: Some(operation.id), ..About::default() },
+        })],
+        Answer::Refused(_)
+        | Answer::Accepted { .. }
+        | Answer::Confirmed { .. }
+        | Answer::NotDone { .. }
+        | Answer::Unknown { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,247 @@
+//! The tasks cron runs. Each says which cases it looks at, what it observes, what it plans, and what follows from an answer.
+//! Locks, logs, calls, retries and progress are `run`'s business.
+
+pub mod capture;
+pub mod mail_queue;
+pub mod refunds;
+pub mod sync_journals;
+pub mod sync_payments;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config::Settings;
+use crate::config::settings::TaskSettings;
+use crate::domain::consequence::Consequence;
+use crate::domain::document::Document;
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::{OperationId, ShopName};
+use crate::domain::letter::{Letter, Matter};
+use crate::domain::money::{Amount, MoneyError};
+use crate::domain::order::Order;
+use crate::domain::payment::Payment;
+use crate::ledger::{Ledger, LedgerError, Scope};
+use crate::operation::{Answer, Decision, Intent, Key, Kind, Operation, State, Subject, decide};
+use crate::run::ports::Ports;
+
+/// One of payjournal's chores. A case is found by the id of the row it stands for; ids rise from query to query.
+pub trait Task: Sync {
+    type Case: Send + Sync;
+    /// What the other side said about a case, read in this run.
+    type Seen: Send;
+
+    /// The kinds of operations this task sends, and asks about before it plans anything.
+    const KINDS: &'static [Kind];
+
+    fn cases(&self, ledger: &Ledger, after: i64, limit: u32, frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError>;
+
+    fn case(&self, ledger: &Ledger, id: i64) -> Result<Self::Case, LedgerError>;
+
+    /// Reads what only the other side knows. Runs in a worker: ports only.
+    fn observe(&self, case: &Self::Case, ports: &Ports) -> Self::Seen;
+
+    /// Pure: the same case, observation, settings and `now` make the same steps.
+    fn plan(&self, case: &Self::Case, seen: &Self::Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError>;
+
+    fn scope(&self, case: &Self::Case) -> Scope;
+
+    /// The case as a person names it.
+    fn name(&self, case: &Self::Case) -> String;
+}
+
+/// What every plan may look at besides its case.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    pub settings: &'a Settings,
+    pub task: &'a TaskSettings,
+    pub now: DateTime<Utc>,
+}
+
+/// One thing to do for a case, with the reason it is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What it is about: `invoice 103210`.
+    pub about: String,
+    pub reason: String,
+    pub action: Action,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Record a new intent, and send it.
+    Send(Intent),
+    /// Send what an earlier run planned and did not get done.
+    Resume { operation: OperationId, kind: Kind, amount: Option<Amount> },
+    /// Certainly not done and no longer wanted.
+    Withdraw { operation: OperationId },
+    /// Its validity is over.
+    GiveUp { operation: OperationId },
+    /// A fact for the ledger; nothing leaves the house.
+    Record(Consequence),
+    /// Needs a person; the letter goes out if the exception is new.
+    Raise(ExceptionDraft, Option<Letter>),
+    /// Nothing, and why.
+    Leave,
+    /// Nothing, because the other side could not be reached.
+    Unreachable,
+}
+
+/// What an answer is about: everything its consequences need.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub payment: Option<Payment>,
+    pub document: Option<Document>,
+    pub order: Option<Order>,
+    /// The number of the journal delivered.
+    pub journal: Option<String>,
+    /// The PSP lets the rest of the authorisation lapse after this capture.
+    pub drops_remainder: bool,
+}
+
+/// What follows from an answer to one of our operations, whoever asked.
+pub fn consequences(
+    operation: &Operation,
+    answer: &Answer,
+    context: &Context,
+    shop: &ShopName,
+) -> Result<Vec<Consequence>, MoneyError> {
+    match operation.kind {
+        Kind::Capture => capture::consequences(operation, answer, context, shop),
+        Kind::Release => Ok(capture::release_consequences(operation, answer, context, shop)),
+        Kind::Refund => Ok(refunds::consequences(operation, answer, context, shop)),
+        Kind::Journal => Ok(sync_journals::consequences(operation, answer, context)),
+        Kind::Mail => Ok(mail_queue::consequences(operation, answer)),
+    }
+}
+
+impl Step {
+    pub fn leave(about: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { about: about.into(), reason: reason.into(), action: Action::Leave }
+    }
+
+    pub fn unreachable(about: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { about: about.into(), reason: reason.into(), action: Action::Unreachable }
+    }
+
+    pub fn raise(draft: ExceptionDraft, letter: Option<Letter>) -> Self {
+        Self { about: draft.subject.clone(), reason: draft.message.clone(), action: Action::Raise(draft, letter) }
+    }
+
+    pub fn record(about: impl Into<String>, reason: impl Into<String>, consequence: Consequence) -> Self {
+        Self { about: about.into(), reason: reason.into(), action: Action::Record(consequence) }
+    }
+}
+
+/// An effect somebody wants, before it is known whether an operation for it exists.
+pub(crate) struct Wanted<'a> {
+    pub about: String,
+    pub reason: String,
+    pub kind: Kind,
+    pub subject: Subject,
+    pub amount: Option<Amount>,
+    /// Operations for the same effect.
+    pub past: Vec<Operation>,
+    pub key: &'a dyn Fn(u32) -> Key,
+}
+
+impl Wanted<'_> {
+    /// Turns the wish into steps by what was tried before.
+    pub(crate) fn steps(self, frame: &Frame<'_>) -> Vec<Step> {
+        let Self { about, reason, kind, subject, amount, past, key } = self;
+        let send = |attempt: u32| Action::Send(Intent { kind, subject, amount, attempt, key: key(attempt) });
+        let step = |reason: String, action: Action| Step { about: about.clone(), reason, action };
+        let stale = |operation: &Operation| {
+            operation.state == State::Planned
+                && operation.tries > 0
+                && decide::is_over_age(operation.status_since, frame.task.transaction_valid_days, frame.now)
+        };
+        if let Some(operation) = past.iter().find(|operation| stale(operation)) {
+            return give_up(operation, &about, frame);
+        }
+        match decide(&past, amount, frame.now) {
+            Decision::Plan { attempt } => vec![step(reason, send(attempt))],
+            Decision::Resume(operation) => vec![step(reason, Action::Resume { operation, kind, amount })],
+            Decision::Replace { withdraw, attempt } => vec![
+                step("another amount is wanted now".to_owned(), Action::Withdraw { operation: withdraw }),
+                step(reason, send(attempt)),
+            ],
+            Decision::Wait { why, .. } => vec![step(why, Action::Leave)],
+            Decision::Done(_) => Vec::new(),
+            Decision::NeedsPerson(operation) => {
+                vec![step(format!("refused or given up: `payjournal retry {operation}` tries again"), Action::Leave)]
+            }
+        }
+    }
+}
+
+/// Its validity is over: no longer checked, listed, and a person must look (trap T11).
+pub(crate) fn give_up(operation: &Operation, about: &str, frame: &Frame<'_>) -> Vec<Step> {
+    let days = frame.task.transaction_valid_days;
+    let draft = ExceptionDraft {
+        kind: ExceptionKind::GivenUp,
+        subject: format!("operation {} ({about})", operation.id),
+        message: format!(
+            "the {} stood the same for {days} days and is no longer checked; look at the other side, then `payjournal retry {}`",
+            operation.kind.as_str(),
+            operation.id
+        ),
+        about: About {
+            order: None,
+            payment: operation.subject.payment,
+            document: operation.subject.document,
+            operation: Some(operation.id),
+        },
+    };
+    let reason = format!("stood the same for {days} days");
+    vec![
+        Step { about: about.to_owned(), reason, action: Action::GiveUp { operation: operation.id } },
+        Step::raise(draft, None),
+    ]
+}
+
+impl Context {
+    pub fn order_name(&self) -> String {
+        self.order.as_ref().map_or_else(|| "-".to_owned(), order_name)
+    }
+
+    pub fn document_name(&self) -> String {
+        self.document.as_ref().map_or_else(|| "the authorisation".to_owned(), Document::name)
+    }
+
+    pub(crate) fn about(&self, operation: &Operation) -> About {
+        About {
+            order: self.order.as_ref().map(|order| order.id),
+            payment: operation.subject.payment,
+            document: operation.subject.document,
+            operation: Some(operation.id),
+        }
+    }
+
+    /// Runs `write` with what a letter about the operation names; nothing without a payment and an amount.
+    pub(crate) fn letter(
+        &self,
+        operation: &Operation,
+        shop: &ShopName,
+        write: impl FnOnce(Matter<'_>) -> Letter,
+    ) -> Option<Consequence> {
+        let (payment, amount) = (self.payment.as_ref()?, operation.amount?);
+        let (document, order) = (self.document_name(), self.order_name());
+        let matter = Matter {
+            shop,
+            transaction: &payment.transaction,
+            document: &document,
+            order: &order,
+            amount,
+            key: operation.key.as_str(),
+        };
+        Some(Consequence::Letter(write(matter)))
+    }
+}
+
+pub(crate) fn order_name(order: &Order) -> String {
+    format!("{}/{}", order.shop, order.number)
+}
+
+/// Days as a time span.
+pub(crate) fn days(count: u32) -> TimeDelta {
+    TimeDelta::days(i64::from(count))
+}

@@ -1,0 +1,256 @@
+//! `refunds`: a posted credit note that references an invoice is paid back through the PSP the invoice was paid by (rule 16).
+
+use std::collections::BTreeMap;
+
+use super::{Context, Frame, Step, Task, Wanted, capture};
+use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft};
+use crate::domain::document::Document;
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::{DocumentId, PaymentId, ShopName};
+use crate::domain::letter;
+use crate::domain::money::{Amount, MoneyError};
+use crate::domain::movement::MovementKind;
+use crate::domain::payment::Payment;
+use crate::ledger::{Ledger, LedgerError, RefundCase, Scope};
+use crate::operation::key::NaturalKey;
+use crate::operation::{Answer, Key, Kind, Operation, State, Subject};
+use crate::provider::{Capabilities, PortError};
+use crate::run::ports::Ports;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Refunds;
+
+#[derive(Debug)]
+pub struct Seen {
+    /// What is still open on the credit note, read now.
+    pub open: Result<Amount, PortError>,
+    pub capabilities: BTreeMap<PaymentId, Capabilities>,
+}
+
+/// What one payment can still pay back for the credit note.
+struct Source<'a> {
+    payment: &'a Payment,
+    available: Amount,
+}
+
+impl Task for Refunds {
+    type Case = RefundCase;
+    type Seen = Seen;
+
+    const KINDS: &'static [Kind] = &[Kind::Refund];
+
+    fn cases(&self, ledger: &Ledger, after: i64, limit: u32, _frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
+        Ok(ledger.refund_notes(DocumentId(after), limit)?.into_iter().map(|id| id.0).collect())
+    }
+
+    fn case(&self, ledger: &Ledger, id: i64) -> Result<RefundCase, LedgerError> {
+        ledger.refund_case(DocumentId(id))
+    }
+
+    fn observe(&self, case: &RefundCase, ports: &Ports) -> Seen {
+        let able = |payment: &Payment| Some((payment.id, ports.capabilities(&payment.provider, &payment.method)?));
+        Seen {
+            open: ports.outstanding(&case.note),
+            capabilities: case.captures.iter().filter_map(|capture| able(&capture.payment)).collect(),
+        }
+    }
+
+    fn plan(&self, case: &RefundCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
+        let note = &case.note;
+        let Some(reference) = &note.references else {
+            let message = "names no invoice, so nobody knows which payment it belongs to: refund it by hand".to_owned();
+            return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message)]);
+        };
+        let Some(invoice) = &case.invoice else {
+            let message = format!(
+                "references invoice {reference}, which is not in the ledger: import the invoice, or refund by hand"
+            );
+            return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message)]);
+        };
+        if invoice.total.currency() != note.total.currency() {
+            let message = format!(
+                "is in {}, {} in {}: refund it by hand",
+                note.total.currency(),
+                invoice.name(),
+                invoice.total.currency()
+            );
+            return Ok(vec![blocked(case, ExceptionKind::RefundExceedsCaptured, message)]);
+        }
+        let open = match &seen.open {
+            Ok(open) => *open,
+            Err(PortError::Unreachable { why }) => return Ok(vec![Step::unreachable(note.name(), why)]),
+            Err(PortError::CannotTell { why }) => {
+                let message = format!("the ERP cannot say what is open: {why}; nothing is refunded on a guess");
+                return Ok(vec![blocked(case, ExceptionKind::OutstandingUnreadable, message)]);
+            }
+        };
+        let wanted = wanted(case, open)?;
+        if !wanted.is_positive() {
+            return Ok(vec![Step::leave(note.name(), "nothing is open, or a refund for it is not settled yet")]);
+        }
+        refund(case, invoice, wanted, seen, frame)
+    }
+
+    fn scope(&self, case: &RefundCase) -> Scope {
+        Scope { document: Some(case.note.id), ..Scope::default() }
+    }
+
+    fn name(&self, case: &RefundCase) -> String {
+        case.note.name()
+    }
+}
+
+/// What is open, less what is on its way, as if our planned refunds were not there: they are decided about again.
+fn wanted(case: &RefundCase, open: Amount) -> Result<Amount, MoneyError> {
+    let planned = refunds_of(case, case.note.id).filter(|operation| operation.state == State::Planned);
+    let planned = Amount::sum(open.currency(), planned.filter_map(|operation| operation.amount))?;
+    let note = Document { in_flight: case.note.in_flight.checked_sub(planned)?, ..case.note.clone() };
+    note.uncollected(open)
+}
+
+fn refund(
+    case: &RefundCase,
+    invoice: &Document,
+    wanted: Amount,
+    seen: &Seen,
+    frame: &Frame<'_>,
+) -> Result<Vec<Step>, MoneyError> {
+    let note = &case.note;
+    let sources = sources(case, wanted)?;
+    let available = Amount::sum(wanted.currency(), sources.iter().map(|source| source.available))?;
+    if available.minor() < wanted.minor() {
+        let message = format!(
+            "{wanted} is open, but only {available} of {} was paid through the PSP and not refunded yet; nothing was \
+             refunded for it: refund by hand",
+            invoice.name()
+        );
+        return Ok(vec![blocked(case, ExceptionKind::RefundExceedsCaptured, message)]);
+    }
+    let mut rest = wanted;
+    let mut steps = Vec::new();
+    for source in sources {
+        let part = rest.at_most(source.available)?;
+        if !part.is_positive() {
+            continue;
+        }
+        let payment = source.payment;
+        let able = seen.capabilities.get(&payment.id).is_some_and(|able| able.refund);
+        if !able || !frame.settings.method(&payment.method).allow_refund {
+            let message = format!("method `{}` does not allow refunds (allow_refund): refund by hand", payment.method);
+            return Ok(vec![blocked(case, ExceptionKind::RefundNotAllowed, message)]);
+        }
+        rest = rest.checked_sub(part)?;
+        steps.extend(want(
+            case,
+            payment,
+            part,
+            format!("{wanted} is open on {} for {}", note.name(), invoice.name()),
+            frame,
+        ));
+    }
+    Ok(steps)
+}
+
+/// The payments the invoice was paid by, oldest first, each with what it can pay back for this credit note.
+fn sources(case: &RefundCase, wanted: Amount) -> Result<Vec<Source<'_>>, MoneyError> {
+    let currency = wanted.currency();
+    let mut sources: Vec<Source<'_>> = Vec::new();
+    for capture in &case.captures {
+        if sources.iter().any(|source| source.payment.id == capture.payment.id) {
+            continue;
+        }
+        let payment = &capture.payment;
+        let same = case.captures.iter().filter(|other| other.payment.id == payment.id);
+        let tied = Amount::sum(currency, same.map(|other| other.tied))?;
+        let of_payment = |operation: &&Operation| {
+            operation.kind == Kind::Refund && operation.subject.payment == Some(payment.id) && operation.state.counts()
+        };
+        let for_this = |operation: &Operation| operation.subject.document == Some(case.note.id);
+        // Refunds for any credit note of this invoice use the invoice's money up; a planned one for this note is decided anew.
+        let used = case.operations.iter().filter(of_payment).filter(|operation| {
+            operation.subject.document.is_some_and(|document| case.siblings.contains(&document))
+                && !(for_this(operation) && operation.state == State::Planned)
+        });
+        let used = Amount::sum(currency, used.filter_map(|operation| operation.amount))?;
+        let planned = case.operations.iter().filter(of_payment);
+        let planned = planned.filter(|operation| for_this(operation) && operation.state == State::Planned);
+        let planned = Amount::sum(currency, planned.filter_map(|operation| operation.amount))?;
+        let of_invoice = tied.checked_sub(used)?.or_zero();
+        let of_capture = payment.captured.checked_sub(payment.refund_claimed)?.checked_add(planned)?.or_zero();
+        // One refund per (payment, credit note): what is sent is never topped up.
+        let busy = case
+            .operations
+            .iter()
+            .filter(of_payment)
+            .any(|operation| for_this(operation) && operation.state != State::Planned);
+        let available = if busy { Amount::zero(currency) } else { of_invoice.at_most(of_capture)? };
+        sources.push(Source { payment, available });
+    }
+    Ok(sources)
+}
+
+fn want(case: &RefundCase, payment: &Payment, amount: Amount, reason: String, frame: &Frame<'_>) -> Vec<Step> {
+    let note = &case.note;
+    let subject = Subject::payment(payment.id, Some(note.id));
+    let past = refunds_of(case, note.id).filter(|operation| operation.subject == subject).cloned().collect();
+    let document = format!("{}:{}:{}", note.company, note.kind.as_str(), note.number);
+    let mode = frame.settings.mode.as_str();
+    let key = |attempt| {
+        Key::of(
+            Kind::Refund,
+            NaturalKey {
+                mode,
+                provider: payment.provider.as_str(),
+                merchant_account: payment.merchant_account.as_str(),
+                transaction: payment.transaction.as_str(),
+                document: &document,
+                attempt,
+            },
+        )
+    };
+    Wanted { about: note.name(), reason, kind: Kind::Refund, subject, amount: Some(amount), past, key: &key }
+        .steps(frame)
+}
+
+fn refunds_of(case: &RefundCase, note: DocumentId) -> impl Iterator<Item = &Operation> {
+    case.operations
+        .iter()
+        .filter(move |operation| operation.kind == Kind::Refund && operation.subject.document == Some(note))
+}
+
+fn blocked(case: &RefundCase, kind: ExceptionKind, message: String) -> Step {
+    let note = &case.note;
+    let draft = ExceptionDraft {
+        kind,
+        subject: note.name(),
+        message,
+        about: About { order: note.order, document: Some(note.id), ..About::default() },
+    };
+    let letter = case.captures.first().map(|capture| letter::blocked(&capture.payment.transaction, "refunded", &draft));
+    Step::raise(draft, letter)
+}
+
+/// A confirmed refund is a movement and a mail.
+pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, shop: &ShopName) -> Vec<Consequence> {
+    let (Some(payment), Some(amount)) = (&context.payment, operation.amount) else { return Vec::new() };
+    match answer {
+        Answer::Confirmed { modification, at } => {
+            let mut follows = vec![Consequence::Movement(MovementDraft {
+                payment: payment.id,
+                kind: MovementKind::Refund,
+                modification: modification.clone(),
+                amount,
+                occurred_at: *at,
+                operation: Some(operation.id),
+                document: operation.subject.document,
+                learnt_from: LearntFrom::Answer,
+            })];
+            follows.extend(context.letter(operation, shop, letter::refunded));
+            follows
+        }
+        Answer::Refused(refusal) => {
+            capture::refused(operation, refusal, context, shop, ExceptionKind::RefundRefused, "refunded")
+        }
+        Answer::Accepted { .. } | Answer::NotDone { .. } | Answer::Unknown { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,128 @@
+//! `sync-journals`: delivers every payment journal to the ERP, once, with retry (rules 15–18, traps T15–T23).
+
+use super::{Context, Frame, Step, Task, Wanted, days, give_up};
+use crate::domain::booking::{Direction, JournalKind};
+use crate::domain::consequence::Consequence;
+use crate::domain::exception::{ExceptionDraft, ExceptionKind};
+use crate::domain::id::JournalId;
+use crate::domain::letter;
+use crate::domain::money::MoneyError;
+use crate::ledger::{BookedJournal, JournalCase, Ledger, LedgerError, Scope};
+use crate::operation::decide::is_over_age;
+use crate::operation::{Answer, Key, Kind, Operation, State, Subject};
+use crate::run::ports::Ports;
+
+#[derive(Debug, Clone, Copy)]
+pub struct SyncJournals;
+
+impl Task for SyncJournals {
+    type Case = JournalCase;
+    type Seen = ();
+
+    const KINDS: &'static [Kind] = &[Kind::Journal];
+
+    fn cases(&self, ledger: &Ledger, after: i64, limit: u32, _frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
+        Ok(ledger.undelivered_journals(JournalId(after), limit)?.into_iter().map(|id| id.0).collect())
+    }
+
+    fn case(&self, ledger: &Ledger, id: i64) -> Result<JournalCase, LedgerError> {
+        ledger.journal_case(JournalId(id))
+    }
+
+    fn observe(&self, _case: &JournalCase, _ports: &Ports) {}
+
+    fn plan(&self, case: &JournalCase, _seen: &(), frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
+        let journal = &case.journal;
+        let mut steps = overdue(case, frame);
+        let last = case.operations.last();
+        // The error notification comes first: a journal that is given up has had its mail (trap T15).
+        if let Some(operation) = last.filter(|operation| operation.state == State::Planned && operation.tries > 0)
+            && is_over_age(case.booked_at.max(operation.status_since), frame.task.transaction_valid_days, frame.now)
+        {
+            steps.extend(give_up(operation, &name(journal), frame));
+            return Ok(steps);
+        }
+        let key = |attempt| Key::of_text(Kind::Journal, &journal.number, attempt);
+        let wanted = Wanted {
+            about: name(journal),
+            reason: format!("{} moved on {}", journal.amount, journal.posting_date),
+            kind: Kind::Journal,
+            subject: Subject::journal(journal.id, journal.payment, journal.document),
+            amount: Some(journal.amount),
+            past: case.operations.clone(),
+            key: &key,
+        };
+        steps.extend(wanted.steps(frame));
+        Ok(steps)
+    }
+
+    fn scope(&self, _case: &JournalCase) -> Scope {
+        Scope::default()
+    }
+
+    fn name(&self, case: &JournalCase) -> String {
+        name(&case.journal)
+    }
+}
+
+/// As the log lists it: the journal with the invoice or credit note it pays.
+fn name(journal: &BookedJournal) -> String {
+    let what = match (journal.document_kind, &journal.document_number) {
+        (Some(kind), Some(number)) => format!("{} {number}", kind.noun()),
+        _ => format!("payment {}", journal.transaction),
+    };
+    let how = match (journal.kind, journal.direction) {
+        (JournalKind::Receipt | JournalKind::Refund, Direction::Original) => "",
+        (JournalKind::Prepayment, Direction::Original) => " (prepayment)",
+        (JournalKind::Application, Direction::Original) => " (prepayment applied)",
+        (JournalKind::UnappliedRefund, Direction::Original) => " (refund without credit note)",
+        (_, Direction::Reversal) => " (reversed)",
+    };
+    format!("journal {} for {what}{how}", journal.number)
+}
+
+/// One error notification per journal, once it has been waiting for the configured days (trap T16).
+fn overdue(case: &JournalCase, frame: &Frame<'_>) -> Vec<Step> {
+    let count = frame.task.error_notification_after_days;
+    let given_up = case.operations.iter().any(|operation| operation.state == State::GivenUp);
+    if given_up || case.booked_at + days(count) > frame.now {
+        return Vec::new();
+    }
+    let journal = &case.journal;
+    let why = if case.note.is_empty() { "it was never tried" } else { &case.note };
+    let what = format!("{}, {}", name(journal), journal.amount);
+    let letter = letter::overdue(&frame.settings.shop, &journal.number, &what, count, why);
+    vec![Step::record(name(journal), format!("not in the ERP after {count} days"), Consequence::Letter(letter))]
+}
+
+/// A journal the ERP refuses needs a person; its money stays booked in the ledger.
+pub fn consequences(operation: &Operation, answer: &Answer, context: &Context) -> Vec<Consequence> {
+    match answer {
+        Answer::Refused(refusal) if !refusal.transient => {
+            let number = context.journal.clone().unwrap_or_default();
+            let kind = if refusal.code == "journal_differs" {
+                ExceptionKind::JournalDiffers
+            } else {
+                ExceptionKind::JournalRefused
+            };
+            vec![Consequence::Raise(ExceptionDraft {
+                kind,
+                subject: format!("journal {number}"),
+                message: format!(
+                    "the ERP refused it for {} (order {}): {} ({}); when the reason is gone, `payjournal retry {}`",
+                    context.document_name(),
+                    context.order_name(),
+                    refusal.message,
+                    refusal.code,
+                    operation.id
+                ),
+                about: context.about(operation),
+            })]
+        }
+        Answer::Refused(_)
+        | Answer::Accepted { .. }
+        | Answer::Confirmed { .. }
+        | Answer::NotDone { .. }
+        | Answer::Unknown { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,175 @@
+//! The command line as typed. What it means is resolved in `lib::run` and the commands.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::command::export::ExportFormat;
+use crate::command::import::{ImportKind, InputFormat};
+use crate::command::show::ShowWhat;
+
+const AFTER_HELP: &str = "\
+Examples:
+  payjournal demo                        see the main job on sample data, in ./payjournal-demo
+  payjournal init                        write a first config here
+  payjournal import orders orders.csv    hand over the shop's orders (then payments, documents)
+  payjournal capture --dry-run           show what would be captured, and why
+  payjournal capture && payjournal sync-journals
+  payjournal status                      last runs, exceptions, what is pending
+  payjournal export --format hledger     the journals for an accounting program
+
+Exit codes:
+  0 done or nothing to do       1 finished, some items need a person
+  2 wrong command line          3 wrong configuration
+  4 another run holds the lock  5 a remote system did not answer; running again is safe
+  6 the ledger refused          70 a bug
+  130, 143 stopped by SIGINT or SIGTERM; running again goes on";
+
+/// Capture payments when the ERP posts invoices, and post a payment journal for every movement of money, once.
+#[derive(Debug, Parser)]
+#[command(name = "payjournal", version, after_help = AFTER_HELP, max_term_width = 120, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag as typed")]
+pub struct Global {
+    /// The config file [default: $PAYJOURNAL_CONFIG, ./payjournal.toml, the user's config folder, /etc/payjournal/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Print one JSON document on stdout, whatever happens
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Print nothing but errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Print every step on stderr; twice: every reason for doing nothing too
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Take this moment as now, for instance 2026-11-22T02:30:00Z; without --dry-run with the embedded systems only
+    #[arg(long, global = true, value_name = "TIME")]
+    pub as_of: Option<DateTime<Utc>>,
+
+    /// Use a ledger on a network file system although its locks are not safe there
+    #[arg(long, global = true)]
+    pub allow_network_filesystem: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fill a folder with sample data and run the main job on it
+    Demo {
+        /// The folder; it must be empty or not exist
+        #[arg(default_value = "payjournal-demo")]
+        folder: PathBuf,
+    },
+    /// Write a first, commented config file
+    Init {
+        /// The file, or the folder to write payjournal.toml into
+        #[arg(default_value = ".")]
+        path: PathBuf,
+    },
+    /// Check the configuration without touching anything
+    Check {
+        /// Print every setting with its value and where it comes from
+        #[arg(long)]
+        show: bool,
+    },
+    /// Take over orders, payments or documents from a CSV or NDJSON file
+    Import(Import),
+    /// Ask the PSP how payments stand and move orders along: New, In progress, Paid, Cancelled, Error
+    SyncPayments(TaskArgs),
+    /// Take the authorised money of posted invoices and shipments; release what will never be needed
+    Capture(TaskArgs),
+    /// Pay posted credit notes back through the PSP
+    Refunds(TaskArgs),
+    /// Post a payment journal into the ERP for every capture and refund
+    SyncJournals(TaskArgs),
+    /// Last runs, open exceptions, and what is pending and why
+    Status,
+    /// The whole story of an order, payment or document
+    Show {
+        what: ShowWhat,
+        /// Order number (or SHOP/NUMBER), transaction id, document number
+        id: String,
+    },
+    /// Write the journals for an accounting program
+    Export {
+        #[arg(long, value_enum, default_value_t = ExportFormat::Hledger)]
+        format: ExportFormat,
+        /// Only this month, for instance 2026-11
+        #[arg(long, value_name = "YYYY-MM")]
+        month: Option<String>,
+        /// The file to write [default: stdout]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Give a refused operation another attempt, or take up one that was given up
+    Retry {
+        /// Its number, as `status` shows it
+        operation: i64,
+    },
+    /// Mark an exception as dealt with
+    Resolve {
+        /// Its number, as `status` shows it
+        exception: i64,
+    },
+    /// The sandbox PSP: play the customer, look at its own record
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the man page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub struct TaskArgs {
+    /// Print what would be done, with reasons, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Started by a schedule: do nothing unless the task is due
+    #[arg(long)]
+    pub scheduled: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// What the file holds
+    pub what: ImportKind,
+
+    /// The file; - for standard input
+    #[arg(required_unless_present = "describe")]
+    pub file: Option<PathBuf>,
+
+    /// Print the fields instead
+    #[arg(long)]
+    pub describe: bool,
+
+    /// Keep the good lines, write the bad ones with their reasons to this file
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+
+    /// The format [default: by the file's name, or its first character]
+    #[arg(long, value_enum)]
+    pub format: Option<InputFormat>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// Authorise payments at the sandbox: the same CSV file that `import payments` takes
+    Authorise { file: PathBuf },
+    /// Print the sandbox's own record of transactions, captures and refunds
+    Record,
+}

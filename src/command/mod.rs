@@ -1,0 +1,29 @@
+//! The subcommands that are not tasks.
+
+pub mod check;
+pub mod demo;
+pub mod export;
+pub mod import;
+pub mod init;
+pub mod man;
+pub mod person;
+pub mod sandbox;
+pub mod show;
+pub mod status;
+pub mod table;
+
+use crate::config::Settings;
+use crate::exchange::import::ImportDefaults;
+
+impl ImportDefaults {
+    /// What an empty cell of an import file stands for, by the settings.
+    pub fn of(settings: &Settings) -> Self {
+        let providers = settings.providers.iter();
+        Self {
+            shop: settings.shop.clone(),
+            company: settings.erp.company.clone(),
+            default_customer: settings.erp.default_customer.clone(),
+            providers: providers.map(|(name, provider)| (name.clone(), provider.merchant_account.clone())).collect(),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The sandbox PSP from outside: playing the customer, and reading its own record.
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use super::import::{ImportDefaults, ImportKind, InputFormat};
+use super::table::table;
+use crate::config::Settings;
+use crate::config::settings::ProviderKind;
+use crate::domain::id::OrderNumber;
+use crate::domain::money::Amount;
+use crate::exchange::import::{OpenError, PaymentRecord, Rows};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::provider::sandbox::{Authorisation, RecordedTransaction, Sandbox};
+use crate::provider::{ModificationKind, ModificationState};
+
+/// Makes the sandbox know the payments of a payments file, as if customers had paid. Known ones stay as they are.
+pub fn authorise(
+    file: &Path,
+    settings: &Settings,
+    json: bool,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit> {
+    let name = file.display();
+    let opened = File::open(file).map_err(|error| Failure::usage(format!("`{name}` cannot be read: {error}")))?;
+    let mut input = BufReader::new(opened);
+    let format = InputFormat::guess(file, &mut input).map_err(|error| Failure::usage(format!("`{name}`: {error}")))?;
+    let rows = Rows::open(format, ImportKind::Payments, input).map_err(|error| match error {
+        OpenError::Io(error) => Failure::usage(format!("`{name}` cannot be read: {error}")),
+        OpenError::Header(_) => Failure::usage(format!("`{name}` has no header of a payments file"))
+            .hint("`payjournal import payments --describe` prints the fields"),
+    })?;
+    let defaults = ImportDefaults::of(settings);
+    let (mut new, mut known, mut bad) = (0_u64, 0_u64, 0_u64);
+    for row in rows {
+        let row = row.map_err(|error| Failure::usage(format!("`{name}` cannot be read: {error}")))?;
+        let line = row.line;
+        match PaymentRecord::read(&row, &defaults) {
+            Ok(record) => match sandbox_of(settings, &record, now)?.authorise(&authorisation(&record)) {
+                Ok(true) => new += 1,
+                Ok(false) => known += 1,
+                Err(error) => return Err(Failure::new(Exit::Unreachable, error)),
+            },
+            Err(objections) => {
+                bad += 1;
+                for objection in objections {
+                    writeln!(err, "{name}:{line}: {objection}").context("stderr").map_err(Failure::bug)?;
+                }
+            }
+        }
+    }
+    let exit = if bad == 0 { Exit::Done } else { Exit::NeedsPerson };
+    let written = if json {
+        let document = json!({
+            "schema": "payjournal/sandbox/1", "outcome": exit.outcome(), "exit_code": exit.code(),
+            "new": new, "known": known, "rejected": bad,
+        });
+        writeln!(out, "{document:#}")
+    } else {
+        writeln!(out, "sandbox: {new} payments new, {known} known, {bad} rejected")
+    };
+    written.context("the answer cannot be written").map_err(Failure::bug)?;
+    Ok(exit)
+}
+
+fn authorisation(record: &PaymentRecord) -> Authorisation {
+    let nothing = Amount::zero(record.currency);
+    let order = record.order.as_ref().map(|(_, number)| OrderNumber::as_str(number));
+    Authorisation {
+        transaction: record.transaction.clone(),
+        order_reference: order.unwrap_or_default().to_owned(),
+        method: record.method.clone(),
+        amount: record.authorised.map_or(nothing, |authorised| authorised.amount),
+        status: record.status,
+        authorised_at: record.authorised.map(|authorised| authorised.at),
+        capture_before: record.capture_before,
+    }
+}
+
+fn sandbox_of(settings: &Settings, record: &PaymentRecord, now: DateTime<Utc>) -> Result<Sandbox> {
+    let provider = settings
+        .providers
+        .get(&record.provider)
+        .ok_or_else(|| Failure::usage(format!("provider `{}` is not in the config", record.provider)))?;
+    match &provider.kind {
+        ProviderKind::Sandbox(sandbox) => {
+            Sandbox::open(sandbox, &provider.merchant_account, now).map_err(|error| Failure::new(Exit::Config, error))
+        }
+    }
+}
+
+/// What the sandbox itself says happened, whatever the ledger believes.
+pub fn record(settings: &Settings, json: bool, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
+    let mut transactions: Vec<RecordedTransaction> = Vec::new();
+    let mut seen = Vec::new();
+    for provider in settings.providers.values() {
+        let ProviderKind::Sandbox(sandbox) = &provider.kind;
+        // Two accounts may share one file: it is read once.
+        if !seen.contains(&&sandbox.file) {
+            seen.push(&sandbox.file);
+            let found = Sandbox::record(&sandbox.file, now)
+                .map_err(|error| Failure::usage(error).hint("`payjournal sandbox authorise FILE` makes payments"))?;
+            transactions.extend(found);
+        }
+    }
+    let written = if json {
+        let document = json!({
+            "schema": "payjournal/sandbox/1",
+            "outcome": Exit::Done.outcome(),
+            "exit_code": Exit::Done.code(),
+            "transactions": transactions.iter().map(as_json).collect::<Vec<_>>(),
+        });
+        writeln!(out, "{document:#}")
+    } else {
+        writeln!(out, "{}", as_table(&transactions))
+    };
+    written.context("the record cannot be written").map_err(Failure::bug)?;
+    Ok(Exit::Done)
+}
+
+fn as_table(transactions: &[RecordedTransaction]) -> String {
+    let rows = transactions
+        .iter()
+        .map(|transaction| {
+            let sum = |kind| {
+                let minor = transaction.sum(kind);
+                let amount = Amount::from_minor(minor, transaction.authorised.currency());
+                if minor == 0 { String::new() } else { amount.to_string() }
+            };
+            vec![
+                transaction.id.to_string(),
+                transaction.order_reference.clone(),
+                transaction.status.as_str().to_owned(),
+                transaction.authorised.to_string(),
+                sum(ModificationKind::Capture),
+                sum(ModificationKind::Refund),
+                sum(ModificationKind::Release),
+                transaction.modifications.len().to_string(),
+            ]
+        })
+        .collect();
+    table(&["transaction", "order", "status", "authorised", "captured", "refunded", "released", "calls"], rows)
+}
+
+fn as_json(transaction: &RecordedTransaction) -> Value {
+    let modifications: Vec<Value> = transaction
+        .modifications
+        .iter()
+        .map(|modification| {
+            let (state, at) = match &modification.state {
+                ModificationState::Accepted => ("accepted", None),
+                ModificationState::Confirmed { at } => ("confirmed", Some(at)),
+                ModificationState::Failed { at, .. } => ("failed", Some(at)),
+            };
+            json!({
+                "id": modification.id,
+                "kind": match modification.kind {
+                    ModificationKind::Capture => "capture",
+                    ModificationKind::Refund => "refund",
+                    ModificationKind::Release => "release",
+                },
+                "amount": modification.amount,
+                "state": state,
+                "at": at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)),
+                "key": modification.key,
+            })
+        })
+        .collect();
+    json!({
+        "transaction": transaction.id,
+        "merchant_account": transaction.merchant_account,
+        "order": transaction.order_reference,
+        "method": transaction.method,
+        "status": transaction.status,
+        "authorised": transaction.authorised,
+        "modifications": modifications,
+    })
+}

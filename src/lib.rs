@@ -1,0 +1,290 @@
+//! payjournal: takes authorised money when the ERP has posted the invoice, and posts a payment journal into the ERP for
+//! every movement of money. Never twice, never lost.
+//!
+//! How one run flows, and where to read it:
+//!
+//! 1. [`cli`] is what was typed, [`config`] what is configured; both end as one [`config::Settings`].
+//! 2. [`run`] takes the task's lock, opens the [`ledger`], writes a run row and a log, and hands over to [`run::engine`].
+//! 3. The engine asks about what an earlier run left unanswered, observes, and lets the [`task`] plan: a pure function of one
+//!    case, the settings and `now`, in the language of [`domain`].
+//! 4. What the plan wants outside is an [`operation`]: its intent is committed before a worker sends it through the port to
+//!    the [`provider`], the [`erp`] or the [`mail`] transport.
+//! 5. The answer and everything that follows from it are committed together; [`run::report`] shows what happened, and
+//!    [`exit`] says it to scripts.
+
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod domain;
+pub mod erp;
+pub mod exchange;
+pub mod exit;
+pub mod failure;
+pub mod kill_switch;
+pub mod ledger;
+pub mod mail;
+pub mod operation;
+pub mod provider;
+pub mod run;
+pub mod task;
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, IsTerminal, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::Context;
+use chrono::{DateTime, SubsecRound, Utc};
+use clap::{CommandFactory, Parser};
+use serde_json::json;
+
+use cli::{Cli, Command, Global, SandboxCommand, TaskArgs};
+use config::Loaded;
+use config::settings::{ErpKind, ProviderKind, TaskName};
+use exit::Exit;
+use failure::{Failure, Result};
+use run::watch::Verbosity;
+
+/// The whole program: arguments and standard streams in, exit code out.
+pub fn run<I, T>(args: I, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn Write) -> Exit
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error, &args, out, err),
+    };
+    let json = cli.global.json;
+    let schema = schema(&cli.command);
+    let done = catch_unwind(AssertUnwindSafe(|| dispatch(cli, input, out, err)));
+    let failure = match done {
+        Ok(Ok(exit)) => return exit,
+        Ok(Err(failure)) if is_broken_pipe(&failure) => return Exit::Done,
+        Ok(Err(failure)) => failure,
+        // The panic's own message is on stderr already.
+        Err(_) => Failure::bug(anyhow::anyhow!("payjournal panicked")).hint("please report it, with what stderr says"),
+    };
+    tell(&failure, schema, json, out, err);
+    failure.exit
+}
+
+fn tell(failure: &Failure, schema: &str, json: bool, out: &mut dyn Write, err: &mut dyn Write) {
+    // A failure that cannot be told is still in the exit code.
+    if json {
+        let document = json!({
+            "schema": schema,
+            "outcome": failure.exit.outcome(),
+            "exit_code": failure.exit.code(),
+            "error": failure.json(),
+        });
+        drop(writeln!(out, "{document:#}"));
+    }
+    drop(failure.render(err));
+}
+
+/// Help and version are answers; everything else is a wrong command line.
+fn unparsed(error: &clap::Error, args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    if !error.use_stderr() {
+        drop(write!(out, "{}", error.render()));
+        return Exit::Done;
+    }
+    if args.iter().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let failure = Failure::usage(text.lines().next().unwrap_or_default().trim_start_matches("error: "));
+        let document = json!({
+            "schema": "payjournal/run/1",
+            "outcome": failure.exit.outcome(),
+            "exit_code": failure.exit.code(),
+            "error": failure.json(),
+        });
+        drop(writeln!(out, "{document:#}"));
+    }
+    drop(write!(err, "{}", error.render()));
+    Exit::Usage
+}
+
+fn is_broken_pipe(failure: &Failure) -> bool {
+    failure
+        .error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe))
+}
+
+fn schema(command: &Command) -> &'static str {
+    match command {
+        Command::SyncPayments(_) | Command::Capture(_) | Command::Refunds(_) | Command::SyncJournals(_) => {
+            "payjournal/run/1"
+        }
+        Command::Demo { .. } => "payjournal/demo/1",
+        Command::Init { .. } => "payjournal/init/1",
+        Command::Check { .. } => "payjournal/check/1",
+        Command::Import(_) => "payjournal/import/1",
+        Command::Status => "payjournal/status/1",
+        Command::Show { .. } => "payjournal/show/1",
+        Command::Export { .. } => "payjournal/export/1",
+        Command::Retry { .. } => "payjournal/retry/1",
+        Command::Resolve { .. } => "payjournal/resolve/1",
+        Command::Sandbox(_) => "payjournal/sandbox/1",
+        Command::Completions { .. } => "payjournal/completions/1",
+        Command::Man => "payjournal/man/1",
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock for a command")]
+fn clock() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(0)
+}
+
+fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit> {
+    let Cli { global, command } = cli;
+    let now = global.as_of.map_or_else(clock, |as_of| as_of.trunc_subsecs(0));
+    let json = global.json;
+    match command {
+        Command::SyncPayments(args) => task(TaskName::SyncPayments, args, &global, now, out, err),
+        Command::Capture(args) => task(TaskName::Capture, args, &global, now, out, err),
+        Command::Refunds(args) => task(TaskName::Refunds, args, &global, now, out, err),
+        Command::SyncJournals(args) => task(TaskName::SyncJournals, args, &global, now, out, err),
+        Command::Demo { folder } => command::demo::run(&folder, json, now, out, err),
+        Command::Init { path } => command::init::run(&path, out),
+        Command::Check { show } => command::check::run(&locate(&global)?, show, json, out),
+        Command::Import(args) => {
+            if args.describe {
+                return command::import::describe(args.what, out);
+            }
+            let config = load(&global)?;
+            let mut ledger = run::open_ledger(&config.settings, true, now)?;
+            let defaults = command::import::ImportDefaults::of(&config.settings);
+            let args = command::import::ImportArgs {
+                what: args.what,
+                file: args.file.unwrap_or_else(|| "-".into()),
+                rejects: args.rejects,
+                format: args.format,
+                json,
+                print_summary: is_talkative(&global),
+            };
+            command::import::run(&args, &defaults, &mut ledger, now, input, out, err)
+        }
+        Command::Status => {
+            let config = load(&global)?;
+            let ledger = run::open_ledger(&config.settings, false, now)?;
+            command::status::run(&config.settings, &ledger, now, json, out)
+        }
+        Command::Show { what, id } => {
+            let config = load(&global)?;
+            let ledger = run::open_ledger(&config.settings, false, now)?;
+            command::show::run(what, &id, &ledger, json, out)
+        }
+        Command::Export { format, month, output } => {
+            let config = load(&global)?;
+            let ledger = run::open_ledger(&config.settings, false, now)?;
+            command::export::run(format, month.as_deref(), output.as_deref(), &ledger, out)
+        }
+        Command::Retry { operation } => {
+            let config = load(&global)?;
+            command::person::retry(operation, &config.settings, json, now, out)
+        }
+        Command::Resolve { exception } => {
+            let config = load(&global)?;
+            command::person::resolve(exception, &config.settings, json, now, out)
+        }
+        Command::Sandbox(SandboxCommand::Authorise { file }) => {
+            let config = load(&global)?;
+            command::sandbox::authorise(&file, &config.settings, json, now, out, err)
+        }
+        Command::Sandbox(SandboxCommand::Record) => {
+            let config = load(&global)?;
+            command::sandbox::record(&config.settings, json, now, out)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "payjournal", &mut script);
+            out.write_all(&script).context("the completion script cannot be written").map_err(Failure::bug)?;
+            Ok(Exit::Done)
+        }
+        Command::Man => {
+            out.write_all(&command::man::page()?).context("the man page cannot be written").map_err(Failure::bug)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn task(
+    task: TaskName,
+    args: TaskArgs,
+    global: &Global,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit> {
+    let config = load(global)?;
+    if global.as_of.is_some() && !args.dry_run {
+        only_embedded(&config)?;
+    }
+    let options = run::Options {
+        dry_run: args.dry_run,
+        scheduled: args.scheduled,
+        verbosity: verbosity(global),
+        on_terminal: std::io::stderr().is_terminal(),
+        now,
+    };
+    let finished = run::run_task(task, &config, options, err)?;
+    let style = run::report::Style {
+        json: global.json,
+        dry_run: args.dry_run,
+        on_terminal: std::io::stdout().is_terminal(),
+        verbosity: options.verbosity,
+    };
+    match run::report::show(&finished, style, out, err) {
+        // The work is done and recorded; nobody reads about it any more.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::bug(anyhow::Error::new(error).context("the report cannot be written")))
+        }
+        Ok(()) | Err(_) => Ok(finished.exit),
+    }
+}
+
+/// Another `now` is for rehearsals: real systems have clocks of their own (rule 8).
+fn only_embedded(config: &Loaded) -> Result<()> {
+    let settings = &config.settings;
+    let embedded = settings.providers.values().all(|provider| match provider.kind {
+        ProviderKind::Sandbox(_) => true,
+    }) && match settings.erp.kind {
+        ErpKind::Local => true,
+    };
+    if embedded {
+        Ok(())
+    } else {
+        Err(Failure::config("--as-of without --dry-run works with the embedded provider and ERP only"))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment for the config")]
+fn locate(global: &Global) -> Result<std::path::PathBuf> {
+    let cwd = std::env::current_dir().context("the current folder cannot be read").map_err(Failure::bug)?;
+    config::locate(global.config.as_deref(), &|name| std::env::var_os(name), &cwd)
+}
+
+fn load(global: &Global) -> Result<Loaded> {
+    let mut config = config::load(&locate(global)?)?;
+    config.settings.allow_network_filesystem |= global.allow_network_filesystem;
+    Ok(config)
+}
+
+fn verbosity(global: &Global) -> Verbosity {
+    match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, 0) => Verbosity::Normal,
+        (false, 1) => Verbosity::Verbose,
+        (false, _) => Verbosity::Detailed,
+    }
+}
+
+/// Off a terminal a clean command prints nothing, so that cron's mail means something.
+fn is_talkative(global: &Global) -> bool {
+    match verbosity(global) {
+        Verbosity::Quiet => false,
+        Verbosity::Normal => std::io::stdout().is_terminal(),
+        Verbosity::Verbose | Verbosity::Detailed => true,
+    }
+}

@@ -38,9 +38,8 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag as typed")]
 pub struct Global {
-    /// The config file [default: $PAYJOURNAL_CONFIG, ./payjournal.toml, the user's config folder, /etc/payjournal/config.toml]
+    /// The config file [default: `$PAYJOURNAL_CONFIG`, ./payjournal.toml, the user's config folder, /etc/payjournal/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 

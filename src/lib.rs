@@ -141,10 +141,10 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
     let now = global.as_of.map_or_else(clock, |as_of| as_of.trunc_subsecs(0));
     let json = global.json;
     match command {
-        Command::SyncPayments(args) => task(TaskName::SyncPayments, args, &global, now, out, err),
-        Command::Capture(args) => task(TaskName::Capture, args, &global, now, out, err),
-        Command::Refunds(args) => task(TaskName::Refunds, args, &global, now, out, err),
-        Command::SyncJournals(args) => task(TaskName::SyncJournals, args, &global, now, out, err),
+        Command::SyncPayments(args) => task(TaskName::SyncPayments, &args, &global, now, out, err),
+        Command::Capture(args) => task(TaskName::Capture, &args, &global, now, out, err),
+        Command::Refunds(args) => task(TaskName::Refunds, &args, &global, now, out, err),
+        Command::SyncJournals(args) => task(TaskName::SyncJournals, &args, &global, now, out, err),
         Command::Demo { folder } => command::demo::run(&folder, json, now, out, err),
         Command::Init { path } => command::init::run(&path, out),
         Command::Check { show } => command::check::run(&locate(&global)?, show, json, out),
@@ -211,7 +211,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
 
 fn task(
     task: TaskName,
-    args: TaskArgs,
+    args: &TaskArgs,
     global: &Global,
     now: DateTime<Utc>,
     out: &mut dyn Write,

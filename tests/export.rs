@@ -1,4 +1,10 @@
 //! The exported books: the exact texts, names no format was made for, and what the accounting programs say about them.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::needless_raw_string_hashes,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it could not check"
+)]
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::io::Write as _;

@@ -135,7 +135,7 @@ fn a_new_ledger_has_nothing_to_say() {
     let (text, json) = status(&world());
     snapbox::assert_data_eq!(
         text,
-        snapbox::str![[r#"
+        snapbox::str![[r"
  task          | last result | last run (UTC) | next run (UTC) 
 ---------------+-------------+----------------+----------------
  sync-payments | never run   | -              | now            
@@ -147,7 +147,7 @@ Nothing needs a person.
 
 Nothing is pending.
 
-"#]]
+"]]
     );
     assert_eq!(json["tasks"][0]["last_result"], "never_run");
     assert_eq!(json["tasks"][2]["next_run"], Value::Null);
@@ -161,7 +161,7 @@ fn status_tells_how_runs_ended_what_needs_a_person_and_what_is_pending() {
     let (text, json) = status(&world);
     snapbox::assert_data_eq!(
         text,
-        snapbox::str![[r#"
+        snapbox::str![[r"
  task          | last result                        | last run (UTC)   | next run (UTC)   
 ---------------+------------------------------------+------------------+------------------
  sync-payments | never run                          | -                | now              
@@ -180,7 +180,7 @@ Pending: 1 release of 81.00 EUR
  2  | release | order WEB/1001,     | 81.00 EUR | GIVEN UP | 2026-11-22 14:00 | a person must look | no answer for 90   
     |         | payment tx-1        |           |          |                  |                    | days               
 
-"#]]
+"]]
     );
     assert_eq!(json["schema"], "payjournal/status/1");
     assert_eq!(json["tasks"][1]["last_result"], "needs_person");
@@ -200,7 +200,7 @@ fn an_order_is_shown_with_its_whole_story() {
     let (text, json) = shown(&world, ShowWhat::Order, "WEB/1001").unwrap();
     snapbox::assert_data_eq!(
         text,
-        snapbox::str![[r#"
+        snapbox::str![[r"
 Order WEB/1001: In progress
 200.00 EUR of 2026-11-01, paid online, customer C1
 
@@ -254,7 +254,7 @@ Journals
 
 Times in Europe/Berlin.
 
-"#]]
+"]]
     );
     assert_eq!(json["schema"], "payjournal/show/1");
     assert_eq!(json["payments"][0]["still_authorised"]["amount"], "81.00");

@@ -49,9 +49,18 @@ pub fn resolve(
 fn unusable(error: LedgerError, what: &str) -> Failure {
     match error {
         LedgerError::NotFound { .. } | LedgerError::Invariant(_) => {
-            Failure::usage(error).hint(format!("`payjournal status` lists each open {what} with its number"))
+            Failure::usage(&error).hint(format!("`payjournal status` lists each open {what} with its number"))
         }
-        other => refused(other),
+        LedgerError::Sqlite(_)
+        | LedgerError::Missing { .. }
+        | LedgerError::Foreign { .. }
+        | LedgerError::Newer { .. }
+        | LedgerError::WrongMode { .. }
+        | LedgerError::NetworkFilesystem { .. }
+        | LedgerError::Damaged { .. }
+        | LedgerError::Money(_)
+        | LedgerError::Booking(_)
+        | LedgerError::Illegal(_) => refused(error),
     }
 }
 

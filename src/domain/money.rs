@@ -115,6 +115,7 @@ impl Amount {
         self.checked_add(other.negated())
     }
 
+    #[must_use]
     pub fn negated(self) -> Self {
         Self { minor: -self.minor, ..self }
     }
@@ -126,6 +127,7 @@ impl Amount {
     }
 
     /// The amount, or zero where it is negative.
+    #[must_use]
     pub fn or_zero(self) -> Self {
         Self { minor: self.minor.max(0), ..self }
     }

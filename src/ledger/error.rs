@@ -54,7 +54,16 @@ impl LedgerError {
         match self {
             Self::Sqlite(_) => !self.is_conflict(),
             Self::Damaged { .. } => true,
-            _ => false,
+            Self::Missing { .. }
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::WrongMode { .. }
+            | Self::NetworkFilesystem { .. }
+            | Self::Money(_)
+            | Self::Booking(_)
+            | Self::Illegal(_)
+            | Self::Invariant(_)
+            | Self::NotFound { .. } => false,
         }
     }
 

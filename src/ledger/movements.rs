@@ -11,7 +11,7 @@ use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{CustomerNumber, DocumentId, ModificationId, MovementId, OperationId, PaymentId};
 use crate::domain::money::Amount;
 use crate::domain::movement::{Movement, MovementKind};
-use crate::domain::payment::Payment;
+use crate::domain::payment::{Payment, TransactionStatus};
 
 /// `untied` is what no document is paid by yet; a capture that failed after all ties nothing.
 const SELECT: &str = "
@@ -47,10 +47,24 @@ impl Writer<'_> {
             MovementKind::CaptureFailure => self.reverse(&payment, draft, MovementKind::Capture)?,
             MovementKind::RefundFailure => self.reverse(&payment, draft, MovementKind::Refund)?,
         }
+        self.end_authorisation(payment.id)?;
         if let Some(order) = payment.order {
             self.refresh_order_status(order)?;
         }
         Ok(true)
+    }
+
+    /// A payment whose confirmed captures reach its authorisation has nothing reserved any more. Intents do not count: a
+    /// capture that is planned still needs the authorisation.
+    fn end_authorisation(&self, id: PaymentId) -> Result<()> {
+        let payment = payments::payment(self.connection, id)?;
+        let all = payment.authorised.is_positive() && payment.captured.minor() >= payment.authorised.minor();
+        if payment.status == TransactionStatus::Authorised && all {
+            self.connection
+                .prepare_cached("UPDATE payments SET status = 'captured', status_since = ?2 WHERE id = ?1")?
+                .execute((id.0, time_text(self.now)))?;
+        }
+        Ok(())
     }
 
     fn insert_movement(&self, payment: &Payment, draft: &MovementDraft) -> Result<MovementId> {
@@ -93,17 +107,15 @@ impl Writer<'_> {
     }
 
     fn documents_paid(&self, payment: &Payment, draft: &MovementDraft) -> Result<Vec<Document>> {
-        match draft.document {
-            Some(document) => Ok(vec![documents::document(self.connection, document)?]),
-            None => {
-                let mut named = Vec::new();
-                for number in &payment.pays {
-                    named.extend(documents::invoice_numbered(self.connection, number, None)?);
-                }
-                named.retain(|document| document.total.currency() == draft.amount.currency());
-                Ok(named)
-            }
+        if let Some(document) = draft.document {
+            return Ok(vec![documents::document(self.connection, document)?]);
         }
+        let mut named = Vec::new();
+        for number in &payment.pays {
+            named.extend(documents::invoice_numbered(self.connection, number, None)?);
+        }
+        named.retain(|document| document.total.currency() == draft.amount.currency());
+        Ok(named)
     }
 
     /// Who is booked: the document's bill-to customer, else the order's, else the configured one (trap T20).

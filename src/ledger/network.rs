@@ -1,4 +1,4 @@
-//! Whether a path is on a network file system, where SQLite's locks and shared memory are not safe.
+//! Whether a path is on a network file system, where `SQLite`'s locks and shared memory are not safe.
 
 use std::path::Path;
 

@@ -170,10 +170,10 @@ impl Writer<'_> {
             Answer::NotDone { why, .. } => (Event::NotDone, None, None, why.clone()),
             Answer::Unknown { why } => (Event::NoAnswer, None, None, why.clone()),
         };
-        let next = match event {
-            Event::Confirm => None,
-            Event::Refuse => refusal.filter(|refusal| refusal.transient).map(|_| self.now + wait),
-            _ => Some(self.now + wait),
+        let next = match answer {
+            Answer::Confirmed { .. } => None,
+            Answer::Refused(refusal) => refusal.transient.then(|| self.now + wait),
+            Answer::Accepted { .. } | Answer::NotDone { .. } | Answer::Unknown { .. } => Some(self.now + wait),
         };
         self.connection
             .prepare_cached(

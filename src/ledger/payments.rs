@@ -83,7 +83,10 @@ pub(super) fn payment(connection: &Connection, id: PaymentId) -> Result<Payment>
 
 /// Oldest first.
 pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Payment>> {
-    list(connection, "WHERE p.order_id = ?1 ORDER BY p.id", [order.0])
+    // Sorted here: with ORDER BY, SQLite prepares this long statement anew at every use.
+    let mut payments = list(connection, "WHERE p.order_id = ?1", [order.0])?;
+    payments.sort_by_key(|payment| payment.id);
+    Ok(payments)
 }
 
 pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params) -> Result<Vec<Payment>> {

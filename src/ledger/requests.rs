@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::cases::mail;
 use super::{Ledger, LedgerError, Result, documents, journals, orders, payments};
 use crate::domain::booking::JournalKind;
+use crate::operation::key::hexadecimal;
 use crate::operation::request::{JournalRequest, MailRequest, PaymentRequest, Request};
 use crate::operation::{Intent, Kind, Operation};
 
@@ -54,7 +55,7 @@ pub(super) fn request_hash(connection: &Connection, intent: &Intent) -> Result<S
 }
 
 fn hash(request: &Request) -> String {
-    Sha256::digest(request.describe()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(request.describe()))
 }
 
 fn request(connection: &Connection, intent: &Intent) -> Result<Request> {

@@ -1,4 +1,4 @@
-//! Between SQLite's columns and the domain's types. Times are stored as UTC RFC 3339 text with seconds, which sorts.
+//! Between `SQLite`'s columns and the domain's types. Times are stored as UTC RFC 3339 text with seconds, which sorts.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::Row;

@@ -80,8 +80,8 @@ mod tests {
         DateTime::from_timestamp(minute * 60, 0).unwrap()
     }
 
-    fn euro(minor: i64) -> Option<Amount> {
-        Some(Amount::from_minor(minor, Currency::parse("EUR").unwrap()))
+    fn euro(minor: i64) -> Amount {
+        Amount::from_minor(minor, Currency::parse("EUR").unwrap())
     }
 
     fn operation(state: State) -> Operation {
@@ -91,7 +91,7 @@ mod tests {
             kind: Kind::Capture,
             subject,
             target: Target::of(Kind::Capture, subject),
-            amount: euro(100),
+            amount: Some(euro(100)),
             attempt: 3,
             key: Key::of_text(Kind::Capture, "x", 3),
             state,
@@ -108,24 +108,24 @@ mod tests {
 
     #[test]
     fn the_first_attempt_has_number_one() {
-        assert_eq!(decide(&[], euro(100), at(0)), Decision::Plan { attempt: 1 });
+        assert_eq!(decide(&[], Some(euro(100)), at(0)), Decision::Plan { attempt: 1 });
     }
 
     #[test]
     fn a_planned_operation_is_sent_unless_it_backs_off_or_is_no_longer_what_is_wanted() {
         let planned = operation(State::Planned);
         let waiting = Operation { next_attempt_at: Some(at(10)), ..planned.clone() };
-        assert_eq!(decide(std::slice::from_ref(&planned), euro(100), at(0)), Decision::Resume(OperationId(7)));
-        assert!(matches!(decide(std::slice::from_ref(&waiting), euro(100), at(9)), Decision::Wait { .. }));
-        assert_eq!(decide(&[waiting], euro(100), at(10)), Decision::Resume(OperationId(7)));
+        assert_eq!(decide(std::slice::from_ref(&planned), Some(euro(100)), at(0)), Decision::Resume(OperationId(7)));
+        assert!(matches!(decide(std::slice::from_ref(&waiting), Some(euro(100)), at(9)), Decision::Wait { .. }));
+        assert_eq!(decide(&[waiting], Some(euro(100)), at(10)), Decision::Resume(OperationId(7)));
         let replaced = Decision::Replace { withdraw: OperationId(7), attempt: 4 };
-        assert_eq!(decide(&[planned], euro(90), at(0)), replaced);
+        assert_eq!(decide(&[planned], Some(euro(90)), at(0)), replaced);
     }
 
     #[test]
     fn nothing_new_is_planned_while_an_answer_is_missing() {
         for state in [State::Sent, State::Unknown, State::Accepted] {
-            assert!(matches!(decide(&[operation(state)], euro(90), at(0)), Decision::Wait { .. }), "{state:?}");
+            assert!(matches!(decide(&[operation(state)], Some(euro(90)), at(0)), Decision::Wait { .. }), "{state:?}");
         }
     }
 
@@ -138,15 +138,18 @@ mod tests {
             ..operation(State::Refused)
         };
         let again = Decision::Plan { attempt: 4 };
-        assert_eq!(decide(&[refused(false, false, None)], euro(100), at(0)), Decision::NeedsPerson(OperationId(7)));
-        assert_eq!(decide(&[refused(false, true, None)], euro(100), at(0)), again);
-        assert_eq!(decide(&[refused(true, false, Some(at(5)))], euro(100), at(5)), again);
-        assert!(matches!(decide(&[refused(true, false, Some(at(5)))], euro(100), at(4)), Decision::Wait { .. }));
+        assert_eq!(
+            decide(&[refused(false, false, None)], Some(euro(100)), at(0)),
+            Decision::NeedsPerson(OperationId(7))
+        );
+        assert_eq!(decide(&[refused(false, true, None)], Some(euro(100)), at(0)), again);
+        assert_eq!(decide(&[refused(true, false, Some(at(5)))], Some(euro(100)), at(5)), again);
+        assert!(matches!(decide(&[refused(true, false, Some(at(5)))], Some(euro(100)), at(4)), Decision::Wait { .. }));
     }
 
     #[test]
     fn back_off_doubles_up_to_its_longest() {
-        let minutes = |tries| back_off(tries, Duration::from_secs(300), Duration::from_secs(3600)).num_minutes();
+        let minutes = |tries| back_off(tries, Duration::from_mins(5), Duration::from_hours(1)).num_minutes();
         assert_eq!([1, 2, 3, 4, 5, 60].map(minutes), [5, 10, 20, 40, 60, 60]);
     }
 

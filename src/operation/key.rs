@@ -98,8 +98,10 @@ fn digest(parts: &[&str]) -> Vec<u8> {
     hasher.finalize().to_vec()
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Two lower-case digits a byte.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn base32(bytes: &[u8]) -> String {
@@ -140,7 +142,7 @@ mod tests {
     #[test]
     fn keys_and_numbers_never_change_between_versions() {
         assert_eq!(Key::of(Kind::Capture, NATURAL).as_str(), "pj-capture-8fcc8991bd0cd85ac667de5d1bc134324e1545f4");
-        assert_eq!(journal_number(JOURNAL), "PJ-NUMBER");
+        assert_eq!(journal_number(JOURNAL), "PJ-6X3VJBGPN5CK4UX6");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::task::{Action, Frame, Step, Task};
 const MOST_PASSES: usize = 4;
 
 /// The longest a run waits for `Retry-After`, all waits of one call together.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Sees what happens while it happens.
 pub trait Watch {
@@ -139,7 +139,7 @@ fn resolve(kinds: &[Kind], run: &mut Run<'_>) -> Result<(), LedgerError> {
             Returned { call, outcome }
         };
         work_through(run.concurrency(), &ask, |answers: Vec<Returned<LookUp>>, room| {
-            run.record(answers, Recorder::looked_up)?;
+            run.record(&answers, Recorder::looked_up)?;
             let next = if run.is_stopped() { 0 } else { room.min(calls.len()) };
             Ok::<_, LedgerError>(calls.drain(..next).collect())
         })?;
@@ -165,7 +165,9 @@ fn pass<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<i64>, L
             }
         };
         if run.id.is_none() {
-            steps.iter().for_each(|step| run.report_plan(step));
+            for step in &steps {
+                run.report_plan(step);
+            }
             continue;
         }
         if steps.iter().any(|step| matches!(step.action, Action::Record(_))) {
@@ -176,7 +178,7 @@ fn pass<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<i64>, L
     if run.id.is_none() {
         return Ok(Vec::new());
     }
-    let calls = record_intents(queue, run)?;
+    let calls = record_intents(&queue, run)?;
     let confirmed = act(calls, run)?;
     // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
     let mut again: Vec<i64> = confirmed.into_iter().collect();
@@ -215,7 +217,7 @@ fn observe<T: Task>(task: &T, cases: Vec<(i64, T::Case)>, run: &mut Run<'_>) -> 
 
 /// Commits what is intended, before anything is sent. A case the ledger refuses is left out; the others go on.
 fn record_intents(
-    queue: Vec<(i64, crate::ledger::Scope, Vec<Step>)>,
+    queue: &[(i64, crate::ledger::Scope, Vec<Step>)],
     run: &mut Run<'_>,
 ) -> Result<Vec<(i64, OperationId, String)>, LedgerError> {
     if queue.is_empty() {
@@ -226,7 +228,7 @@ fn record_intents(
     let mut said = Vec::new();
     let mut settled = Vec::new();
     run.ledger.write("intents", id, now, |writer| {
-        for (case, scope, steps) in &queue {
+        for (case, scope, steps) in queue {
             let mut of_case = Recorded::default();
             let recorded = writer.attempt(|| {
                 record_steps(writer, steps, task_name, &mut of_case)
@@ -311,7 +313,7 @@ fn act(planned: Vec<(i64, OperationId, String)>, run: &mut Run<'_>) -> Result<Ha
         for returned in &answers {
             busy.remove(&returned.call.operation.target);
         }
-        for returned in run.record(answers, Recorder::answered)? {
+        for returned in run.record(&answers, Recorder::answered)? {
             if returned.state == State::Confirmed {
                 confirmed.extend(cases.get(&returned.id));
             }
@@ -339,7 +341,7 @@ fn send_patiently(ports: &Ports, request: &Request, stop: &(dyn Fn() -> bool + S
             if stop() {
                 return answer;
             }
-            std::thread::sleep(slice.min(wait - slept));
+            std::thread::sleep(slice.min(wait.saturating_sub(slept)));
             slept += slice;
         }
     }
@@ -417,7 +419,7 @@ impl<'a> Run<'a> {
     /// Records what came back, all of it in one commit, and reports it.
     fn record<T>(
         &mut self,
-        answers: Vec<Returned<T>>,
+        answers: &[Returned<T>],
         each: impl Fn(Recorder<'a>, &Writer<'_>, &Operation, &T) -> Result<Operation, LedgerError>,
     ) -> Result<Vec<Operation>, LedgerError> {
         if answers.is_empty() {
@@ -452,7 +454,7 @@ impl<'a> Run<'a> {
         for (id, answer) in settled {
             let operation = self.ledger.operation(id)?;
             let call = self.call(operation, "learnt from the PSP")?;
-            self.record(vec![Returned { call, outcome: Ok(answer) }], Recorder::answered)?;
+            self.record(&[Returned { call, outcome: Ok(answer) }], Recorder::answered)?;
         }
         Ok(())
     }

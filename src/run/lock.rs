@@ -12,13 +12,13 @@ use crate::failure::{Failure, Result};
 
 /// Held as long as the value lives.
 #[derive(Debug)]
-pub struct Lock {
+pub(super) struct Lock {
     file: File,
 }
 
 impl Lock {
     /// Takes the lock of `task`, or says who holds it and since when.
-    pub fn take(ledger: &Path, task: &str, now: DateTime<Utc>) -> Result<Self> {
+    pub(super) fn take(ledger: &Path, task: &str, now: DateTime<Utc>) -> Result<Self> {
         let path = lock_path(ledger, task);
         let unusable = |error: std::io::Error| {
             Failure::new(
@@ -40,7 +40,7 @@ impl Lock {
     }
 
     /// Whether somebody holds the lock now.
-    pub fn is_held(ledger: &Path, task: &str) -> bool {
+    pub(super) fn is_held(ledger: &Path, task: &str) -> bool {
         let Ok(file) = OpenOptions::new().read(true).write(true).open(lock_path(ledger, task)) else { return false };
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
     }

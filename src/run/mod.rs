@@ -307,7 +307,7 @@ impl<'a> Started<'a> {
         let due = match exit {
             Exit::Config | Exit::Ledger | Exit::Bug => self.task_settings.mail_on_failure,
             Exit::Unreachable => self.task_settings.mail_on_failure && self.is_nth_unreachable(ledger),
-            _ => false,
+            Exit::Done | Exit::NeedsPerson | Exit::Usage | Exit::Locked | Exit::Interrupted | Exit::Terminated => false,
         };
         if !due {
             return;

@@ -95,11 +95,11 @@ impl Ports {
                 None => return LookUp::CannotTell { why: "no mail transport is configured".to_owned() },
             },
         };
-        match found {
+        match &found {
             LookUp::Absent if last_sent_ago < settles_after => {
                 LookUp::CannotTell { why: "not found, but it was sent too recently to be sure".to_owned() }
             }
-            other => other,
+            LookUp::Found(_) | LookUp::Absent | LookUp::CannotTell { .. } => found,
         }
     }
 

@@ -9,12 +9,12 @@ use signal_hook::flag;
 use crate::exit::Exit;
 
 #[derive(Debug, Clone, Default)]
-pub struct Signals {
+pub(super) struct Signals {
     seen: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    pub fn install() -> std::io::Result<Self> {
+    pub(super) fn install() -> std::io::Result<Self> {
         let seen = Arc::new(AtomicUsize::new(0));
         for (signal, exit) in [(SIGINT, Exit::Interrupted), (SIGTERM, Exit::Terminated)] {
             let second = Arc::new(AtomicBool::new(false));
@@ -26,12 +26,12 @@ impl Signals {
         Ok(Self { seen })
     }
 
-    pub fn is_set(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         self.seen.load(Ordering::SeqCst) != 0
     }
 
     /// How the run ends because of the signal, if one came.
-    pub fn exit(&self) -> Option<Exit> {
+    pub(super) fn exit(&self) -> Option<Exit> {
         let code = self.seen.load(Ordering::SeqCst);
         [Exit::Interrupted, Exit::Terminated].into_iter().find(|exit| usize::from(exit.code()) == code)
     }

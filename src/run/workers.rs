@@ -9,7 +9,7 @@ use std::thread;
 /// jobs there is room for, and returns the next jobs; the work ends when it returns none and none is under way.
 ///
 /// With a concurrency of 1 everything happens on the calling thread, in one order that never varies.
-pub fn work_through<J: Send, A: Send, E>(
+pub(super) fn work_through<J: Send, A: Send, E>(
     concurrency: usize,
     work: &(dyn Fn(J) -> A + Sync),
     mut turn: impl FnMut(Vec<A>, usize) -> Result<Vec<J>, E>,

@@ -107,7 +107,7 @@ fn fact(case: &PaymentCase, modification: &PspModification, frame: &Frame<'_>) -
         modification.key.as_ref() == Some(&operation.key) || operation.modification.as_ref() == Some(&modification.id)
     });
     match (&modification.state, ours) {
-        (ModificationState::Accepted, _) => Vec::new(),
+        (ModificationState::Accepted, _) | (ModificationState::Failed { .. }, None) => Vec::new(),
         (ModificationState::Confirmed { at }, Some(operation)) => {
             let open = !matches!(operation.state, State::Confirmed | State::Sent);
             let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at };
@@ -122,7 +122,6 @@ fn fact(case: &PaymentCase, modification: &PspModification, frame: &Frame<'_>) -
             steps
         }
         (ModificationState::Confirmed { at }, None) => unasked(case, modification, *at, frame),
-        (ModificationState::Failed { .. }, None) => Vec::new(),
     }
 }
 

@@ -1,4 +1,5 @@
 -- The ledger, version 1. Amounts are integers of minor units; times are UTC RFC 3339 text with seconds, days are YYYY-MM-DD.
+-- Choices are written with OR: `CHECK (x IN (…))` builds a temporary table for every row inserted.
 
 -- What this ledger is bound to (rule 8): written once.
 CREATE TABLE binding (
@@ -13,12 +14,13 @@ CREATE TABLE orders (
     number          TEXT NOT NULL,
     currency        TEXT NOT NULL CHECK (currency GLOB '[A-Z][A-Z][A-Z]'),
     total_minor     INTEGER NOT NULL CHECK (total_minor >= 0),
-    terms           TEXT NOT NULL CHECK (terms IN ('online', 'on_account', 'prepayment')),
+    terms           TEXT NOT NULL CHECK (terms = 'online' OR terms = 'on_account' OR terms = 'prepayment'),
     -- Hundredths of a percent, with terms = prepayment only.
     prepayment_basis_points INTEGER CHECK (prepayment_basis_points BETWEEN 1 AND 10000),
-    cancelled       TEXT NOT NULL CHECK (cancelled IN ('none', 'rest', 'full')),
+    cancelled       TEXT NOT NULL CHECK (cancelled = 'none' OR cancelled = 'rest' OR cancelled = 'full'),
     bill_to         TEXT NOT NULL,
-    payment_status  TEXT NOT NULL CHECK (payment_status IN ('new', 'in_progress', 'paid', 'cancelled', 'error')),
+    payment_status  TEXT NOT NULL CHECK (payment_status = 'new' OR payment_status = 'in_progress' OR payment_status = 'paid' OR
+        payment_status = 'cancelled' OR payment_status = 'error'),
     ordered_on      TEXT NOT NULL,
     UNIQUE (shop, number),
     CHECK ((terms = 'prepayment') = (prepayment_basis_points IS NOT NULL))
@@ -32,8 +34,9 @@ CREATE TABLE payments (
     order_id          INTEGER REFERENCES orders (id),
     method            TEXT NOT NULL,
     currency          TEXT NOT NULL CHECK (currency GLOB '[A-Z][A-Z][A-Z]'),
-    status            TEXT NOT NULL CHECK (status IN
-        ('open', 'pending', 'authorised', 'captured', 'released', 'cancelled', 'refused', 'expired', 'error')),
+    status            TEXT NOT NULL CHECK (status = 'open' OR status = 'pending' OR status = 'authorised' OR status = 'captured' OR
+        status = 'released' OR status = 'cancelled' OR status = 'refused' OR
+        status = 'expired' OR status = 'error'),
     status_since      TEXT NOT NULL,
     authorised_at     TEXT,
     capture_before    TEXT,
@@ -56,7 +59,7 @@ CREATE INDEX authorisations_by_payment ON authorisations (payment_id);
 CREATE TABLE documents (
     id                    INTEGER PRIMARY KEY,
     company               TEXT NOT NULL,
-    kind                  TEXT NOT NULL CHECK (kind IN ('invoice', 'credit_note', 'shipment')),
+    kind                  TEXT NOT NULL CHECK (kind = 'invoice' OR kind = 'credit_note' OR kind = 'shipment'),
     number                TEXT NOT NULL,
     order_id              INTEGER REFERENCES orders (id),
     bill_to               TEXT NOT NULL,
@@ -75,7 +78,7 @@ CREATE TABLE runs (
     id           INTEGER PRIMARY KEY,
     task         TEXT NOT NULL,
     -- started = alive or died; finished = ended by itself; abandoned = found dead by a later run.
-    state        TEXT NOT NULL CHECK (state IN ('started', 'finished', 'abandoned')),
+    state        TEXT NOT NULL CHECK (state = 'started' OR state = 'finished' OR state = 'abandoned'),
     started_at   TEXT NOT NULL,
     finished_at  TEXT,
     pid          INTEGER NOT NULL,
@@ -89,7 +92,7 @@ CREATE INDEX runs_by_task ON runs (task, id);
 CREATE TABLE movements (
     id                INTEGER PRIMARY KEY,
     payment_id        INTEGER NOT NULL REFERENCES payments (id),
-    kind              TEXT NOT NULL CHECK (kind IN ('capture', 'refund', 'capture_failure', 'refund_failure')),
+    kind              TEXT NOT NULL CHECK (kind = 'capture' OR kind = 'refund' OR kind = 'capture_failure' OR kind = 'refund_failure'),
     -- Provider and merchant account are repeated from the payment: they belong to the natural key.
     provider          TEXT NOT NULL,
     merchant_account  TEXT NOT NULL,
@@ -98,7 +101,7 @@ CREATE TABLE movements (
     currency          TEXT NOT NULL CHECK (currency GLOB '[A-Z][A-Z][A-Z]'),
     occurred_at       TEXT NOT NULL,
     operation_id      INTEGER REFERENCES operations (id),
-    learnt_from       TEXT NOT NULL CHECK (learnt_from IN ('answer', 'look_up', 'import')),
+    learnt_from       TEXT NOT NULL CHECK (learnt_from = 'answer' OR learnt_from = 'look_up' OR learnt_from = 'import'),
     learnt_at         TEXT NOT NULL,
     UNIQUE (provider, merchant_account, kind, modification_id)
 ) STRICT;
@@ -108,7 +111,8 @@ CREATE INDEX movements_by_payment ON movements (payment_id);
 CREATE TABLE journals (
     id            INTEGER PRIMARY KEY,
     movement_id   INTEGER NOT NULL REFERENCES movements (id),
-    kind          TEXT NOT NULL CHECK (kind IN ('receipt', 'prepayment', 'application', 'refund', 'unapplied_refund')),
+    kind          TEXT NOT NULL CHECK (kind = 'receipt' OR kind = 'prepayment' OR kind = 'application' OR kind = 'refund' OR
+        kind = 'unapplied_refund'),
     direction     TEXT NOT NULL CHECK (direction IN ('original', 'reversal')),
     document_id   INTEGER REFERENCES documents (id),
     -- The ERP's document number: a hash of the natural key (rule 3).
@@ -145,7 +149,7 @@ CREATE TABLE mails (
 -- The intent journal: everything we ever wanted to change in a system that is not ours.
 CREATE TABLE operations (
     id               INTEGER PRIMARY KEY,
-    kind             TEXT NOT NULL CHECK (kind IN ('capture', 'refund', 'release', 'journal', 'mail')),
+    kind             TEXT NOT NULL CHECK (kind = 'capture' OR kind = 'refund' OR kind = 'release' OR kind = 'journal' OR kind = 'mail'),
     target           TEXT NOT NULL,
     payment_id       INTEGER REFERENCES payments (id),
     document_id      INTEGER REFERENCES documents (id),
@@ -156,8 +160,8 @@ CREATE TABLE operations (
     attempt          INTEGER NOT NULL CHECK (attempt > 0),
     key              TEXT NOT NULL UNIQUE CHECK (length(key) <= 64),
     request_hash     TEXT NOT NULL,
-    state            TEXT NOT NULL CHECK (state IN
-        ('planned', 'sent', 'accepted', 'confirmed', 'refused', 'unknown', 'given_up', 'withdrawn')),
+    state            TEXT NOT NULL CHECK (state = 'planned' OR state = 'sent' OR state = 'accepted' OR state = 'confirmed' OR
+        state = 'refused' OR state = 'unknown' OR state = 'given_up' OR state = 'withdrawn'),
     planned_at       TEXT NOT NULL,
     status_since     TEXT NOT NULL,
     sent_at          TEXT,
@@ -206,7 +210,7 @@ CREATE TABLE exceptions (
     kind          TEXT NOT NULL,
     subject       TEXT NOT NULL,
     message       TEXT NOT NULL,
-    state         TEXT NOT NULL CHECK (state IN ('open', 'acknowledged', 'resolved')),
+    state         TEXT NOT NULL CHECK (state = 'open' OR state = 'acknowledged' OR state = 'resolved'),
     order_id      INTEGER REFERENCES orders (id),
     payment_id    INTEGER REFERENCES payments (id),
     document_id   INTEGER REFERENCES documents (id),

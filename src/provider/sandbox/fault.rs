@@ -5,7 +5,7 @@ use crate::operation::Kind;
 
 /// An order reference that ends in `~capture:timeout-after` makes the captures of that order behave so; likewise `~refund:…`
 /// and `~release:…`. Several may follow each other.
-pub(super) fn fault(order_reference: &str, kind: Kind, configured: &SandboxFaults) -> Option<Fault> {
+pub(super) fn fault(order_reference: &str, kind: Kind, configured: SandboxFaults) -> Option<Fault> {
     let magic = order_reference
         .split('~')
         .skip(1)
@@ -42,10 +42,10 @@ mod tests {
     #[test]
     fn the_magic_reference_wins_over_the_config_for_its_own_call_only() {
         let configured = SandboxFaults { capture: None, refund: Some(Fault::Refuse), release: None };
-        let found = |kind| fault("SO-1~capture:timeout-after~release:refuse", kind, &configured);
+        let found = |kind| fault("SO-1~capture:timeout-after~release:refuse", kind, configured);
         assert_eq!(found(Kind::Capture), Some(Fault::TimeoutAfter));
         assert_eq!(found(Kind::Release), Some(Fault::Refuse));
         assert_eq!(found(Kind::Refund), Some(Fault::Refuse));
-        assert_eq!(fault("SO-1", Kind::Capture, &configured), None);
+        assert_eq!(fault("SO-1", Kind::Capture, configured), None);
     }
 }

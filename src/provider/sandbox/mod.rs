@@ -21,6 +21,7 @@ use crate::config::settings::{Fault, SandboxSettings};
 use crate::domain::id::{MerchantAccount, MethodName, ModificationId, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::payment::TransactionStatus;
+use crate::operation::key::hexadecimal;
 use crate::operation::request::PaymentRequest;
 use crate::operation::{Answer, Key, Kind, LookUp, Refusal};
 
@@ -48,7 +49,7 @@ impl Sandbox {
             Some(secret) => {
                 use secrecy::ExposeSecret;
                 let digest = Sha256::digest(secret.read()?.expose_secret());
-                Some(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+                Some(hexadecimal(&digest))
             }
             None => None,
         };
@@ -82,7 +83,7 @@ impl Sandbox {
         let Some(transaction) = store.transaction(&self.merchant_account, &request.transaction)? else {
             return Ok(refused("unknown_transaction", "there is no such transaction"));
         };
-        let fault = fault::fault(&transaction.order_reference, request.kind, &self.settings.faults);
+        let fault = fault::fault(&transaction.order_reference, request.kind, self.settings.faults);
         if fault == Some(Fault::Unreachable) {
             return Ok(Answer::NotDone { why: "no connection to the PSP".to_owned(), retry_after_seconds: None });
         }

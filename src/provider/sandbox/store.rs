@@ -11,7 +11,7 @@ use crate::domain::id::{MerchantAccount, MethodName, ModificationId, Transaction
 use crate::domain::money::{Amount, Currency};
 use crate::domain::payment::TransactionStatus;
 use crate::operation::request::PaymentRequest;
-use crate::operation::{Answer, Key, Refusal};
+use crate::operation::{Answer, Key, Kind, Refusal};
 
 /// What the customer did on the payment page.
 #[derive(Debug, Clone)]
@@ -271,14 +271,14 @@ impl Store {
             let captured = before.sum(ModificationKind::Capture);
             let all = captured + request.amount.minor() >= before.authorised.minor();
             match request.kind {
-                crate::operation::Kind::Capture if all || once => {
+                Kind::Capture if all || once => {
                     self.set_status(account, &request.transaction, TransactionStatus::Captured)?;
                 }
-                crate::operation::Kind::Release => {
+                Kind::Release => {
                     let ends = if captured > 0 { TransactionStatus::Captured } else { TransactionStatus::Released };
                     self.set_status(account, &request.transaction, ends)?;
                 }
-                _ => {}
+                Kind::Capture | Kind::Refund | Kind::Journal | Kind::Mail => {}
             }
         }
         Ok(self.look_up(&request.key, now)?.unwrap_or(Answer::Unknown { why: "the sandbox lost it".to_owned() }))

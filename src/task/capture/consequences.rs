@@ -31,8 +31,8 @@ pub fn consequences(
                 document: operation.subject.document,
                 learnt_from: LearntFrom::Answer,
             })];
-            let all = payment.claimed.minor() >= payment.authorised.minor();
-            if payment.status == TransactionStatus::Authorised && (all || context.drops_remainder) {
+            // With everything captured the ledger says so by itself; here the PSP lets the rest lapse.
+            if payment.status == TransactionStatus::Authorised && context.drops_remainder {
                 follows.push(standing(payment, TransactionStatus::Captured));
             }
             if operation.subject.document.is_some() {

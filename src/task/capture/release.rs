@@ -7,7 +7,7 @@ use crate::domain::money::{Amount, MoneyError};
 use crate::domain::order::Cancellation;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::operation::{Kind, State, Subject};
-use crate::task::Step;
+use crate::task::{Action, Step};
 
 impl Planner<'_> {
     pub(super) fn release(&mut self) -> Result<(), MoneyError> {
@@ -72,9 +72,14 @@ impl Planner<'_> {
                 && matches!(operation.state, State::Planned | State::Sent | State::Unknown | State::Accepted)
         });
         let planned_now = self.steps.iter().any(|step| match &step.action {
-            crate::task::Action::Send(intent) => intent.kind == Kind::Capture,
-            crate::task::Action::Resume { kind, .. } => *kind == Kind::Capture,
-            _ => false,
+            Action::Send(intent) => intent.kind == Kind::Capture,
+            Action::Resume { kind, .. } => *kind == Kind::Capture,
+            Action::Withdraw { .. }
+            | Action::GiveUp { .. }
+            | Action::Record(_)
+            | Action::Raise(..)
+            | Action::Leave
+            | Action::Unreachable => false,
         });
         if unsettled || planned_now {
             Some("released when every capture of it is confirmed")

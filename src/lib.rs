@@ -227,6 +227,7 @@ fn task(
         verbosity: verbosity(global),
         on_terminal: std::io::stderr().is_terminal(),
         now,
+        as_of: global.as_of.is_some(),
     };
     let finished = run::run_task(task, &config, options, err)?;
     let style = run::report::Style {

@@ -34,7 +34,7 @@ const FACTS: &str = "
                               (2, 'B2B', '1001', 'EUR', 5000, 'online', NULL, 'none', 'C2', 'new', '2026-11-01'),
                               (3, 'WEB', '1002', 'EUR', 5000, 'online', NULL, 'none', 'C2', 'new', '2026-11-01');
     INSERT INTO payments VALUES (1, 'sandbox', 'Demo', 'tx-1', 1, 'card', 'EUR', 'authorised', '2026-11-01T08:00:00Z',
-                                 '2026-11-01T08:00:00Z', '2026-11-29T08:00:00Z', '');
+                                 '2026-11-01T08:00:00Z', '2026-11-29T08:00:00Z', '', NULL);
     INSERT INTO authorisations VALUES (1, 1, 20000, '2026-11-01T08:00:00Z');
     INSERT INTO documents VALUES (1, 'main', 'invoice', '103210', 1, 'C1', 'EUR', 11900, 0, NULL, '2026-11-02');
 ";
@@ -84,7 +84,7 @@ fn history(world: &mut World) {
         let run = writer.start_run("capture", 1)?;
         let capture = writer
             .record_intent(&intent(Kind::Capture, Some(DocumentId(1)), 11_900, "key-1"), "invoice 103210 is posted")?;
-        writer.mark_sent(capture)?;
+        writer.mark_sent(capture, now())?;
         writer.move_operation(capture, Event::Confirm, "")?;
         writer.record_movement(&MovementDraft {
             payment: PaymentId(1),
@@ -161,7 +161,7 @@ fn status_tells_how_runs_ended_what_needs_a_person_and_what_is_pending() {
     let (text, json) = status(&world);
     snapbox::assert_data_eq!(
         text,
-        snapbox::str![[r"
+        snapbox::str![[r#"
  task          | last result                        | last run (UTC)   | next run (UTC)   
 ---------------+------------------------------------+------------------+------------------
  sync-payments | never run                          | -                | now              
@@ -174,13 +174,14 @@ Open exceptions: 1
 ----+------------------+----------+-------------------------+-----------------------
  1  | 2026-11-22 14:00 | given_up | release of payment tx-1 | no answer for 90 days 
 
-Pending: 1 release of 81.00 EUR
+Pending: 1 journal of 119.00 EUR, 1 release of 81.00 EUR
  id | kind    | of                  |    amount | state    | since            | next attempt       | note               
 ----+---------+---------------------+-----------+----------+------------------+--------------------+--------------------
  2  | release | order WEB/1001,     | 81.00 EUR | GIVEN UP | 2026-11-22 14:00 | a person must look | no answer for 90   
     |         | payment tx-1        |           |          |                  |                    | days               
+… and 1 more: `payjournal status --json` and `payjournal sync-journals --dry-run` list them
 
-"]]
+"#]]
     );
     assert_eq!(json["schema"], "payjournal/status/1");
     assert_eq!(json["tasks"][1]["last_result"], "needs_person");

@@ -194,7 +194,10 @@ fn write_pending(
     let all: u64 = totals.iter().map(|total| total.count).sum();
     let more = all.saturating_sub(u64::try_from(pending.len()).unwrap_or(u64::MAX));
     if more > 0 {
-        writeln!(out, "… and {more} more; `payjournal status --json` lists all")?;
+        writeln!(
+            out,
+            "… and {more} more: `payjournal status --json` and `payjournal sync-journals --dry-run` list them"
+        )?;
     }
     Ok(())
 }

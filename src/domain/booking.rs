@@ -43,7 +43,9 @@ pub enum JournalKind {
     Application,
     /// Refunded for a credit note: receivables ← clearing.
     Refund,
-    /// Refunded without a credit note, by somebody else: prepayments ← clearing.
+    /// Refunded without a credit note, by somebody else: the invoice the money had paid is open again (rule 17).
+    Reopening,
+    /// Refunded by somebody else before any invoice was paid: prepayments ← clearing.
     UnappliedRefund,
 }
 
@@ -90,8 +92,8 @@ pub struct Share<'a> {
 }
 
 impl JournalKind {
-    pub const ALL: [Self; 5] =
-        [Self::Receipt, Self::Prepayment, Self::Application, Self::Refund, Self::UnappliedRefund];
+    pub const ALL: [Self; 6] =
+        [Self::Receipt, Self::Prepayment, Self::Application, Self::Refund, Self::Reopening, Self::UnappliedRefund];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -99,6 +101,7 @@ impl JournalKind {
             Self::Prepayment => "prepayment",
             Self::Application => "application",
             Self::Refund => "refund",
+            Self::Reopening => "reopening",
             Self::UnappliedRefund => "unapplied_refund",
         }
     }
@@ -117,7 +120,8 @@ impl JournalKind {
             },
             MovementKind::Refund | MovementKind::RefundFailure => match document {
                 Some(DocumentKind::CreditNote) => Self::Refund,
-                Some(DocumentKind::Invoice | DocumentKind::Shipment) | None => Self::UnappliedRefund,
+                Some(DocumentKind::Invoice) => Self::Reopening,
+                Some(DocumentKind::Shipment) | None => Self::UnappliedRefund,
             },
         }
     }
@@ -151,60 +155,65 @@ impl Books {
         customer: &CustomerNumber,
         occurred_at: DateTime<Utc>,
     ) -> Result<JournalDraft, BookingError> {
-        let kind = JournalKind::of(movement, share.document.map(|document| document.kind));
-        let date = self.posting_date(occurred_at);
-        self.draft(kind, Direction::Original, payment, share, customer, date)
-    }
-
-    /// The journal that ties captured money to an invoice that came later (rule 15).
-    pub fn application(
-        &self,
-        payment: &Payment,
-        invoice: &Document,
-        amount: Amount,
-        on: NaiveDate,
-    ) -> Result<JournalDraft, BookingError> {
-        let share = Share { document: Some(invoice), amount };
-        self.draft(JournalKind::Application, Direction::Original, payment, share, &invoice.bill_to, on)
-    }
-
-    fn draft(
-        &self,
-        kind: JournalKind,
-        direction: Direction,
-        payment: &Payment,
-        share: Share<'_>,
-        customer: &CustomerNumber,
-        posting_date: NaiveDate,
-    ) -> Result<JournalDraft, BookingError> {
         let Share { document, amount } = share;
-        if !amount.is_positive() {
-            return Err(BookingError::NotPositive { amount });
-        }
+        let kind = JournalKind::of(movement, document.map(|document| document.kind));
         let (debit, credit) = match kind {
             JournalKind::Receipt => (&self.accounts.clearing, &self.accounts.receivables),
             JournalKind::Prepayment => (&self.accounts.clearing, &self.accounts.prepayments),
             JournalKind::Application => (&self.accounts.prepayments, &self.accounts.receivables),
-            JournalKind::Refund => (&self.accounts.receivables, &self.accounts.clearing),
+            JournalKind::Refund | JournalKind::Reopening => (&self.accounts.receivables, &self.accounts.clearing),
             JournalKind::UnappliedRefund => (&self.accounts.prepayments, &self.accounts.clearing),
         };
-        let named = |template: &str| account(template, payment, customer, amount);
-        let postings =
-            [Posting { account: named(debit)?, amount }, Posting { account: named(credit)?, amount: amount.negated() }];
         // Only invoices and credit notes are paid by a journal; a shipment's money is a prepayment of its order.
-        let pays = match kind {
-            JournalKind::Receipt | JournalKind::Application | JournalKind::Refund => {
+        let document = match kind {
+            JournalKind::Receipt | JournalKind::Application | JournalKind::Refund | JournalKind::Reopening => {
                 document.map(|document| document.id)
             }
             JournalKind::Prepayment | JournalKind::UnappliedRefund => None,
         };
-        let draft =
-            JournalDraft { kind, direction, document: pays, bill_to: customer.clone(), posting_date, amount, postings };
-        Ok(match direction {
-            Direction::Original => draft,
-            Direction::Reversal => draft.opposite(posting_date),
-        })
+        let debit = account(debit, payment, customer, amount)?;
+        let credit = account(credit, payment, customer, amount)?;
+        let date = self.posting_date(occurred_at);
+        draft(kind, document, customer, date, amount, [debit, credit])
     }
+
+    /// The journal that ties captured money to an invoice that came later (rule 15). `prepayments` is the account the money
+    /// was booked on: the order's customer may not be the one the invoice is billed to.
+    pub fn application(
+        &self,
+        payment: &Payment,
+        invoice: &Document,
+        prepayments: &Account,
+        amount: Amount,
+        on: NaiveDate,
+    ) -> Result<JournalDraft, BookingError> {
+        let receivables = account(&self.accounts.receivables, payment, &invoice.bill_to, amount)?;
+        let accounts = [prepayments.clone(), receivables];
+        draft(JournalKind::Application, Some(invoice.id), &invoice.bill_to, on, amount, accounts)
+    }
+}
+
+/// Debits the first account and credits the second.
+fn draft(
+    kind: JournalKind,
+    document: Option<DocumentId>,
+    customer: &CustomerNumber,
+    posting_date: NaiveDate,
+    amount: Amount,
+    [debit, credit]: [Account; 2],
+) -> Result<JournalDraft, BookingError> {
+    if !amount.is_positive() {
+        return Err(BookingError::NotPositive { amount });
+    }
+    Ok(JournalDraft {
+        kind,
+        direction: Direction::Original,
+        document,
+        bill_to: customer.clone(),
+        posting_date,
+        amount,
+        postings: [Posting { account: debit, amount }, Posting { account: credit, amount: amount.negated() }],
+    })
 }
 
 impl JournalDraft {

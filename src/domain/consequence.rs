@@ -27,6 +27,8 @@ pub enum Consequence {
         operation: OperationId,
         answer: Answer,
     },
+    /// The PSP was asked about a payment.
+    Asked(PaymentId),
     Letter(Letter),
     Raise(ExceptionDraft),
 }

@@ -22,6 +22,8 @@ pub enum ExceptionKind {
     /// The invoice was not, or not enough, paid through the PSP.
     RefundExceedsCaptured,
     RefundNotAllowed,
+    /// Somebody else refunded: nobody knows whether for this credit note.
+    OutsideRefund,
     RefundRefused,
     ReleaseRefused,
     JournalRefused,
@@ -32,6 +34,8 @@ pub enum ExceptionKind {
     GivenUp,
     /// The PSP moved money nobody here asked for.
     UnaskedMovement,
+    /// The PSP says yes to what it refused, or no to what it never got: the fact is recorded, the operation stays.
+    AnswerContradicts,
     /// The PSP reports another amount than was asked for.
     AmountDiffers,
     /// The PSP cannot say how a payment stands.
@@ -59,7 +63,7 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ExceedsAuthorised,
         Self::PartialCaptureNotAllowed,
         Self::AuthorisationExpired,
@@ -69,6 +73,7 @@ impl ExceptionKind {
         Self::RefundWithoutInvoice,
         Self::RefundExceedsCaptured,
         Self::RefundNotAllowed,
+        Self::OutsideRefund,
         Self::RefundRefused,
         Self::ReleaseRefused,
         Self::JournalRefused,
@@ -76,6 +81,7 @@ impl ExceptionKind {
         Self::MailRefused,
         Self::GivenUp,
         Self::UnaskedMovement,
+        Self::AnswerContradicts,
         Self::AmountDiffers,
         Self::PaymentError,
     ];
@@ -91,6 +97,7 @@ impl ExceptionKind {
             Self::RefundWithoutInvoice => "refund_without_invoice",
             Self::RefundExceedsCaptured => "refund_exceeds_captured",
             Self::RefundNotAllowed => "refund_not_allowed",
+            Self::OutsideRefund => "outside_refund",
             Self::RefundRefused => "refund_refused",
             Self::ReleaseRefused => "release_refused",
             Self::JournalRefused => "journal_refused",
@@ -98,6 +105,7 @@ impl ExceptionKind {
             Self::MailRefused => "mail_refused",
             Self::GivenUp => "given_up",
             Self::UnaskedMovement => "unasked_movement",
+            Self::AnswerContradicts => "answer_contradicts",
             Self::AmountDiffers => "amount_differs",
             Self::PaymentError => "payment_error",
         }

@@ -97,6 +97,16 @@ pub fn blocked(transaction: &TransactionId, verb: &str, draft: &ExceptionDraft) 
     }
 }
 
+/// The PSP cannot say whether the customer was charged: the order waits for a person.
+pub fn payment_error(shop: &ShopName, transaction: &TransactionId, draft: &ExceptionDraft) -> Letter {
+    Letter {
+        event: format!("payment-error:{transaction}"),
+        recipient: Recipient::Administrator,
+        subject: format!("{shop} | Order payment error: payment {transaction}"),
+        body: format!("{}: {}\n", draft.subject, draft.message),
+    }
+}
+
 /// Once per journal, when the ERP has not taken it for the configured number of days.
 pub fn overdue(shop: &ShopName, journal: &str, what: &str, days: u32, why: &str) -> Letter {
     Letter {

@@ -19,7 +19,7 @@ pub struct Movement {
     pub occurred_at: DateTime<Utc>,
     /// Ours, if we asked for it.
     pub operation: Option<OperationId>,
-    /// Of a capture: the part that no document is paid by yet.
+    /// Of a capture: the part that pays no document yet. Of a refund: the part that no document stands for.
     pub untied: Amount,
     /// Of a capture: the documents it has paid, each once.
     pub tied_to: Vec<DocumentId>,

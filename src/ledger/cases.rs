@@ -49,7 +49,7 @@ pub struct RefundCase {
     /// Refunds of these payments, for this and other credit notes of the invoice.
     pub operations: Vec<Operation>,
     /// The credit notes of the invoice, this one included.
-    pub siblings: Vec<DocumentId>,
+    pub siblings: Vec<Document>,
 }
 
 /// The part of a payment's captures that paid one invoice.
@@ -168,7 +168,6 @@ impl Ledger {
             )?,
             None => Vec::new(),
         };
-        let siblings = siblings.into_iter().map(|document| document.id).collect();
         Ok(RefundCase { note, invoice, captures, operations, siblings })
     }
 
@@ -195,17 +194,29 @@ impl Ledger {
         Ok(JournalCase { journal: journals::journal(&self.connection, id)?, booked_at, operations, note })
     }
 
-    /// Payments that are not final, or have an operation the PSP has not settled, and changed less than their validity ago.
-    pub fn open_payments(&self, after: PaymentId, limit: u32, not_before: DateTime<Utc>) -> Result<Vec<PaymentId>> {
+    /// Payments that changed less than their validity ago and are not final, have an operation the PSP has not settled, or
+    /// are captured and were not asked about since `asked_before`: money can still go back.
+    pub fn open_payments(
+        &self,
+        after: PaymentId,
+        limit: u32,
+        not_before: DateTime<Utc>,
+        asked_before: DateTime<Utc>,
+    ) -> Result<Vec<PaymentId>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT p.id FROM payments p
              WHERE p.id > ?1 AND p.status_since > ?3 AND (
                p.status IN ('open', 'pending', 'authorised')
+               OR (p.status = 'captured' AND (p.asked_at IS NULL OR p.asked_at <= ?4))
                OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.state IN ('accepted', 'unknown', 'given_up')
                             AND o.kind IN ('capture', 'refund', 'release')))
              ORDER BY p.id LIMIT ?2",
         )?;
-        statement.query_and_then((after.0, limit, time_text(not_before)), |row| row.id("id", PaymentId))?.collect()
+        statement
+            .query_and_then((after.0, limit, time_text(not_before), time_text(asked_before)), |row| {
+                row.id("id", PaymentId)
+            })?
+            .collect()
     }
 
     pub fn payment_case(&self, id: PaymentId) -> Result<PaymentCase> {

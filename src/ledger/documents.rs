@@ -7,18 +7,19 @@ use super::{Ledger, LedgerError, Result};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId};
 
-/// A shipment carries no journal: what was captured for it counts at once.
+/// A shipment carries no journal: what was captured for it counts at once. A reopening takes away from what an invoice was
+/// paid.
 const SELECT: &str = "
     SELECT d.*,
       CASE d.kind WHEN 'shipment'
         THEN (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
                 WHERE o.document_id = d.id AND o.kind = 'capture' AND o.state = 'confirmed')
-        ELSE (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+        ELSE (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
                 FROM journals j WHERE j.document_id = d.id) END AS booked_minor,
       CASE d.kind WHEN 'shipment'
         THEN (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
                 WHERE o.document_id = d.id AND o.kind = 'capture' AND o.state = 'confirmed')
-        ELSE (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+        ELSE (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
                 FROM journals j JOIN operations o ON o.journal_id = j.id AND o.state = 'confirmed'
                 WHERE j.document_id = d.id) END AS delivered_minor,
       (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o

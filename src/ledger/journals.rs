@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
 use super::row::{Columns, day_text, time_text};
@@ -157,6 +157,30 @@ pub(super) fn journal(connection: &Connection, id: JournalId) -> Result<BookedJo
     list(connection, "WHERE j.id = ?1", [id.0])?
         .pop()
         .ok_or_else(|| LedgerError::NotFound { what: format!("journal {id}") })
+}
+
+/// The number of the prepayment an application applies, and of the journal a reversal undoes.
+pub(super) fn relatives(connection: &Connection, journal: &BookedJournal) -> Result<(Option<String>, Option<String>)> {
+    let number = |condition: &str| -> Result<Option<String>> {
+        let sql = format!(
+            "SELECT o.number FROM journals j JOIN journals o ON o.movement_id = j.movement_id AND o.direction = 'original'
+             WHERE j.id = ?1 AND {condition}"
+        );
+        Ok(connection.prepare_cached(&sql)?.query_row([journal.id.0], |row| row.get(0)).optional()?)
+    };
+    let applies_from = match journal.kind {
+        JournalKind::Application => number("o.kind = 'prepayment'")?,
+        JournalKind::Receipt
+        | JournalKind::Prepayment
+        | JournalKind::Refund
+        | JournalKind::Reopening
+        | JournalKind::UnappliedRefund => None,
+    };
+    let reverses = match journal.direction {
+        Direction::Original => None,
+        Direction::Reversal => number("ifnull(o.document_id, 0) = ifnull(j.document_id, 0)")?,
+    };
+    Ok((applies_from, reverses))
 }
 
 /// The original journals of a movement, as drafts that can be turned round.

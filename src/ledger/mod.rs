@@ -93,6 +93,7 @@ impl Writer<'_> {
             Consequence::Settle { operation, .. } => {
                 Err(LedgerError::Invariant(format!("operation {operation} is settled by its answer, not by a row")))
             }
+            Consequence::Asked(payment) => self.mark_asked(*payment).map(|()| false),
             Consequence::Letter(letter) => self.queue_letter(letter),
             Consequence::Raise(draft) => self.raise(draft, None),
         }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::row::{Columns, time_text};
 use super::{Ledger, LedgerError, Result, Writer, documents, journals, orders, payments};
-use crate::domain::booking::{Share, spread};
+use crate::domain::booking::{JournalDraft, JournalKind, Posting, Share, spread};
 use crate::domain::consequence::MovementDraft;
 use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
@@ -13,10 +13,10 @@ use crate::domain::money::Amount;
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::payment::{Payment, TransactionStatus};
 
-/// `untied` is what no document is paid by yet; a capture that failed after all ties nothing.
+/// `untied` is what no document is tied to; a movement that failed after all ties nothing.
 const SELECT: &str = "
     SELECT m.*,
-      CASE WHEN m.kind <> 'capture' OR EXISTS (SELECT 1 FROM movements f WHERE f.kind = 'capture_failure'
+      CASE WHEN m.kind NOT IN ('capture', 'refund') OR EXISTS (SELECT 1 FROM movements f WHERE f.kind = m.kind || '_failure'
                 AND f.provider = m.provider AND f.merchant_account = m.merchant_account AND f.modification_id = m.modification_id)
         THEN 0
         ELSE m.amount_minor - (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
@@ -96,7 +96,7 @@ impl Writer<'_> {
         let shares = match draft.document {
             Some(_) => vec![Share { document: named.first(), amount: draft.amount }],
             None if draft.kind == MovementKind::Capture => spread(draft.amount, &named.iter().collect::<Vec<_>>())?,
-            None => vec![Share { document: None, amount: draft.amount }],
+            None => take_back(draft.amount, &named, &self.paid_by(payment, &named)?)?,
         };
         for share in shares {
             let customer = self.customer(payment, share.document)?;
@@ -111,6 +111,9 @@ impl Writer<'_> {
             return Ok(vec![documents::document(self.connection, document)?]);
         }
         let mut named = Vec::new();
+        if draft.kind == MovementKind::Refund {
+            return self.invoices_paid_by(payment);
+        }
         for number in &payment.pays {
             named.extend(documents::invoice_numbered(self.connection, number, None)?);
         }
@@ -133,6 +136,11 @@ impl Writer<'_> {
         let Some(original) = known(self.connection, payment, &original)? else {
             return Ok(());
         };
+        if original.amount != draft.amount {
+            // Half a reversal would be a guess: the sums know of it, the books wait for a person.
+            self.raise(&differs(payment, &original, draft), None)?;
+            return Ok(());
+        }
         let on = self.books.posting_date(draft.occurred_at);
         for journal in journals::drafts_of_movement(self.connection, original.id)? {
             self.insert_journal(original.id, payment, failed, &draft.modification, &journal.opposite(on))?;
@@ -151,11 +159,63 @@ impl Writer<'_> {
         }
         let payment = payments::payment(self.connection, movement.payment)?;
         let invoice = documents::document(self.connection, document)?;
+        let prepayment = journals::drafts_of_movement(self.connection, movement.id)?;
+        let prepayment = prepayment.into_iter().find(|journal| journal.kind == JournalKind::Prepayment);
+        let Some(JournalDraft { postings: [_, Posting { account: prepayments, .. }], .. }) = prepayment else {
+            return Err(LedgerError::damaged(format!(
+                "capture {} is untied and has no prepayment",
+                movement.modification
+            )));
+        };
         let on = self.books.posting_date(self.now).max(invoice.posted_on);
-        let journal = self.books.application(&payment, &invoice, amount, on)?;
+        let journal = self.books.application(&payment, &invoice, &prepayments, amount, on)?;
         self.insert_journal(movement.id, &payment, movement.kind, &movement.modification, &journal)?;
         Ok(())
     }
+
+    /// The invoices a payment has paid, the newest first: an outside refund takes the newest back first.
+    fn invoices_paid_by(&self, payment: &Payment) -> Result<Vec<Document>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT j.document_id AS id, max(j.id) AS newest FROM journals j
+             JOIN movements m ON m.id = j.movement_id JOIN documents d ON d.id = j.document_id
+             WHERE m.payment_id = ?1 AND m.kind = 'capture' AND d.kind = 'invoice' GROUP BY j.document_id ORDER BY newest DESC",
+        )?;
+        let ids = statement.query_and_then([payment.id.0], |row| row.id("id", DocumentId))?;
+        ids.map(|id| documents::document(self.connection, id?)).collect()
+    }
+
+    /// What of each invoice the payment has paid, net of what was taken back.
+    fn paid_by(&self, payment: &Payment, invoices: &[Document]) -> Result<Vec<Amount>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor
+                                    ELSE -j.amount_minor END), 0)
+             FROM journals j JOIN movements m ON m.id = j.movement_id WHERE m.payment_id = ?1 AND j.document_id = ?2",
+        )?;
+        invoices
+            .iter()
+            .map(|invoice| {
+                let minor = statement.query_row((payment.id.0, invoice.id.0), |row| row.get(0))?;
+                Ok(Amount::from_minor(minor, invoice.total.currency()))
+            })
+            .collect()
+    }
+}
+
+/// Splits an outside refund over the invoices whose money it takes back (rule 17); what no invoice was paid with is left.
+fn take_back<'a>(amount: Amount, invoices: &'a [Document], paid: &[Amount]) -> Result<Vec<Share<'a>>> {
+    let mut left = amount;
+    let mut shares = Vec::new();
+    for (invoice, paid) in invoices.iter().zip(paid) {
+        let part = left.at_most(*paid)?;
+        if part.is_positive() {
+            shares.push(Share { document: Some(invoice), amount: part });
+            left = left.checked_sub(part)?;
+        }
+    }
+    if left.is_positive() {
+        shares.push(Share { document: None, amount: left });
+    }
+    Ok(shares)
 }
 
 pub(super) fn of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<Movement>> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::row::{Columns, time_text};
 use super::{Ledger, LedgerError, Result, Writer, payments, requests};
-use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, PaymentId, RunId};
+use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, PaymentId};
 use crate::domain::money::Amount;
 use crate::operation::{Answer, Event, Intent, Key, Kind, Operation, Refusal, State, Subject, Target};
 
@@ -135,17 +135,18 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Claims a planned operation for sending. `false` if another run has taken it, or its target is busy.
-    pub fn mark_sent(&self, id: OperationId) -> Result<bool> {
+    /// Claims a planned operation for sending at the moment `at`. `false` if another run has taken it, or its target is busy.
+    pub fn mark_sent(&self, id: OperationId, at: DateTime<Utc>) -> Result<bool> {
         let operation = operation(self.connection, id)?;
         if operation.state != State::Planned || self.target_is_busy(&operation.target)? {
             return Ok(false);
         }
         self.connection
             .prepare_cached(
-                "UPDATE operations SET state = 'sent', sent_at = ifnull(sent_at, ?2), run_id = ?3, tries = tries + 1 WHERE id = ?1",
+                "UPDATE operations SET state = 'sent', sent_at = ifnull(sent_at, ?2), last_sent_at = ?2, run_id = ?3,
+                   tries = tries + 1 WHERE id = ?1",
             )?
-            .execute((id.0, time_text(self.now), self.run.map(|run| run.0)))?;
+            .execute((id.0, time_text(at), self.run.map(|run| run.0)))?;
         self.event(id, State::Sent, "")?;
         Ok(true)
     }
@@ -247,12 +248,18 @@ impl Writer<'_> {
         operation(self.connection, id)
     }
 
-    /// What a dead run sent and got no answer for is Unknown (rule 4).
-    pub fn recover_operations(&self, dead: RunId) -> Result<Vec<OperationId>> {
-        let sent = list(self.connection, "WHERE state = 'sent' AND run_id = ?1 ORDER BY id", [dead.0])?;
+    /// What earlier runs of a task sent and got no answer for is Unknown (rule 4): whoever holds the task's lock knows that
+    /// none of them is alive.
+    pub fn recover_operations(&self, task: &str) -> Result<Vec<OperationId>> {
+        let sent = list(
+            self.connection,
+            "WHERE state = 'sent' AND run_id IN (SELECT id FROM runs WHERE task = ?1) ORDER BY id",
+            [task],
+        )?;
         sent.iter()
             .map(|operation| {
-                self.move_operation(operation.id, Event::NoAnswer, &format!("run {dead} died before an answer came"))?;
+                let note = "the run that sent it died before an answer came";
+                self.move_operation(operation.id, Event::NoAnswer, note)?;
                 Ok(operation.id)
             })
             .collect()
@@ -313,6 +320,7 @@ fn from_row(row: &Row<'_>) -> Result<Operation> {
         planned_at: row.time("planned_at")?,
         status_since: row.time("status_since")?,
         sent_at: row.optional_time("sent_at")?,
+        last_sent_at: row.optional_time("last_sent_at")?,
         tries: row.count("tries")?,
         next_attempt_at: row.optional_time("next_attempt_at")?,
         modification: modification.as_deref().map(ModificationId::parse).transpose()?,

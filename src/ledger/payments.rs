@@ -42,6 +42,14 @@ impl Ledger {
 }
 
 impl Writer<'_> {
+    /// The PSP was asked about the payment in this run.
+    pub fn mark_asked(&self, id: PaymentId) -> Result<()> {
+        self.connection
+            .prepare_cached("UPDATE payments SET asked_at = ?2 WHERE id = ?1")?
+            .execute((id.0, time_text(self.now)))?;
+        Ok(())
+    }
+
     /// Records how the PSP says a payment stands. The validity clock restarts only where something changed.
     pub fn apply_standing(&self, standing: &Standing) -> Result<()> {
         let before = payment(self.connection, standing.payment)?;

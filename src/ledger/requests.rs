@@ -6,7 +6,6 @@ use rusqlite::Connection;
 
 use super::cases::mail;
 use super::{Ledger, LedgerError, Result, documents, journals, orders, payments};
-use crate::domain::booking::JournalKind;
 use crate::operation::key::hexadecimal;
 use crate::operation::request::{JournalRequest, MailRequest, PaymentRequest, Request};
 use crate::operation::{Intent, Kind, Operation};
@@ -91,13 +90,19 @@ fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
                 Some(id) => Some(documents::document(connection, id)?.company),
                 None => None,
             };
-            let clearing = match journal.kind {
-                JournalKind::Receipt | JournalKind::Prepayment | JournalKind::Application => journal.postings.first(),
-                JournalKind::Refund | JournalKind::UnappliedRefund => journal.postings.last(),
-            };
+            let payment = payments::payment(connection, journal.payment)?;
+            // A reversal's postings are turned round: debit is where the amount is positive.
+            let debit = journal.postings.iter().find(|posting| posting.amount.is_positive());
+            let credit = journal.postings.iter().find(|posting| posting.amount.is_negative());
+            let (applies_from, reverses) = journals::relatives(connection, &journal)?;
             Ok(Request::Journal(JournalRequest {
                 company,
-                clearing: clearing.ok_or_else(|| lacks("posting"))?.account.clone(),
+                debit: debit.ok_or_else(|| lacks("debit"))?.account.clone(),
+                credit: credit.ok_or_else(|| lacks("credit"))?.account.clone(),
+                applies_from,
+                reverses,
+                provider: payment.provider,
+                merchant_account: payment.merchant_account,
                 number: journal.number,
                 kind: journal.kind,
                 direction: journal.direction,

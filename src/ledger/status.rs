@@ -70,10 +70,15 @@ impl Ledger {
             .collect()
     }
 
+    /// A journal that is booked and was never sent is pending too, before it has an operation.
     pub fn pending_totals(&self) -> Result<Vec<PendingTotal>> {
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT kind, currency, count(*) AS number, sum(amount_minor) AS amount_minor FROM operations
-             WHERE {PENDING} GROUP BY kind, currency ORDER BY kind, currency"
+            "SELECT kind, currency, count(*) AS number, sum(amount_minor) AS amount_minor FROM (
+               SELECT kind, currency, amount_minor FROM operations WHERE {PENDING}
+               UNION ALL
+               SELECT 'journal', currency, amount_minor FROM journals
+                 WHERE NOT EXISTS (SELECT 1 FROM operations o WHERE o.journal_id = journals.id))
+             GROUP BY kind, currency ORDER BY kind, currency"
         ))?;
         statement
             .query_and_then([], |row| {

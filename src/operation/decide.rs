@@ -98,6 +98,7 @@ mod tests {
             planned_at: at(0),
             status_since: at(0),
             sent_at: None,
+            last_sent_at: None,
             tries: 1,
             next_attempt_at: None,
             modification: None,

@@ -72,6 +72,7 @@ pub struct Operation {
     /// When the operation last came to stand differently: sending and re-sending does not count.
     pub status_since: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
+    pub last_sent_at: Option<DateTime<Utc>>,
     /// Calls made so far.
     pub tries: u32,
     /// Not to be sent or asked about before.

@@ -52,8 +52,16 @@ pub struct JournalRequest {
     pub applies_to: Option<(DocumentKind, DocumentNumber)>,
     /// Always positive; kind and direction give the sign.
     pub amount: Amount,
-    /// The PSP's clearing account.
-    pub clearing: Account,
+    /// Where the money goes: the PSP's clearing account for a receipt, prepayments for an application, …
+    pub debit: Account,
+    /// Where it comes from.
+    pub credit: Account,
+    /// Of an application: the number of the prepayment journal it applies.
+    pub applies_from: Option<String>,
+    /// Of a reversal: the number of the journal it undoes.
+    pub reverses: Option<String>,
+    pub provider: ProviderName,
+    pub merchant_account: MerchantAccount,
     pub transaction: TransactionId,
     pub modification: ModificationId,
 }
@@ -81,14 +89,15 @@ impl Request {
                 document(request.document.as_ref())
             ),
             Self::Journal(request) => format!(
-                "{} {} {} {} {} {} {} {}",
+                "{} {} {} {} {} {} {} {} {}",
                 request.number,
                 request.kind.as_str(),
                 request.direction.as_str(),
                 request.posting_date,
                 request.bill_to,
                 request.amount,
-                request.clearing,
+                request.debit,
+                request.credit,
                 document(request.applies_to.as_ref())
             ),
             Self::Mail(request) => format!("{} {} {}", request.recipient.as_str(), request.subject, request.body),

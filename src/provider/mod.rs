@@ -27,7 +27,7 @@ pub trait Provider: Send + Sync {
     /// Asks about an earlier `send` of the same key. `Absent` only if the PSP certainly does not have it.
     fn look_up(&self, request: &PaymentRequest) -> LookUp;
 
-    /// How a payment and its modifications stand. A PSP without such a question answers `CannotTell`.
+    /// How a payment and its modifications stand. A PSP without such a question answers `NotOffered`.
     fn standing(&self, transaction: &TransactionId) -> Result<PspPayment, PortError>;
 
     /// How long after it was sent a call may still take effect: a look-up that finds nothing proves something only later.
@@ -90,6 +90,8 @@ pub enum ModificationState {
 pub enum PortError {
     /// Asking again later may help.
     Unreachable { why: String },
+    /// The other side has no such question: facts come another way (webhooks, reports).
+    NotOffered,
     /// The other side does not know, or does not tell.
     CannotTell { why: String },
 }
@@ -97,6 +99,7 @@ pub enum PortError {
 impl std::fmt::Display for PortError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::NotOffered => f.write_str("the other side offers no such question"),
             Self::Unreachable { why } | Self::CannotTell { why } => f.write_str(why),
         }
     }

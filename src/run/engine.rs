@@ -55,6 +55,8 @@ pub struct Run<'a> {
     /// `None` in a dry run: nothing is recorded.
     pub id: Option<RunId>,
     pub now: DateTime<Utc>,
+    /// The time it really is, which a long run's `now` is not: when a call left.
+    pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
     /// Whether a signal asked us to stop.
     pub stop: &'a (dyn Fn() -> bool + Sync),
     pub watch: &'a mut dyn Watch,
@@ -131,10 +133,10 @@ fn resolve(kinds: &[Kind], run: &mut Run<'_>) -> Result<(), LedgerError> {
         after = last.id;
         let mut calls: VecDeque<Call> =
             open.into_iter().map(|operation| run.call(operation, "asked about")).collect::<Result<_, _>>()?;
-        let (ports, now) = (run.ports, run.now);
+        let (ports, clock) = (run.ports, run.clock);
         let ask = move |call: Call| {
-            let ago =
-                call.operation.sent_at.map_or(TimeDelta::MAX, |sent| now - sent).to_std().unwrap_or(Duration::ZERO);
+            let ago = call.operation.last_sent_at.map_or(TimeDelta::MAX, |sent| clock() - sent);
+            let ago = ago.to_std().unwrap_or(Duration::ZERO);
             let outcome = guarded(|| ports.look_up(&call.request, ago));
             Returned { call, outcome }
         };
@@ -195,9 +197,9 @@ type Observed<T> = (i64, <T as Task>::Case, <T as Task>::Seen);
 fn observe<T: Task>(task: &T, cases: Vec<(i64, T::Case)>, run: &mut Run<'_>) -> Result<Vec<Observed<T>>, LedgerError> {
     let mut waiting: VecDeque<(i64, T::Case)> = cases.into();
     let mut seen = Vec::with_capacity(waiting.len());
-    let ports = run.ports;
+    let (ports, frame) = (run.ports, run.frame());
     let look = |(id, case): (i64, T::Case)| {
-        let found = guarded(|| task.observe(&case, ports));
+        let found = guarded(|| task.observe(&case, ports, &frame));
         (id, case, found)
     };
     work_through(run.concurrency(), &look, |answers, room| {
@@ -356,7 +358,7 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 impl<'a> Run<'a> {
-    fn frame(&self) -> Frame<'_> {
+    fn frame(&self) -> Frame<'a> {
         Frame { settings: self.settings, task: self.task, now: self.now }
     }
 
@@ -396,8 +398,9 @@ impl<'a> Run<'a> {
         if chosen.is_empty() {
             return Ok(Vec::new());
         }
+        let at = (self.clock)();
         let claimed = self.ledger.write("sent", self.id, self.now, |writer| {
-            chosen.iter().map(|call| writer.mark_sent(call.operation.id)).collect::<Result<Vec<bool>, _>>()
+            chosen.iter().map(|call| writer.mark_sent(call.operation.id, at)).collect::<Result<Vec<bool>, _>>()
         })?;
         let mut taken = Vec::new();
         for (call, claimed) in chosen.into_iter().zip(claimed) {
@@ -426,15 +429,28 @@ impl<'a> Run<'a> {
             return Ok(Vec::new());
         }
         let recorder = self.recorder();
+        let mut unrecorded = Vec::new();
         let after = self.ledger.write("answers", self.id, self.now, |writer| {
-            answers
-                .iter()
-                .map(|returned| match &returned.outcome {
-                    Ok(outcome) => each(recorder, writer, &returned.call.operation, outcome),
-                    Err(panic) => recorder.panicked(writer, &returned.call.operation, panic),
-                })
-                .collect::<Result<Vec<_>, _>>()
+            let mut after = Vec::with_capacity(answers.len());
+            for returned in answers {
+                let operation = &returned.call.operation;
+                let recorded = writer.attempt(|| match &returned.outcome {
+                    Ok(outcome) => each(recorder, writer, operation, outcome),
+                    Err(panic) => recorder.panicked(writer, operation, panic),
+                })?;
+                after.push(match recorded {
+                    Ok(operation) => operation,
+                    Err(error) => {
+                        unrecorded.push(format!("operation {}: {error}", operation.id));
+                        recorder.unrecorded(writer, operation, &error)?
+                    }
+                });
+            }
+            Ok(after)
         })?;
+        for problem in unrecorded {
+            self.bug(&problem);
+        }
         for (returned, operation) in answers.iter().zip(&after) {
             if let Err(panic) = &returned.outcome {
                 self.bug(panic);

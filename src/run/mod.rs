@@ -49,6 +49,8 @@ pub struct Options {
     pub verbosity: Verbosity,
     pub on_terminal: bool,
     pub now: DateTime<Utc>,
+    /// `now` was given by `--as-of`: time stands still during the run.
+    pub as_of: bool,
 }
 
 /// A run that came to its end, whatever that was.
@@ -139,6 +141,7 @@ fn dry_run(
         task_name: task.as_str(),
         id: None,
         now: options.now,
+        clock: &|| clock(options),
         stop: &|| false,
         watch: &mut teller,
         summary: Summary::default(),
@@ -214,6 +217,7 @@ impl<'a> Started<'a> {
     fn work(&mut self, ledger: &mut Ledger, signals: &Signals) -> Result<()> {
         let now = self.options.now;
         let ports = Ports::open(self.settings, now).map_err(|error| Failure::new(Exit::Config, error))?;
+        let options = self.options;
         let mut run = Run {
             ledger,
             ports: &ports,
@@ -222,6 +226,7 @@ impl<'a> Started<'a> {
             task_name: self.task.as_str(),
             id: Some(self.id),
             now,
+            clock: &|| clock(options),
             stop: &|| signals.is_set(),
             watch: &mut self.teller,
             summary: Summary::default(),
@@ -326,6 +331,7 @@ impl<'a> Started<'a> {
         if ports.post.is_none() {
             return Ok(());
         }
+        let options = self.options;
         let mut run = Run {
             ledger,
             ports: &ports,
@@ -334,6 +340,7 @@ impl<'a> Started<'a> {
             task_name: self.task.as_str(),
             id: Some(self.id),
             now,
+            clock: &|| clock(options),
             stop: &|| false,
             watch: &mut self.teller,
             summary: Summary::default(),
@@ -355,16 +362,15 @@ impl<'a> Started<'a> {
 fn open_run(task: TaskName, ledger: &mut Ledger, now: DateTime<Utc>) -> Result<(RunId, Vec<String>), LedgerError> {
     let dead = ledger.unfinished_runs(task.as_str())?;
     ledger.write("run start", None, now, |writer| {
+        let unanswered = writer.recover_operations(task.as_str())?.len();
         let mut said = Vec::new();
         for run in &dead {
-            let unanswered = writer.recover_operations(run.id)?.len();
             writer.abandon_run(run.id)?;
-            said.push(format!(
-                "run {} of {} (process {}) died; {unanswered} of its calls have no answer and are asked about first",
-                run.id,
-                run.started_at.format("%Y-%m-%d %H:%M:%S UTC"),
-                run.pid
-            ));
+            let started = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+            said.push(format!("run {} of {started} (process {}) died", run.id, run.pid));
+        }
+        if unanswered > 0 {
+            said.push(format!("{unanswered} calls of earlier runs have no answer and are asked about first"));
         }
         Ok((writer.start_run(task.as_str(), std::process::id())?, said))
     })
@@ -402,6 +408,11 @@ fn mail_without_ledger(
             failure.hint(format!("the mail about it could not be sent: {why}"))
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "when a call leaves is not when its run began")]
+fn clock(options: Options) -> DateTime<Utc> {
+    if options.as_of { options.now } else { Utc::now() }
 }
 
 /// Whether a run of `task` is alive now.

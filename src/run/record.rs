@@ -5,7 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::ports::Ports;
 use crate::config::Settings;
 use crate::config::settings::TaskSettings;
-use crate::domain::consequence::Consequence;
+use crate::domain::consequence::{Consequence, MovementDraft};
+use crate::domain::exception::{ExceptionDraft, ExceptionKind};
 use crate::ledger::{LedgerError, Writer};
 use crate::operation::decide::{back_off, is_over_age};
 use crate::operation::{Answer, Event, Kind, LookUp, Operation, State};
@@ -61,6 +62,19 @@ impl Recorder<'_> {
         Ok(after)
     }
 
+    /// What could not be recorded, for a reason of ours: the operation has no answer, and the others go on.
+    pub(super) fn unrecorded(
+        self,
+        writer: &Writer<'_>,
+        operation: &Operation,
+        error: &LedgerError,
+    ) -> Result<Operation, LedgerError> {
+        if writer.operation(operation.id)?.state == State::Sent {
+            writer.move_operation(operation.id, Event::NoAnswer, &error.to_string())?;
+        }
+        writer.defer(operation.id, self.wait(operation.tries), &error.to_string())
+    }
+
     /// An adapter panicked: nobody knows what happened at the other side.
     pub(super) fn panicked(
         self,
@@ -91,14 +105,51 @@ impl Recorder<'_> {
     ) -> Result<Operation, LedgerError> {
         let context =
             Context { drops_remainder: self.drops_remainder(writer, operation)?, ..writer.context(operation)? };
-        let after = writer.record_answer(operation.id, answer, wait)?;
-        for consequence in task::consequences(operation, answer, &context, &self.settings.shop)? {
-            writer.apply(&consequence)?;
+        let follows = task::consequences(operation, answer, &context, &self.settings.shop)?;
+        match writer.attempt(|| writer.record_answer(operation.id, answer, wait))? {
+            Ok(after) => {
+                for consequence in follows {
+                    writer.apply(&consequence)?;
+                }
+                if after.state == State::Confirmed {
+                    writer.resolve_operation(operation.id)?;
+                }
+                Ok(after)
+            }
+            Err(error) => self.contradicted(writer, operation, answer, follows, &error),
         }
-        if after.state == State::Confirmed {
-            writer.resolve_operation(operation.id)?;
+    }
+
+    /// An answer the operation cannot take any more: yes to what was refused and tried anew, no to what was never sent. The
+    /// operation stays as it is; a movement of money is a fact all the same (rule 2), and a person is told.
+    fn contradicted(
+        self,
+        writer: &Writer<'_>,
+        operation: &Operation,
+        answer: &Answer,
+        follows: Vec<Consequence>,
+        error: &LedgerError,
+    ) -> Result<Operation, LedgerError> {
+        for consequence in follows {
+            if let Consequence::Movement(draft) = consequence {
+                // Not counted by the operation, so counted as a fact of its own.
+                writer.record_movement(&MovementDraft { operation: None, ..draft })?;
+            }
         }
-        Ok(after)
+        let about = writer.context(operation)?.about(operation);
+        writer.apply(&Consequence::Raise(ExceptionDraft {
+            kind: ExceptionKind::AnswerContradicts,
+            subject: format!("operation {}", operation.id),
+            message: format!(
+                "the {} is {} here, and the other side says {}; what moved is booked, the operation stays. \
+                 Look at the other side before anything else is done ({error})",
+                operation.kind.as_str(),
+                operation.state,
+                said(answer)
+            ),
+            about,
+        }))?;
+        writer.defer(operation.id, self.wait(operation.tries), &error.to_string())
     }
 
     fn drops_remainder(self, writer: &Writer<'_>, operation: &Operation) -> Result<bool, LedgerError> {
@@ -135,5 +186,15 @@ impl Recorder<'_> {
 
     fn wait(self, tries: u32) -> TimeDelta {
         back_off(tries, self.task.retry_interval, self.task.retry_interval_max)
+    }
+}
+
+fn said(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Accepted { .. } => "accepted",
+        Answer::Confirmed { .. } => "done",
+        Answer::Refused(_) => "refused",
+        Answer::NotDone { .. } => "not done",
+        Answer::Unknown { .. } => "nothing",
     }
 }

@@ -2,6 +2,7 @@
 
 use super::engine::{Call, Level, Run};
 use super::summary::Row;
+use crate::domain::consequence::Consequence;
 use crate::domain::money::Amount;
 use crate::ledger::LedgerError;
 use crate::operation::{Operation, State};
@@ -39,7 +40,7 @@ impl Run<'_> {
         }
         let line = format!("{}: {action}: {}", step.about, step.reason);
         match &step.action {
-            Action::Leave => self.watch.say(Level::Detail, &line),
+            Action::Leave | Action::Record(Consequence::Asked(_)) => self.watch.say(Level::Detail, &line),
             // Told when the answer is there.
             Action::Send(_) | Action::Resume { .. } => {}
             Action::Unreachable => {
@@ -108,7 +109,6 @@ impl Run<'_> {
 }
 
 fn described(action: &Action) -> (&'static str, Option<Amount>) {
-    use crate::domain::consequence::Consequence;
     match action {
         Action::Send(intent) => (intent.kind.as_str(), intent.amount),
         Action::Resume { kind, amount, .. } => (kind.as_str(), *amount),
@@ -118,6 +118,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Record(Consequence::Movement(draft)) => (draft.kind.as_str(), Some(draft.amount)),
         Action::Record(Consequence::Standing(_)) => ("status", None),
         Action::Record(Consequence::Settle { .. }) => ("settle", None),
+        Action::Record(Consequence::Asked(_)) => ("ask", None),
         Action::Record(Consequence::Letter(_)) => ("mail", None),
         Action::Record(Consequence::Raise(_)) | Action::Raise(..) => ("exception", None),
         Action::Leave => ("leave", None),

@@ -26,7 +26,7 @@ impl Task for MailQueue {
         ledger.mail_case(MailId(id))
     }
 
-    fn observe(&self, _case: &MailCase, _ports: &Ports) {}
+    fn observe(&self, _case: &MailCase, _ports: &Ports, _frame: &Frame<'_>) {}
 
     fn plan(&self, case: &MailCase, _seen: &(), frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let mail = &case.mail;

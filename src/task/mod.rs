@@ -37,7 +37,7 @@ pub trait Task: Sync {
     fn case(&self, ledger: &Ledger, id: i64) -> Result<Self::Case, LedgerError>;
 
     /// Reads what only the other side knows. Runs in a worker: ports only.
-    fn observe(&self, case: &Self::Case, ports: &Ports) -> Self::Seen;
+    fn observe(&self, case: &Self::Case, ports: &Ports, frame: &Frame<'_>) -> Self::Seen;
 
     /// Pure: the same case, observation, settings and `now` make the same steps.
     fn plan(&self, case: &Self::Case, seen: &Self::Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError>;

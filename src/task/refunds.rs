@@ -47,7 +47,7 @@ impl Task for Refunds {
         ledger.refund_case(DocumentId(id))
     }
 
-    fn observe(&self, case: &RefundCase, ports: &Ports) -> Seen {
+    fn observe(&self, case: &RefundCase, ports: &Ports, _frame: &Frame<'_>) -> Seen {
         let able = |payment: &Payment| Some((payment.id, ports.capabilities(&payment.provider, &payment.method)?));
         Seen {
             open: ports.outstanding(&case.note),
@@ -79,7 +79,7 @@ impl Task for Refunds {
         let open = match &seen.open {
             Ok(open) => *open,
             Err(PortError::Unreachable { why }) => return Ok(vec![Step::unreachable(note.name(), why)]),
-            Err(PortError::CannotTell { why }) => {
+            Err(why @ (PortError::CannotTell { .. } | PortError::NotOffered)) => {
                 let message = format!("the ERP cannot say what is open: {why}; nothing is refunded on a guess");
                 return Ok(vec![blocked(case, ExceptionKind::OutstandingUnreadable, message)]);
             }
@@ -116,6 +116,14 @@ fn refund(
     frame: &Frame<'_>,
 ) -> Result<Vec<Step>, MoneyError> {
     let note = &case.note;
+    if let Some((payment, outside)) = unexplained(case)? {
+        let message = format!(
+            "{outside} of payment {} was refunded by somebody else, and nobody knows whether for this credit note. If it was, \
+             set the credit note's paid_elsewhere by import; if not, refund by hand and set it likewise",
+            payment.transaction
+        );
+        return Ok(vec![blocked(case, ExceptionKind::OutsideRefund, message)]);
+    }
     let sources = sources(case, wanted)?;
     let available = Amount::sum(wanted.currency(), sources.iter().map(|source| source.available))?;
     if available.minor() < wanted.minor() {
@@ -151,6 +159,32 @@ fn refund(
     Ok(steps)
 }
 
+/// Money that went back to the customer without us, and that no credit note of the invoice names as paid elsewhere: it may
+/// be this very refund, made by hand.
+fn unexplained(case: &RefundCase) -> Result<Option<(&Payment, Amount)>, MoneyError> {
+    let Some(currency) = case.captures.first().map(|capture| capture.tied.currency()) else { return Ok(None) };
+    let mut explained = Amount::sum(currency, case.siblings.iter().map(|note| note.paid_elsewhere))?;
+    let mut seen = Vec::new();
+    for capture in &case.captures {
+        let payment = &capture.payment;
+        if seen.contains(&payment.id) {
+            continue;
+        }
+        seen.push(payment.id);
+        let ours = case.operations.iter().filter(|operation| {
+            operation.kind == Kind::Refund && operation.subject.payment == Some(payment.id) && operation.state.counts()
+        });
+        let ours = Amount::sum(currency, ours.filter_map(|operation| operation.amount))?;
+        let outside = payment.refund_claimed.checked_sub(ours)?.or_zero();
+        let rest = outside.checked_sub(explained)?.or_zero();
+        if rest.is_positive() {
+            return Ok(Some((payment, rest)));
+        }
+        explained = explained.checked_sub(outside)?;
+    }
+    Ok(None)
+}
+
 /// The payments the invoice was paid by, oldest first, each with what it can pay back for this credit note.
 fn sources(case: &RefundCase, wanted: Amount) -> Result<Vec<Source<'_>>, MoneyError> {
     let currency = wanted.currency();
@@ -168,7 +202,10 @@ fn sources(case: &RefundCase, wanted: Amount) -> Result<Vec<Source<'_>>, MoneyEr
         let for_this = |operation: &Operation| operation.subject.document == Some(case.note.id);
         // Refunds for any credit note of this invoice use the invoice's money up; a planned one for this note is decided anew.
         let used = case.operations.iter().filter(of_payment).filter(|operation| {
-            operation.subject.document.is_some_and(|document| case.siblings.contains(&document))
+            operation
+                .subject
+                .document
+                .is_some_and(|document| case.siblings.iter().any(|sibling| sibling.id == document))
                 && !(for_this(operation) && operation.state == State::Planned)
         });
         let used = Amount::sum(currency, used.filter_map(|operation| operation.amount))?;

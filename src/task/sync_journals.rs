@@ -29,7 +29,7 @@ impl Task for SyncJournals {
         ledger.journal_case(JournalId(id))
     }
 
-    fn observe(&self, _case: &JournalCase, _ports: &Ports) {}
+    fn observe(&self, _case: &JournalCase, _ports: &Ports, _frame: &Frame<'_>) {}
 
     fn plan(&self, case: &JournalCase, _seen: &(), frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let journal = &case.journal;
@@ -75,6 +75,7 @@ fn name(journal: &BookedJournal) -> String {
         (JournalKind::Receipt | JournalKind::Refund, Direction::Original) => "",
         (JournalKind::Prepayment, Direction::Original) => " (prepayment)",
         (JournalKind::Application, Direction::Original) => " (prepayment applied)",
+        (JournalKind::Reopening, Direction::Original) => " (open again: refunded without a credit note)",
         (JournalKind::UnappliedRefund, Direction::Original) => " (refund without credit note)",
         (_, Direction::Reversal) => " (reversed)",
     };

@@ -1,14 +1,18 @@
 //! `sync-payments`: asks the PSP how payments stand, moves orders New → In progress → Paid | Cancelled | Error, and records
 //! every capture and refund the PSP knows of, whoever asked for it (rules 1, 2, 13, 14).
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::{Frame, Step, Task, days, order_name};
 use crate::config::settings::CaptureStrategy;
 use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft, Standing};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::PaymentId;
+use crate::domain::letter;
 use crate::domain::money::MoneyError;
-use crate::domain::movement::MovementKind;
-use crate::domain::payment::TransactionStatus;
+use crate::domain::movement::{Movement, MovementKind};
+use crate::domain::order::Order;
+use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::{Ledger, LedgerError, PaymentCase, Scope};
 use crate::operation::{Answer, Kind, Operation, State};
 use crate::provider::{ModificationKind, ModificationState, PortError, PspModification, PspPayment};
@@ -26,14 +30,17 @@ impl Task for SyncPayments {
 
     fn cases(&self, ledger: &Ledger, after: i64, limit: u32, frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
         let not_before = frame.now - days(frame.task.transaction_valid_days);
-        Ok(ledger.open_payments(PaymentId(after), limit, not_before)?.into_iter().map(|id| id.0).collect())
+        // Somewhat less than a day, so that a daily run asks daily.
+        let asked_before = frame.now - TimeDelta::hours(20);
+        let open = ledger.open_payments(PaymentId(after), limit, not_before, asked_before)?;
+        Ok(open.into_iter().map(|id| id.0).collect())
     }
 
     fn case(&self, ledger: &Ledger, id: i64) -> Result<PaymentCase, LedgerError> {
         ledger.payment_case(PaymentId(id))
     }
 
-    fn observe(&self, case: &PaymentCase, ports: &Ports) -> Self::Seen {
+    fn observe(&self, case: &PaymentCase, ports: &Ports, _frame: &Frame<'_>) -> Self::Seen {
         ports.standing(&case.payment.provider, &case.payment.transaction)
     }
 
@@ -42,24 +49,26 @@ impl Task for SyncPayments {
         let psp = match seen {
             Ok(psp) => psp,
             Err(PortError::Unreachable { why }) => return Ok(vec![Step::unreachable(about, why)]),
+            Err(PortError::NotOffered) => {
+                return Ok(vec![Step::leave(about, "this PSP cannot be asked; its reports say")]);
+            }
             Err(PortError::CannotTell { why }) => {
                 let message = format!("the PSP cannot say how it stands: {why}; look in its back office");
                 return Ok(vec![Step::raise(exception(case, ExceptionKind::PaymentError, about, message), None)]);
             }
         };
-        let mut steps = Vec::new();
-        for modification in &psp.modifications {
-            steps.extend(fact(case, modification, frame));
-        }
-        steps.extend(standing(case, psp));
+        let mut steps = news(&case.payment, case.order.as_ref(), &case.operations, &case.movements, psp, frame);
         if psp.status == TransactionStatus::Error {
             let message = "the PSP says Error: nobody knows whether the customer was charged; the order's other payments wait \
                            until a person has looked";
-            steps.push(Step::raise(exception(case, ExceptionKind::PaymentError, name(case), message.to_owned()), None));
+            let draft = exception(case, ExceptionKind::PaymentError, name(case), message.to_owned());
+            let letter = letter::payment_error(&frame.settings.shop, &case.payment.transaction, &draft);
+            steps.push(Step::raise(draft, Some(letter)));
         }
         if steps.is_empty() {
-            steps.push(Step::leave(about, format!("still {}", psp.status.as_str())));
+            steps.push(Step::leave(about.clone(), format!("still {}", psp.status.as_str())));
         }
+        steps.push(Step::record(about, "asked", Consequence::Asked(case.payment.id)));
         Ok(steps)
     }
 
@@ -73,134 +82,180 @@ impl Task for SyncPayments {
 }
 
 fn name(case: &PaymentCase) -> String {
-    let order = case.order.as_ref().map(|order| format!(" of order {}", order_name(order))).unwrap_or_default();
-    format!("payment {}{order}", case.payment.transaction)
+    named(&case.payment, case.order.as_ref())
 }
 
-fn standing(case: &PaymentCase, psp: &PspPayment) -> Option<Step> {
-    let payment = &case.payment;
-    // What the PSP calls authorised while a capture of ours ended it is news only to us.
-    let authorised = psp.authorised.filter(|amount| amount.is_positive());
-    let same = psp.status == payment.status
-        && authorised.is_none_or(|amount| amount == payment.authorised)
-        && (psp.capture_before.is_none() || psp.capture_before == payment.capture_before);
-    if same {
-        return None;
-    }
-    let mut says = vec![format!("the PSP says {}", psp.status.as_str())];
-    if let Some(amount) = authorised.filter(|amount| *amount != payment.authorised) {
-        says.push(format!("authorised {amount}, was {}", payment.authorised));
-    }
-    let standing = Standing {
-        payment: payment.id,
-        status: psp.status,
-        authorised,
-        authorised_at: psp.authorised_at,
-        capture_before: psp.capture_before,
-    };
-    Some(Step::record(name(case), says.join(", "), Consequence::Standing(standing)))
+fn named(payment: &Payment, order: Option<&Order>) -> String {
+    let order = order.map(|order| format!(" of order {}", order_name(order))).unwrap_or_default();
+    format!("payment {}{order}", payment.transaction)
 }
 
-/// One modification at the PSP: known already, the outcome of an operation of ours, or somebody else's.
-fn fact(case: &PaymentCase, modification: &PspModification, frame: &Frame<'_>) -> Vec<Step> {
-    let ours = case.operations.iter().find(|operation| {
-        modification.key.as_ref() == Some(&operation.key) || operation.modification.as_ref() == Some(&modification.id)
-    });
-    match (&modification.state, ours) {
-        (ModificationState::Accepted, _) | (ModificationState::Failed { .. }, None) => Vec::new(),
-        (ModificationState::Confirmed { at }, Some(operation)) => {
-            let open = !matches!(operation.state, State::Confirmed | State::Sent);
-            let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at };
-            settle(case, operation, answer, open)
-        }
-        (ModificationState::Failed { at, refusal }, Some(operation)) => {
-            let known = matches!(operation.state, State::Refused | State::Sent);
-            let mut steps = settle(case, operation, Answer::Refused(refusal.clone()), !known);
-            if operation.state == State::Confirmed {
-                steps.extend(failed_after_all(case, operation, modification, *at));
-            }
-            steps
-        }
-        (ModificationState::Confirmed { at }, None) => unasked(case, modification, *at, frame),
-    }
-}
-
-fn settle(case: &PaymentCase, operation: &Operation, answer: Answer, open: bool) -> Vec<Step> {
-    if !open {
-        return Vec::new();
-    }
-    let reason = format!("the PSP settled our {} {}", operation.kind.as_str(), operation.id);
-    vec![Step::record(name(case), reason, Consequence::Settle { operation: operation.id, answer })]
-}
-
-/// A confirmed capture or refund that the PSP took back: the opposite of its journals.
-fn failed_after_all(
-    case: &PaymentCase,
-    operation: &Operation,
-    modification: &PspModification,
-    at: chrono::DateTime<chrono::Utc>,
-) -> Vec<Step> {
-    let kind = match modification.kind {
-        ModificationKind::Capture => MovementKind::CaptureFailure,
-        ModificationKind::Refund => MovementKind::RefundFailure,
-        ModificationKind::Release => return Vec::new(),
-    };
-    let draft = MovementDraft {
-        payment: case.payment.id,
-        kind,
-        modification: modification.id.clone(),
-        amount: modification.amount,
-        occurred_at: at,
-        operation: Some(operation.id),
-        document: operation.subject.document,
-        learnt_from: LearntFrom::LookUp,
-    };
-    vec![Step::record(name(case), "it failed after it was confirmed", Consequence::Movement(draft))]
-}
-
-/// A movement nobody here asked for: recorded all the same (rule 2), and a person is told unless the method says that the
-/// PSP or a person captures.
-fn unasked(
-    case: &PaymentCase,
-    modification: &PspModification,
-    at: chrono::DateTime<chrono::Utc>,
+/// Everything the PSP knows about a payment and the ledger does not. `capture` asks the same before it takes money.
+pub(crate) fn news(
+    payment: &Payment,
+    order: Option<&Order>,
+    operations: &[Operation],
+    movements: &[Movement],
+    psp: &PspPayment,
     frame: &Frame<'_>,
 ) -> Vec<Step> {
-    let kind = match modification.kind {
-        ModificationKind::Capture => MovementKind::Capture,
-        ModificationKind::Refund => MovementKind::Refund,
-        ModificationKind::Release => return Vec::new(),
-    };
-    if case.movements.iter().any(|movement| movement.kind == kind && movement.modification == modification.id) {
-        return Vec::new();
-    }
-    let draft = MovementDraft {
-        payment: case.payment.id,
-        kind,
-        modification: modification.id.clone(),
-        amount: modification.amount,
-        occurred_at: at,
-        operation: None,
-        document: None,
-        learnt_from: LearntFrom::LookUp,
-    };
-    let reason = format!("the PSP reports a {} of {}", kind.as_str(), modification.amount);
-    let mut steps = vec![Step::record(name(case), reason, Consequence::Movement(draft))];
-    let strategy = frame.settings.method(&case.payment.method).strategy;
-    let expected =
-        matches!(strategy, CaptureStrategy::Automatic | CaptureStrategy::Manual) && kind == MovementKind::Capture;
-    if !expected {
-        let message = format!(
-            "the PSP reports a {} of {} that payjournal did not ask for; it is booked. Find out who made it",
-            kind.as_str(),
-            modification.amount
-        );
-        let subject = format!("{} {} of {}", kind.as_str(), modification.id, name(case));
-        let draft = exception(case, ExceptionKind::UnaskedMovement, subject, message);
-        // Kept open until a person resolves it: it is a fact, not a condition that goes away.
-        steps.push(Step::record(name(case), draft.message.clone(), Consequence::Raise(draft)));
-    }
+    let about = About { order: order.map(|order| order.id), payment: Some(payment.id), ..About::default() };
+    let desk = Desk { payment, name: named(payment, order), about, operations, movements, frame };
+    let mut steps: Vec<Step> = psp.modifications.iter().flat_map(|modification| desk.fact(modification)).collect();
+    steps.extend(desk.standing(psp));
     steps
+}
+
+/// One payment as the ledger has it, held against what the PSP says.
+struct Desk<'a> {
+    payment: &'a Payment,
+    name: String,
+    about: About,
+    operations: &'a [Operation],
+    movements: &'a [Movement],
+    frame: &'a Frame<'a>,
+}
+
+impl Desk<'_> {
+    fn standing(&self, psp: &PspPayment) -> Option<Step> {
+        let payment = self.payment;
+        let authorised = psp.authorised.filter(|amount| amount.is_positive());
+        let same = psp.status == payment.status
+            && authorised.is_none_or(|amount| amount == payment.authorised)
+            && (psp.capture_before.is_none() || psp.capture_before == payment.capture_before);
+        if same {
+            return None;
+        }
+        let mut says = vec![format!("the PSP says {}", psp.status.as_str())];
+        if let Some(amount) = authorised.filter(|amount| *amount != payment.authorised) {
+            says.push(format!("authorised {amount}, was {}", payment.authorised));
+        }
+        let standing = Standing {
+            payment: payment.id,
+            status: psp.status,
+            authorised,
+            authorised_at: psp.authorised_at,
+            capture_before: psp.capture_before,
+        };
+        Some(Step::record(self.name.clone(), says.join(", "), Consequence::Standing(standing)))
+    }
+
+    /// One modification at the PSP: known already, the outcome of an operation of ours, or somebody else's.
+    fn fact(&self, modification: &PspModification) -> Vec<Step> {
+        let ours = self.operations.iter().find(|operation| {
+            modification.key.as_ref() == Some(&operation.key)
+                || operation.modification.as_ref() == Some(&modification.id)
+        });
+        match (&modification.state, ours) {
+            (ModificationState::Accepted, _) | (ModificationState::Failed { .. }, None) => Vec::new(),
+            (ModificationState::Confirmed { at }, Some(operation)) => {
+                let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at };
+                let known = match operation.state {
+                    // A run is waiting for the answer this moment.
+                    State::Confirmed | State::Sent => true,
+                    // What cannot become confirmed any more is recorded as a fact, once.
+                    State::Refused | State::Withdrawn => self.is_recorded(modification),
+                    State::Planned | State::Accepted | State::Unknown | State::GivenUp => false,
+                };
+                self.settle(operation, answer, !known)
+            }
+            (ModificationState::Failed { at, refusal }, Some(operation)) => {
+                let open =
+                    matches!(operation.state, State::Accepted | State::Unknown | State::GivenUp | State::Confirmed);
+                let mut steps = self.settle(operation, Answer::Refused(refusal.clone()), open);
+                if operation.state == State::Confirmed {
+                    steps.extend(self.failed_after_all(operation, modification, *at));
+                }
+                steps
+            }
+            (ModificationState::Confirmed { at }, None) => self.unasked(modification, *at),
+        }
+    }
+
+    fn settle(&self, operation: &Operation, answer: Answer, open: bool) -> Vec<Step> {
+        if !open {
+            return Vec::new();
+        }
+        let reason = format!("the PSP settled our {} {}", operation.kind.as_str(), operation.id);
+        let settled = Consequence::Settle { operation: operation.id, answer };
+        vec![Step::record(self.name.clone(), reason, settled)]
+    }
+
+    fn is_recorded(&self, modification: &PspModification) -> bool {
+        let Some(kind) = movement_kind(modification.kind) else { return true };
+        self.movements.iter().any(|movement| movement.kind == kind && movement.modification == modification.id)
+    }
+
+    /// A confirmed capture or refund that the PSP took back: the opposite of its journals.
+    fn failed_after_all(
+        &self,
+        operation: &Operation,
+        modification: &PspModification,
+        at: DateTime<Utc>,
+    ) -> Option<Step> {
+        let kind = match modification.kind {
+            ModificationKind::Capture => MovementKind::CaptureFailure,
+            ModificationKind::Refund => MovementKind::RefundFailure,
+            ModificationKind::Release => return None,
+        };
+        let draft = MovementDraft {
+            payment: self.payment.id,
+            kind,
+            modification: modification.id.clone(),
+            amount: modification.amount,
+            occurred_at: at,
+            operation: Some(operation.id),
+            document: operation.subject.document,
+            learnt_from: LearntFrom::LookUp,
+        };
+        let reason = "it failed after it was confirmed";
+        Some(Step::record(self.name.clone(), reason, Consequence::Movement(draft)))
+    }
+
+    /// A movement nobody here asked for: recorded all the same (rule 2), and a person is told unless the method says that
+    /// the PSP or a person captures.
+    fn unasked(&self, modification: &PspModification, at: DateTime<Utc>) -> Vec<Step> {
+        let Some(kind) = movement_kind(modification.kind) else { return Vec::new() };
+        if self.is_recorded(modification) {
+            return Vec::new();
+        }
+        let draft = MovementDraft {
+            payment: self.payment.id,
+            kind,
+            modification: modification.id.clone(),
+            amount: modification.amount,
+            occurred_at: at,
+            operation: None,
+            document: None,
+            learnt_from: LearntFrom::LookUp,
+        };
+        let what = format!("{} of {}", kind.as_str(), modification.amount);
+        let reason = format!("the PSP reports a {what}");
+        let mut steps = vec![Step::record(self.name.clone(), reason, Consequence::Movement(draft))];
+        let strategy = self.frame.settings.method(&self.payment.method).strategy;
+        let theirs = matches!(strategy, CaptureStrategy::Automatic | CaptureStrategy::Manual);
+        if !(theirs && kind == MovementKind::Capture) {
+            let draft = ExceptionDraft {
+                kind: ExceptionKind::UnaskedMovement,
+                subject: format!("{} {} of {}", kind.as_str(), modification.id, self.name),
+                message: format!(
+                    "the PSP reports a {what} that payjournal did not ask for; it is booked. Find out who made it"
+                ),
+                about: self.about,
+            };
+            // Kept open until a person resolves it: it is a fact, not a condition that goes away.
+            steps.push(Step::record(self.name.clone(), draft.message.clone(), Consequence::Raise(draft)));
+        }
+        steps
+    }
+}
+
+fn movement_kind(kind: ModificationKind) -> Option<MovementKind> {
+    match kind {
+        ModificationKind::Capture => Some(MovementKind::Capture),
+        ModificationKind::Refund => Some(MovementKind::Refund),
+        ModificationKind::Release => None,
+    }
 }
 
 fn exception(case: &PaymentCase, kind: ExceptionKind, subject: String, message: String) -> ExceptionDraft {

@@ -157,8 +157,14 @@ fn carry_out(
         }
         Step::Task(task) => {
             say(out, &format!("\n$ payjournal {task}"))?;
-            let options =
-                Options { dry_run: false, scheduled: false, verbosity: Verbosity::Normal, on_terminal: false, now };
+            let options = Options {
+                dry_run: false,
+                scheduled: false,
+                verbosity: Verbosity::Normal,
+                on_terminal: false,
+                now,
+                as_of: true,
+            };
             let finished = run_task(*task, config, options, err)?;
             report(&finished, out)?;
             (task.to_string(), finished.exit)

@@ -42,10 +42,11 @@ CREATE TABLE payments (
     capture_before    TEXT,
     -- Invoice numbers this payment pays, joined by ';' as the shop's reference has them; empty for an order's payment.
     pays              TEXT NOT NULL DEFAULT '',
+    -- When the PSP was last asked how it stands.
+    asked_at          TEXT,
     UNIQUE (provider, merchant_account, transaction_id)
 ) STRICT;
 CREATE INDEX payments_by_order ON payments (order_id);
-CREATE INDEX payments_open ON payments (status_since) WHERE status IN ('open', 'pending', 'authorised');
 
 -- The authorised amount is a history (rule 2): the latest row counts.
 CREATE TABLE authorisations (
@@ -112,7 +113,7 @@ CREATE TABLE journals (
     id            INTEGER PRIMARY KEY,
     movement_id   INTEGER NOT NULL REFERENCES movements (id),
     kind          TEXT NOT NULL CHECK (kind = 'receipt' OR kind = 'prepayment' OR kind = 'application' OR kind = 'refund' OR
-        kind = 'unapplied_refund'),
+        kind = 'reopening' OR kind = 'unapplied_refund'),
     direction     TEXT NOT NULL CHECK (direction IN ('original', 'reversal')),
     document_id   INTEGER REFERENCES documents (id),
     -- The ERP's document number: a hash of the natural key (rule 3).
@@ -164,7 +165,9 @@ CREATE TABLE operations (
         state = 'refused' OR state = 'unknown' OR state = 'given_up' OR state = 'withdrawn'),
     planned_at       TEXT NOT NULL,
     status_since     TEXT NOT NULL,
+    -- The first call: some PSPs forget keys after a while. The last call: what may still take effect.
     sent_at          TEXT,
+    last_sent_at     TEXT,
     -- The run that sent it last; a Sent operation of a dead run is Unknown.
     run_id           INTEGER REFERENCES runs (id),
     tries            INTEGER NOT NULL DEFAULT 0,

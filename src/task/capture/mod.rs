@@ -2,6 +2,7 @@
 //! (rules 9–14).
 
 mod consequences;
+mod obstacles;
 mod plan;
 mod release;
 
@@ -11,12 +12,15 @@ pub(crate) use consequences::refused;
 pub use consequences::{consequences, release_consequences};
 
 use super::{Frame, Step, Task, order_name};
+use crate::config::settings::CaptureStrategy;
 use crate::domain::document::DocumentKind;
 use crate::domain::id::{DocumentId, OrderId, PaymentId};
 use crate::domain::money::{Amount, MoneyError};
+use crate::domain::order::Cancellation;
+use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::{CaptureCase, Ledger, LedgerError, Scope};
 use crate::operation::Kind;
-use crate::provider::{Capabilities, PortError};
+use crate::provider::{Capabilities, PortError, PspPayment};
 use crate::run::ports::Ports;
 
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +32,17 @@ pub struct Seen {
     /// What is outstanding on each invoice and shipment, read now (rule 9).
     pub outstanding: BTreeMap<DocumentId, Result<Amount, PortError>>,
     pub capabilities: BTreeMap<PaymentId, Capabilities>,
+    /// How the payments stand that money may be taken from in this run: somebody may have captured in the back office.
+    pub standings: BTreeMap<PaymentId, Result<PspPayment, PortError>>,
+}
+
+/// Whether something may be captured or released: only then is the PSP asked how the payments stand.
+fn may_act(case: &CaptureCase, outstanding: &BTreeMap<DocumentId, Result<Amount, PortError>>) -> bool {
+    let lacks = case.documents.iter().any(|document| match outstanding.get(&document.id) {
+        Some(Ok(left)) => document.uncollected(*left).is_ok_and(Amount::is_positive),
+        Some(Err(_)) | None => false,
+    });
+    lacks || case.order.cancelled != Cancellation::None
 }
 
 impl Task for Capture {
@@ -44,7 +59,7 @@ impl Task for Capture {
         ledger.capture_case(OrderId(id))
     }
 
-    fn observe(&self, case: &CaptureCase, ports: &Ports) -> Seen {
+    fn observe(&self, case: &CaptureCase, ports: &Ports, frame: &Frame<'_>) -> Seen {
         let mut outstanding = BTreeMap::new();
         for document in &case.documents {
             let left = match document.kind {
@@ -57,10 +72,21 @@ impl Task for Capture {
             };
             outstanding.insert(document.id, left);
         }
-        let able = |payment: &crate::domain::payment::Payment| {
-            Some((payment.id, ports.capabilities(&payment.provider, &payment.method)?))
-        };
-        Seen { outstanding, capabilities: case.payments.iter().filter_map(able).collect() }
+        let may_act = may_act(case, &outstanding);
+        let asked = case.payments.iter().filter(|payment| {
+            let at_once = matches!(
+                frame.settings.method(&payment.method).strategy,
+                CaptureStrategy::Immediate | CaptureStrategy::Delay { .. }
+            );
+            payment.status == TransactionStatus::Authorised && (may_act || at_once || !payment.pays.is_empty())
+        });
+        let standings = asked.map(|payment| (payment.id, ports.standing(&payment.provider, &payment.transaction)));
+        let able = |payment: &Payment| Some((payment.id, ports.capabilities(&payment.provider, &payment.method)?));
+        Seen {
+            standings: standings.collect(),
+            capabilities: case.payments.iter().filter_map(able).collect(),
+            outstanding,
+        }
     }
 
     fn plan(&self, case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {

@@ -11,7 +11,7 @@ use super::Seen;
 use crate::config::settings::{CaptureStrategy, MethodSettings};
 use crate::domain::consequence::Consequence;
 use crate::domain::document::{Document, DocumentKind};
-use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::exception::ExceptionKind;
 use crate::domain::id::{DocumentId, OperationId, PaymentId};
 use crate::domain::letter;
 use crate::domain::money::{Amount, MoneyError};
@@ -21,7 +21,8 @@ use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::CaptureCase;
 use crate::operation::key::NaturalKey;
 use crate::operation::{Key, Kind, Operation, State, Subject};
-use crate::provider::{PartialCapture, PortError};
+use crate::provider::PortError;
+use crate::task::sync_payments::news;
 use crate::task::{Action, Frame, Step, Wanted, days, order_name};
 
 pub(super) struct Planner<'a> {
@@ -44,6 +45,10 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
     if case.order.payment_status == PaymentStatus::Error {
         return Ok(vec![Step::leave(about, "the order's payment status is Error: a person decides")]);
     }
+    let first = learn_first(case, seen, frame);
+    if !first.is_empty() {
+        return Ok(first);
+    }
     let mut planner = Planner {
         case,
         seen,
@@ -63,6 +68,29 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
     planner.release()?;
     planner.withdraw_unwanted();
     Ok(planner.steps)
+}
+
+/// What the PSP knows and the ledger does not is recorded before anything is planned on top of it; the same run then looks
+/// at the order again. While the PSP cannot be reached nothing is captured.
+fn learn_first(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (id, standing) in &seen.standings {
+        let Some(payment) = case.payments.iter().find(|payment| payment.id == *id) else { continue };
+        match standing {
+            Ok(psp) => {
+                let of_payment = |operation: &&Operation| operation.subject.payment == Some(*id);
+                let operations: Vec<_> = case.operations.iter().filter(of_payment).cloned().collect();
+                let movements: Vec<_> =
+                    case.movements.iter().filter(|movement| movement.payment == *id).cloned().collect();
+                steps.extend(news(payment, Some(&case.order), &operations, &movements, psp, frame));
+            }
+            Err(PortError::Unreachable { why }) => {
+                steps.push(Step::unreachable(format!("payment {}", payment.transaction), why));
+            }
+            Err(PortError::CannotTell { .. } | PortError::NotOffered) => {}
+        }
+    }
+    steps
 }
 
 impl<'a> Planner<'a> {
@@ -90,7 +118,7 @@ impl<'a> Planner<'a> {
                     self.unsure = true;
                     self.steps.push(Step::unreachable(document.name(), why));
                 }
-                Err(PortError::CannotTell { why }) => {
+                Err(why @ (PortError::CannotTell { .. } | PortError::NotOffered)) => {
                     self.unsure = true;
                     let message = format!("the ERP cannot say what is outstanding: {why}; nothing is captured for it");
                     let draft = self.exception(ExceptionKind::OutstandingUnreadable, Some(document), message);
@@ -113,7 +141,9 @@ impl<'a> Planner<'a> {
         for payment in &case.payments {
             let mut gone = self.unapplied_refunds(payment)?;
             let captures = case.movements.iter().filter(|movement| movement.payment == payment.id);
-            for movement in captures.filter(|movement| movement.untied.is_positive()) {
+            for movement in
+                captures.filter(|movement| movement.kind == MovementKind::Capture && movement.untied.is_positive())
+            {
                 let taken = gone.at_most(movement.untied)?.or_zero();
                 gone = gone.checked_sub(taken)?;
                 untied.push((movement, movement.untied.checked_sub(taken)?));
@@ -138,16 +168,14 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Refunds that no credit note stands for took untied money away again.
+    /// Refunds that no document stands for took untied money away again.
     fn unapplied_refunds(&self, payment: &Payment) -> Result<Amount, MoneyError> {
-        let signed = self.case.movements.iter().filter(|movement| movement.payment == payment.id).filter_map(
-            |movement| match (movement.kind, movement.operation) {
-                (MovementKind::Refund, None) => Some(movement.amount),
-                (MovementKind::RefundFailure, None) => Some(movement.amount.negated()),
-                _ => None,
-            },
-        );
-        Ok(Amount::sum(payment.authorised.currency(), signed)?.or_zero())
+        let refunds = self
+            .case
+            .movements
+            .iter()
+            .filter(|movement| movement.payment == payment.id && movement.kind == MovementKind::Refund);
+        Amount::sum(payment.authorised.currency(), refunds.map(|refund| refund.untied))
     }
 
     /// Captures what one document still lacks.
@@ -317,132 +345,6 @@ impl<'a> Planner<'a> {
         self.steps.extend(steps);
     }
 
-    fn not_enough(&mut self, document: &Document, due: Amount, available: Amount, payers: &[&Payment]) {
-        let waiting = payers.iter().any(|payment| {
-            self.captures_of(payment, document)
-                .any(|operation| matches!(operation.state, State::Sent | State::Unknown | State::Accepted))
-        });
-        if waiting {
-            self.leave(document, "an earlier capture for it is not settled");
-            return;
-        }
-        if let Some(lapsed) = payers.iter().find(|payment| self.has_lapsed(payment))
-            && available.is_zero()
-        {
-            self.expired(lapsed, Some(document), due);
-            return;
-        }
-        let missing = due.checked_sub(available).map_or_else(|_| due.to_string(), |missing| missing.to_string());
-        let figures: Vec<String> = payers
-            .iter()
-            .map(|payment| {
-                format!(
-                    "payment {} is {}, authorised {}, captured or claimed {}",
-                    payment.transaction,
-                    payment.status.as_str(),
-                    payment.authorised,
-                    payment.claimed
-                )
-            })
-            .collect();
-        let message = format!(
-            "has {due} outstanding, but only {available} is still authorised: {missing} is missing ({}); \
-             nothing was captured for it. Collect the difference by other means",
-            figures.join("; ")
-        );
-        let draft = self.exception(ExceptionKind::ExceedsAuthorised, Some(document), message);
-        let letter = payers.first().map(|payment| letter::blocked(&payment.transaction, "captured", &draft));
-        self.steps.push(Step::raise(draft, letter));
-    }
-
-    fn expired(&mut self, payment: &Payment, document: Option<&Document>, amount: Amount) {
-        let when =
-            payment.capture_before.map_or_else(String::new, |at| format!(" on {}", at.format("%Y-%m-%d %H:%M UTC")));
-        let message = format!(
-            "the authorisation of payment {} expired{when}, {amount} cannot be captured any more; ask the customer to pay again",
-            payment.transaction
-        );
-        let draft = self.exception(ExceptionKind::AuthorisationExpired, document, message);
-        let letter = letter::blocked(&payment.transaction, "captured", &draft);
-        self.steps.push(Step::raise(draft, Some(letter)));
-    }
-
-    /// Why the PSP or the settings do not allow that something of the authorisation is left over (rule 11).
-    fn objection_to_part(&self, payment: &Payment, part: Amount) -> Result<Option<String>, MoneyError> {
-        let left = self.left_of(payment);
-        if part.minor() == left.minor() {
-            return Ok(None);
-        }
-        let method = self.method(payment);
-        let partial = self.seen.capabilities.get(&payment.id).map_or(PartialCapture::None, |able| able.partial_capture);
-        let lost = left.checked_sub(part)?;
-        let name = &payment.method;
-        Ok(match partial {
-            _ if !method.allow_partial_capture => Some(format!(
-                "wants {part} of {left} still authorised, and method `{name}` does not allow partial captures (allow_partial_capture)"
-            )),
-            PartialCapture::None => Some(format!(
-                "wants {part} of {left} still authorised, and the PSP cannot capture a part with method `{name}`"
-            )),
-            PartialCapture::Once if method.accept_losing_remainder || self.rest_is_never_needed(payment)? => None,
-            PartialCapture::Once => Some(format!(
-                "wants {part} of {left} still authorised; the PSP would let the other {lost} lapse with method `{name}` \
-                 (accept_losing_remainder)"
-            )),
-            PartialCapture::Many => None,
-        })
-    }
-
-    /// Captured for this document before, by any payment, and no attempt of it is open to be made again.
-    fn was_captured_already(&self, document: &Document, payers: &[&Payment]) -> bool {
-        let all = || payers.iter().flat_map(|payment| self.captures_of(payment, document));
-        all().any(|operation| operation.state == State::Confirmed)
-            && !all().any(|operation| matches!(operation.state, State::Planned | State::Refused))
-    }
-
-    fn is_usable(&self, payment: &Payment, document: &Document) -> bool {
-        let busy = self
-            .captures_of(payment, document)
-            .any(|operation| operation.state.counts() && operation.state != State::Planned);
-        payment.status == TransactionStatus::Authorised
-            && !busy
-            && !self.has_lapsed(payment)
-            && !self.has_live_release(payment)
-            && payment.authorised.currency() == document.total.currency()
-            && self.left_of(payment).is_positive()
-    }
-
-    /// The PSP said so, or its own deadline is over (rule 13), or nothing changed for the validity (trap T11).
-    fn has_lapsed(&self, payment: &Payment) -> bool {
-        payment.status == TransactionStatus::Expired
-            || payment.capture_before.is_some_and(|deadline| deadline <= self.frame.now)
-            || payment.status_since + days(self.frame.task.transaction_valid_days) <= self.frame.now
-    }
-
-    fn past_default_deadline(&self, payment: &Payment) -> bool {
-        let usual = self.frame.settings.providers.get(&payment.provider).map(|provider| provider.authorisation_valid);
-        let usual = usual.and_then(|usual| TimeDelta::from_std(usual).ok());
-        payment.capture_before.is_none()
-            && usual.zip(payment.authorised_at).is_some_and(|(usual, at)| at + usual <= self.frame.now)
-    }
-
-    pub(super) fn has_live_release(&self, payment: &Payment) -> bool {
-        self.case.operations.iter().any(|operation| {
-            operation.kind == Kind::Release
-                && operation.subject.payment == Some(payment.id)
-                && operation.state.counts()
-                && operation.state != State::Planned
-        })
-    }
-
-    fn captures_of(&self, payment: &Payment, document: &Document) -> impl Iterator<Item = &'a Operation> {
-        let subject = Subject::payment(payment.id, Some(document.id));
-        self.case
-            .operations
-            .iter()
-            .filter(move |operation| operation.kind == Kind::Capture && operation.subject == subject)
-    }
-
     /// Which documents make us capture a payment: none where the money is taken without one.
     pub(super) fn trigger(&self, payment: &Payment) -> Option<DocumentKind> {
         if !payment.pays.is_empty() {
@@ -483,25 +385,8 @@ impl<'a> Planner<'a> {
         self.left.get(&payment.id).copied().unwrap_or(Amount::zero(payment.authorised.currency()))
     }
 
-    fn leave(&mut self, document: &Document, reason: &str) {
+    pub(super) fn leave(&mut self, document: &Document, reason: &str) {
         self.steps.push(Step::leave(document.name(), reason));
-    }
-
-    fn exception(&self, kind: ExceptionKind, document: Option<&Document>, message: String) -> ExceptionDraft {
-        let order = order_name(&self.case.order);
-        ExceptionDraft {
-            kind,
-            subject: match document {
-                Some(document) => format!("{} of order {order}", document.name()),
-                None => format!("order {order}"),
-            },
-            message,
-            about: About {
-                order: Some(self.case.order.id),
-                document: document.map(|document| document.id),
-                ..About::default()
-            },
-        }
     }
 }
 

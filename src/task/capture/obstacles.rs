@@ -1,0 +1,170 @@
+//! What stands in the way of a capture, and the exception that says so.
+
+use chrono::TimeDelta;
+
+use super::plan::Planner;
+use crate::domain::document::Document;
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::letter;
+use crate::domain::money::{Amount, MoneyError};
+use crate::domain::payment::{Payment, TransactionStatus};
+use crate::operation::{Kind, Operation, State, Subject};
+use crate::provider::PartialCapture;
+use crate::task::{Step, days, order_name};
+
+impl<'a> Planner<'a> {
+    pub(super) fn not_enough(&mut self, document: &Document, due: Amount, available: Amount, payers: &[&Payment]) {
+        let waiting = payers.iter().any(|payment| {
+            self.captures_of(payment, document)
+                .any(|operation| matches!(operation.state, State::Sent | State::Unknown | State::Accepted))
+        });
+        if waiting {
+            self.leave(document, "an earlier capture for it is not settled");
+            return;
+        }
+        if let Some(lapsed) = payers.iter().find(|payment| self.has_lapsed(payment))
+            && available.is_zero()
+        {
+            self.expired(lapsed, Some(document), due);
+            return;
+        }
+        let missing = due.checked_sub(available).map_or_else(|_| due.to_string(), |missing| missing.to_string());
+        let figures: Vec<String> = payers
+            .iter()
+            .map(|payment| {
+                format!(
+                    "payment {} is {}, authorised {}, captured or claimed {}",
+                    payment.transaction,
+                    payment.status.as_str(),
+                    payment.authorised,
+                    payment.claimed
+                )
+            })
+            .collect();
+        let message = format!(
+            "has {due} outstanding, but only {available} is still authorised: {missing} is missing ({}); \
+             nothing was captured for it. Collect the difference by other means",
+            figures.join("; ")
+        );
+        let draft = self.exception(ExceptionKind::ExceedsAuthorised, Some(document), message);
+        let letter = payers.first().map(|payment| letter::blocked(&payment.transaction, "captured", &draft));
+        self.steps.push(Step::raise(draft, letter));
+    }
+
+    pub(super) fn expired(&mut self, payment: &Payment, document: Option<&Document>, amount: Amount) {
+        let when =
+            payment.capture_before.map_or_else(String::new, |at| format!(" on {}", at.format("%Y-%m-%d %H:%M UTC")));
+        let message = format!(
+            "the authorisation of payment {} expired{when}, {amount} cannot be captured any more; ask the customer to pay again",
+            payment.transaction
+        );
+        let draft = self.exception(ExceptionKind::AuthorisationExpired, document, message);
+        let letter = letter::blocked(&payment.transaction, "captured", &draft);
+        self.steps.push(Step::raise(draft, Some(letter)));
+    }
+
+    /// Why the PSP or the settings do not allow that something of the authorisation is left over (rule 11).
+    pub(super) fn objection_to_part(&self, payment: &Payment, part: Amount) -> Result<Option<String>, MoneyError> {
+        let left = self.left_of(payment);
+        if part.minor() == left.minor() {
+            return Ok(None);
+        }
+        let method = self.method(payment);
+        let partial = self.seen.capabilities.get(&payment.id).map_or(PartialCapture::None, |able| able.partial_capture);
+        let lost = left.checked_sub(part)?;
+        let name = &payment.method;
+        Ok(match partial {
+            _ if !method.allow_partial_capture => Some(format!(
+                "wants {part} of {left} still authorised, and method `{name}` does not allow partial captures (allow_partial_capture)"
+            )),
+            PartialCapture::None => Some(format!(
+                "wants {part} of {left} still authorised, and the PSP cannot capture a part with method `{name}`"
+            )),
+            PartialCapture::Once if method.accept_losing_remainder || self.rest_is_never_needed(payment)? => None,
+            PartialCapture::Once => Some(format!(
+                "wants {part} of {left} still authorised; the PSP would let the other {lost} lapse with method `{name}` \
+                 (accept_losing_remainder)"
+            )),
+            PartialCapture::Many => None,
+        })
+    }
+
+    /// Captured for this document before, by any payment, and no attempt is open that was refused after that.
+    pub(super) fn was_captured_already(&self, document: &Document, payers: &[&Payment]) -> bool {
+        let all = || payers.iter().flat_map(|payment| self.captures_of(payment, document));
+        let last = all().filter(|operation| operation.state == State::Confirmed).map(|operation| operation.id).max();
+        let open = |operation: &Operation| match operation.state {
+            State::Planned => true,
+            State::Refused => operation.retry_requested || Some(operation.id) > last,
+            State::Sent | State::Accepted | State::Confirmed | State::Unknown | State::GivenUp | State::Withdrawn => {
+                false
+            }
+        };
+        last.is_some() && !all().any(open)
+    }
+
+    pub(super) fn is_usable(&self, payment: &Payment, document: &Document) -> bool {
+        let busy = self
+            .captures_of(payment, document)
+            .any(|operation| operation.state.counts() && operation.state != State::Planned);
+        payment.status == TransactionStatus::Authorised
+            && !busy
+            && !self.has_lapsed(payment)
+            && !self.has_live_release(payment)
+            && payment.authorised.currency() == document.total.currency()
+            && self.left_of(payment).is_positive()
+    }
+
+    /// The PSP said so, or its own deadline is over (rule 13), or nothing changed for the validity (trap T11).
+    pub(super) fn has_lapsed(&self, payment: &Payment) -> bool {
+        payment.status == TransactionStatus::Expired
+            || payment.capture_before.is_some_and(|deadline| deadline <= self.frame.now)
+            || payment.status_since + days(self.frame.task.transaction_valid_days) <= self.frame.now
+    }
+
+    pub(super) fn past_default_deadline(&self, payment: &Payment) -> bool {
+        let usual = self.frame.settings.providers.get(&payment.provider).map(|provider| provider.authorisation_valid);
+        let usual = usual.and_then(|usual| TimeDelta::from_std(usual).ok());
+        payment.capture_before.is_none()
+            && usual.zip(payment.authorised_at).is_some_and(|(usual, at)| at + usual <= self.frame.now)
+    }
+
+    pub(super) fn has_live_release(&self, payment: &Payment) -> bool {
+        self.case.operations.iter().any(|operation| {
+            operation.kind == Kind::Release
+                && operation.subject.payment == Some(payment.id)
+                && operation.state.counts()
+                && operation.state != State::Planned
+        })
+    }
+
+    pub(super) fn captures_of(&self, payment: &Payment, document: &Document) -> impl Iterator<Item = &'a Operation> {
+        let subject = Subject::payment(payment.id, Some(document.id));
+        self.case
+            .operations
+            .iter()
+            .filter(move |operation| operation.kind == Kind::Capture && operation.subject == subject)
+    }
+
+    pub(super) fn exception(
+        &self,
+        kind: ExceptionKind,
+        document: Option<&Document>,
+        message: String,
+    ) -> ExceptionDraft {
+        let order = order_name(&self.case.order);
+        ExceptionDraft {
+            kind,
+            subject: match document {
+                Some(document) => format!("{} of order {order}", document.name()),
+                None => format!("order {order}"),
+            },
+            message,
+            about: About {
+                order: Some(self.case.order.id),
+                document: document.map(|document| document.id),
+                ..About::default()
+            },
+        }
+    }
+}

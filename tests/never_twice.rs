@@ -6,7 +6,12 @@
 //!
 //! After the command is run again its state is compared with the states already known to end well: what is the same state
 //! ends the same, and is not run to its end a second time.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the report")]
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "in a test a panic is the report"
+)]
 
 mod support;
 
@@ -150,15 +155,15 @@ fn undisturbed(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn killed_at_any_commit_or_call_the_story_ends_the_same_and_nothing_happens_twice() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = support::quick_folder();
     let kept = undisturbed(folder.path());
     let end = end_state(kept.last().unwrap());
     let mut points: Vec<(usize, u64, String)> = Vec::new();
-    for index in 0..STORY.len() {
+    for (index, (_, line_run)) in STORY.into_iter().enumerate() {
         let log = std::fs::read_to_string(folder.path().join(format!("points-{index}"))).unwrap_or_default();
         points.extend(log.lines().map(|line| {
             let number = line.split(' ').next().unwrap().parse().unwrap();
-            (index, number, format!("`{}`, point {line}", STORY[index].1))
+            (index, number, format!("`{line_run}`, point {line}"))
         }));
     }
     assert!(points.len() > 500, "only {} points: the kill switch is not passed where it must be", points.len());

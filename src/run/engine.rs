@@ -434,11 +434,11 @@ impl<'a> Run<'a> {
             let mut after = Vec::with_capacity(answers.len());
             for returned in answers {
                 let operation = &returned.call.operation;
-                let recorded = writer.attempt(|| match &returned.outcome {
+                let part = writer.attempt(|| match &returned.outcome {
                     Ok(outcome) => each(recorder, writer, operation, outcome),
                     Err(panic) => recorder.panicked(writer, operation, panic),
                 })?;
-                after.push(match recorded {
+                after.push(match part {
                     Ok(operation) => operation,
                     Err(error) => {
                         unrecorded.push(format!("operation {}: {error}", operation.id));

@@ -42,6 +42,7 @@ use crate::task::sync_payments::SyncPayments;
 
 /// How one run was asked for.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about the command line, read once")]
 pub struct Options {
     pub dry_run: bool,
     /// Started by cron: `run_on_schedule` and the schedule decide whether there is anything to do.

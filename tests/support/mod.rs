@@ -1,5 +1,6 @@
 //! A shop in a temporary folder, driven through the built binary with an empty environment, as cron would.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(unreachable_pub, reason = "a module of many test binaries is public to none of them")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use std::ffi::OsStr;
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 use serde_json::Value;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_payjournal");
@@ -102,7 +104,7 @@ impl Shop {
 
     /// Makes payments known to the sandbox and to the ledger. Rows without provider: `TX,ORDER,PAYS,METHOD,CURRENCY,STATUS,…`.
     pub fn payments(&self, rows: &str) {
-        let rows: String = rows.lines().map(|row| format!("psp,{row}\n")).collect();
+        let rows: String = rows.lines().flat_map(|row| ["psp,", row, "\n"]).collect();
         let head = "provider,transaction,order,pays,method,currency,status,authorised,authorised_at,capture_before,captured_at";
         self.write("payments.csv", &format!("{head}\n{rows}"));
         self.ok("sandbox authorise payments.csv");
@@ -178,10 +180,10 @@ pub fn rows(path: &Path, sql: &str) -> Vec<String> {
             let cells: Vec<String> = (0..columns)
                 .map(|column| {
                     row.get_ref(column).map(|value| match value {
-                        rusqlite::types::ValueRef::Null => "-".to_owned(),
-                        rusqlite::types::ValueRef::Integer(number) => number.to_string(),
-                        rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                        other => format!("{other:?}"),
+                        ValueRef::Null => "-".to_owned(),
+                        ValueRef::Integer(number) => number.to_string(),
+                        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                        other @ (ValueRef::Real(_) | ValueRef::Blob(_)) => format!("{other:?}"),
                     })
                 })
                 .collect::<rusqlite::Result<_>>()?;
@@ -192,6 +194,11 @@ pub fn rows(path: &Path, sql: &str) -> Vec<String> {
         .unwrap();
     rows.sort();
     rows
+}
+
+/// A folder in memory where there is one: SIGKILL loses no page cache, so that a test of kills needs no disk.
+pub fn quick_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Copies a folder with everything in it.

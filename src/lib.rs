@@ -4,7 +4,7 @@
 //! How one run flows, and where to read it:
 //!
 //! 1. [`cli`] is what was typed, [`config`] what is configured; both end as one [`config::Settings`].
-//! 2. [`run`] takes the task's lock, opens the [`ledger`], writes a run row and a log, and hands over to [`run::engine`].
+//! 2. [`mod@run`] takes the task's lock, opens the [`ledger`], writes a run row and a log, and hands over to [`run::engine`].
 //! 3. The engine asks about what an earlier run left unanswered, observes, and lets the [`task`] plan: a pure function of one
 //!    case, the settings and `now`, in the language of [`domain`].
 //! 4. What the plan wants outside is an [`operation`]: its intent is committed before a worker sends it through the port to

@@ -10,7 +10,7 @@ use payjournal::config::{self, Settings};
 use payjournal::domain::booking::{Accounts, Books};
 use payjournal::domain::consequence::{LearntFrom, MovementDraft};
 use payjournal::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use payjournal::domain::id::{CustomerNumber, DocumentId, ModificationId, OrderId, PaymentId};
+use payjournal::domain::id::{Company, CustomerNumber, DocumentId, ModificationId, OrderId, PaymentId};
 use payjournal::domain::money::{Amount, Currency};
 use payjournal::domain::movement::MovementKind;
 use payjournal::exit::Exit;
@@ -58,6 +58,7 @@ fn world() -> World {
         mode: "test",
         time_zone: chrono_tz::Europe::Berlin,
         accounts: Accounts { ..settings.accounts.clone() },
+        company: Company::parse("main").unwrap(),
         default_customer: CustomerNumber::parse("CASH").unwrap(),
     };
     let options = OpenOptions { create: true, allow_network_filesystem: true };

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::document::{Document, DocumentKind};
-use super::id::{Account, CustomerNumber, DocumentId, IdError};
+use super::id::{Account, Company, CustomerNumber, DocumentId, IdError};
 use super::money::{Amount, MoneyError};
 use super::movement::MovementKind;
 use super::payment::Payment;
@@ -20,6 +20,8 @@ pub struct Books {
     /// The zone of posting dates (rule 18).
     pub time_zone: Tz,
     pub accounts: Accounts,
+    /// Whose invoice a number means where several companies have one.
+    pub company: Company,
     /// Booked where neither document nor order names a customer.
     pub default_customer: CustomerNumber,
 }

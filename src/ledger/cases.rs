@@ -39,6 +39,19 @@ pub struct CaptureCase {
     pub being_paid: Vec<(DocumentId, String)>,
 }
 
+/// A payment a customer made for posted invoices.
+#[derive(Debug, Clone)]
+pub struct InvoicePaymentCase {
+    pub payment: Payment,
+    pub order: Option<Order>,
+    pub operations: Vec<Operation>,
+    pub movements: Vec<Movement>,
+    /// The invoices it names, in its currency.
+    pub invoices: Vec<Document>,
+    /// An earlier payment for one of them that is not settled yet, by its transaction id.
+    pub paid_before: Option<String>,
+}
+
 /// A posted credit note with what was paid for its invoice.
 #[derive(Debug, Clone)]
 pub struct RefundCase {
@@ -87,19 +100,30 @@ pub struct MailCase {
 }
 
 impl Ledger {
-    /// Orders with something authorised, with captured money an invoice may take, or with an exception to look at again.
+    /// Orders with something authorised, with captured money an invoice may take, with an invoice or shipment that lacks money
+    /// nobody has reserved any more, or with an exception to look at again.
     pub fn capture_orders(&self, after: OrderId, limit: u32) -> Result<Vec<OrderId>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT o.id FROM orders o
-             WHERE o.id > ?1 AND o.terms <> 'on_account' AND (
-               EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.status = 'authorised')
+             WHERE o.id > ?1 AND (
+               EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.status = 'authorised' AND p.pays = '')
                OR EXISTS (SELECT 1 FROM exceptions e WHERE e.order_id = o.id AND e.task = 'capture' AND e.state <> 'resolved')
                OR (EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind = 'invoice')
                    AND EXISTS (SELECT 1 FROM payments p JOIN movements m ON m.payment_id = p.id
                                JOIN journals j ON j.movement_id = m.id AND j.kind = 'prepayment' AND j.direction = 'original'
                                WHERE p.order_id = o.id
                                  AND m.amount_minor > (SELECT ifnull(sum(CASE t.direction WHEN 'original' THEN t.amount_minor ELSE -t.amount_minor END), 0)
-                                                       FROM journals t WHERE t.movement_id = m.id AND t.document_id IS NOT NULL))))
+                                                       FROM journals t WHERE t.movement_id = m.id AND t.document_id IS NOT NULL)))
+               OR (o.terms = 'online'
+                   AND EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.pays = ''
+                                 AND p.status IN ('captured', 'released', 'expired'))
+                   AND EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind IN ('invoice', 'shipment')
+                                 AND d.total_minor > d.paid_elsewhere_minor
+                                   + (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening')
+                                                             THEN j.amount_minor ELSE -j.amount_minor END), 0)
+                                      FROM journals j WHERE j.document_id = d.id)
+                                   + (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
+                                      WHERE d.kind = 'shipment' AND c.document_id = d.id AND c.kind = 'capture' AND c.state = 'confirmed'))))
              ORDER BY o.id LIMIT ?2",
         )?;
         statement.query_and_then((after.0, limit), |row| row.id("id", OrderId))?.collect()
@@ -131,6 +155,31 @@ impl Ledger {
         })
     }
 
+    /// Authorised payments that customers made for posted invoices.
+    pub fn invoice_payments(&self, after: PaymentId, limit: u32) -> Result<Vec<PaymentId>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT p.id FROM payments p
+             WHERE p.id > ?1 AND p.pays <> '' AND (p.status = 'authorised'
+               OR EXISTS (SELECT 1 FROM exceptions e WHERE e.payment_id = p.id AND e.task = 'capture' AND e.state <> 'resolved'))
+             ORDER BY p.id LIMIT ?2",
+        )?;
+        statement.query_and_then((after.0, limit), |row| row.id("id", PaymentId))?.collect()
+    }
+
+    pub fn invoice_payment_case(&self, id: PaymentId) -> Result<InvoicePaymentCase> {
+        let PaymentCase { payment, order, operations, movements } = self.payment_case(id)?;
+        let mut invoices = Vec::new();
+        let mut paid_before = None;
+        for number in &payment.pays {
+            let found = documents::invoice_numbered(&self.connection, number, &self.books.company)?;
+            if let Some(invoice) = found.filter(|invoice| invoice.total.currency() == payment.authorised.currency()) {
+                paid_before = paid_before.or(documents::paid_by_earlier(&self.connection, &invoice, id)?);
+                invoices.push(invoice);
+            }
+        }
+        Ok(InvoicePaymentCase { payment, order, operations, movements, invoices, paid_before })
+    }
+
     /// Credit notes with something open, and those with an exception to look at again.
     pub fn refund_notes(&self, after: DocumentId, limit: u32) -> Result<Vec<DocumentId>> {
         let mut statement = self.connection.prepare_cached(
@@ -149,7 +198,7 @@ impl Ledger {
         let connection = &self.connection;
         let note = documents::document(connection, id)?;
         let invoice = match &note.references {
-            Some(number) => documents::invoice_numbered(connection, number, Some(&note.company))?,
+            Some(number) => documents::invoice_numbered(connection, number, &note.company)?,
             None => None,
         };
         let captures = match &invoice {

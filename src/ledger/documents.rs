@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 use super::row::Columns;
 use super::{Ledger, LedgerError, Result};
 use crate::domain::document::{Document, DocumentKind};
-use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId};
+use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId, PaymentId};
 
 /// A shipment carries no journal: what was captured for it counts at once. A reopening takes away from what an invoice was
 /// paid.
@@ -53,30 +53,43 @@ pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Do
     list(connection, "WHERE d.order_id = ?1 ORDER BY d.posted_on, d.number", [order.0])
 }
 
-/// The invoice with this number: of the same company where there is a choice.
+/// The invoice with this number: of this company, or the only one there is.
 pub(super) fn invoice_numbered(
     connection: &Connection,
     number: &DocumentNumber,
-    company: Option<&Company>,
+    company: &Company,
 ) -> Result<Option<Document>> {
-    let found = list(
-        connection,
-        "WHERE d.kind = 'invoice' AND d.number = ?1 AND (?2 IS NULL OR d.company = ?2) ORDER BY d.id LIMIT 1",
-        (number.as_str(), company.map(Company::as_str)),
-    )?;
-    Ok(found.into_iter().next())
+    let mut found = list(connection, "WHERE d.kind = 'invoice' AND d.number = ?1", [number.as_str()])?;
+    Ok(match found.iter().position(|invoice| invoice.company == *company) {
+        Some(own) => Some(found.swap_remove(own)),
+        None if found.len() == 1 => found.pop(),
+        None => None,
+    })
 }
 
-/// Whether the customer is paying the document by a payment of its own right now (trap T12).
+/// Whether the customer is paying the document by a payment of its own right now (trap T12): its transaction id.
 pub(super) fn is_being_paid(connection: &Connection, document: &Document) -> Result<Option<String>> {
+    being_paid(connection, document, i64::MAX)
+}
+
+/// Like `is_being_paid`, by a payment that came before `payment`: of two payments for one invoice the first is taken.
+pub(super) fn paid_by_earlier(
+    connection: &Connection,
+    document: &Document,
+    payment: PaymentId,
+) -> Result<Option<String>> {
+    being_paid(connection, document, payment.0)
+}
+
+fn being_paid(connection: &Connection, document: &Document, before: i64) -> Result<Option<String>> {
     Ok(connection
         .prepare_cached(
             "SELECT transaction_id FROM payments
-             WHERE pays <> '' AND status IN ('pending', 'authorised')
+             WHERE id < ?2 AND pays <> '' AND status IN ('pending', 'authorised')
                AND instr(';' || pays || ';', ';' || ?1 || ';') > 0
-             LIMIT 1",
+             ORDER BY id LIMIT 1",
         )?
-        .query_row([document.number.as_str()], |row| row.get(0))
+        .query_row((document.number.as_str(), before), |row| row.get(0))
         .optional()?)
 }
 

@@ -115,7 +115,7 @@ impl Writer<'_> {
             return self.invoices_paid_by(payment);
         }
         for number in &payment.pays {
-            named.extend(documents::invoice_numbered(self.connection, number, None)?);
+            named.extend(documents::invoice_numbered(self.connection, number, &self.books.company)?);
         }
         named.retain(|document| document.total.currency() == draft.amount.currency());
         Ok(named)

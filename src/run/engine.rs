@@ -184,7 +184,7 @@ fn pass<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<i64>, L
     let confirmed = act(calls, run)?;
     // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
     let mut again: Vec<i64> = confirmed.into_iter().collect();
-    if !T::KINDS.is_empty() {
+    if T::SENDS {
         again.extend(news);
     }
     again.sort_unstable();

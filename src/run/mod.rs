@@ -34,7 +34,7 @@ use crate::domain::letter;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::ledger::{Ledger, LedgerError, OpenOptions};
-use crate::task::capture::Capture;
+use crate::task::capture::{Capture, InvoicePayments};
 use crate::task::mail_queue::MailQueue;
 use crate::task::refunds::Refunds;
 use crate::task::sync_journals::SyncJournals;
@@ -77,6 +77,7 @@ pub fn books(settings: &Settings) -> Books {
         mode: settings.mode.as_str(),
         time_zone: settings.time_zone,
         accounts: settings.accounts.clone(),
+        company: settings.erp.company.clone(),
         default_customer: settings.erp.default_customer.clone(),
     }
 }
@@ -157,7 +158,7 @@ fn dry_run(
 fn execute_named(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
     match task {
         TaskName::SyncPayments => execute(&SyncPayments, run),
-        TaskName::Capture => execute(&Capture, run),
+        TaskName::Capture => execute(&Capture, run).and_then(|()| execute(&InvoicePayments, run)),
         TaskName::Refunds => execute(&Refunds, run),
         TaskName::SyncJournals => execute(&SyncJournals, run),
     }

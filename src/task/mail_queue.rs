@@ -17,6 +17,7 @@ impl Task for MailQueue {
     type Seen = ();
 
     const KINDS: &'static [Kind] = &[Kind::Mail];
+    const SENDS: bool = true;
 
     fn cases(&self, ledger: &Ledger, after: i64, limit: u32, _frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
         Ok(ledger.undelivered_mails(MailId(after), limit)?.into_iter().map(|id| id.0).collect())

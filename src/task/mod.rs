@@ -29,8 +29,11 @@ pub trait Task: Sync {
     /// What the other side said about a case, read in this run.
     type Seen: Send;
 
-    /// The kinds of operations this task sends, and asks about before it plans anything.
+    /// The kinds of operations this task asks about before it plans anything.
     const KINDS: &'static [Kind];
+
+    /// Whether a fact it records may make something new to send for the same case: then the case is planned again.
+    const SENDS: bool;
 
     fn cases(&self, ledger: &Ledger, after: i64, limit: u32, frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError>;
 

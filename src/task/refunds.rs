@@ -38,6 +38,7 @@ impl Task for Refunds {
     type Seen = Seen;
 
     const KINDS: &'static [Kind] = &[Kind::Refund];
+    const SENDS: bool = true;
 
     fn cases(&self, ledger: &Ledger, after: i64, limit: u32, _frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
         Ok(ledger.refund_notes(DocumentId(after), limit)?.into_iter().map(|id| id.0).collect())

@@ -20,6 +20,7 @@ impl Task for SyncJournals {
     type Seen = ();
 
     const KINDS: &'static [Kind] = &[Kind::Journal];
+    const SENDS: bool = true;
 
     fn cases(&self, ledger: &Ledger, after: i64, limit: u32, _frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
         Ok(ledger.undelivered_journals(JournalId(after), limit)?.into_iter().map(|id| id.0).collect())

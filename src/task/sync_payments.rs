@@ -27,6 +27,7 @@ impl Task for SyncPayments {
 
     /// It sends nothing: answers to captures and refunds are asked for by the tasks that sent them.
     const KINDS: &'static [Kind] = &[];
+    const SENDS: bool = false;
 
     fn cases(&self, ledger: &Ledger, after: i64, limit: u32, frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
         let not_before = frame.now - days(frame.task.transaction_valid_days);

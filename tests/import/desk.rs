@@ -49,6 +49,7 @@ impl Desk {
             mode: "test",
             time_zone: chrono_tz::Europe::Berlin,
             accounts,
+            company: Company::parse("MAIN").unwrap(),
             default_customer: default_customer.clone(),
         };
         let defaults = ImportDefaults {

@@ -2,6 +2,7 @@
 //! (rules 9–14).
 
 mod consequences;
+mod invoice_payments;
 mod obstacles;
 mod plan;
 mod release;
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 
 pub(crate) use consequences::refused;
 pub use consequences::{consequences, release_consequences};
+
+pub use invoice_payments::InvoicePayments;
 
 use super::{Frame, Step, Task, order_name};
 use crate::config::settings::CaptureStrategy;
@@ -50,6 +53,7 @@ impl Task for Capture {
     type Seen = Seen;
 
     const KINDS: &'static [Kind] = &[Kind::Capture, Kind::Release];
+    const SENDS: bool = true;
 
     fn cases(&self, ledger: &Ledger, after: i64, limit: u32, _frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
         Ok(ledger.capture_orders(OrderId(after), limit)?.into_iter().map(|id| id.0).collect())
@@ -78,7 +82,7 @@ impl Task for Capture {
                 frame.settings.method(&payment.method).strategy,
                 CaptureStrategy::Immediate | CaptureStrategy::Delay { .. }
             );
-            payment.status == TransactionStatus::Authorised && (may_act || at_once || !payment.pays.is_empty())
+            payment.status == TransactionStatus::Authorised && payment.pays.is_empty() && (may_act || at_once)
         });
         let standings = asked.map(|payment| (payment.id, ports.standing(&payment.provider, &payment.transaction)));
         let able = |payment: &Payment| Some((payment.id, ports.capabilities(&payment.provider, &payment.method)?));

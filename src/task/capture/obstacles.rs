@@ -7,6 +7,7 @@ use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::letter;
 use crate::domain::money::{Amount, MoneyError};
+use crate::domain::order::Terms;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::operation::{Kind, Operation, State, Subject};
 use crate::provider::PartialCapture;
@@ -20,6 +21,10 @@ impl<'a> Planner<'a> {
         });
         if waiting {
             self.leave(document, "an earlier capture for it is not settled");
+            return;
+        }
+        if matches!(self.case.order.terms, Terms::Prepayment { .. }) {
+            self.leave(document, "beyond the prepayment the rest is settled by agreement");
             return;
         }
         if let Some(lapsed) = payers.iter().find(|payment| self.has_lapsed(payment))
@@ -64,7 +69,12 @@ impl<'a> Planner<'a> {
     }
 
     /// Why the PSP or the settings do not allow that something of the authorisation is left over (rule 11).
-    pub(super) fn objection_to_part(&self, payment: &Payment, part: Amount) -> Result<Option<String>, MoneyError> {
+    pub(super) fn objection_to_part(
+        &self,
+        payment: &Payment,
+        document: &Document,
+        part: Amount,
+    ) -> Result<Option<String>, MoneyError> {
         let left = self.left_of(payment);
         if part.minor() == left.minor() {
             return Ok(None);
@@ -80,7 +90,8 @@ impl<'a> Planner<'a> {
             PartialCapture::None => Some(format!(
                 "wants {part} of {left} still authorised, and the PSP cannot capture a part with method `{name}`"
             )),
-            PartialCapture::Once if method.accept_losing_remainder || self.rest_is_never_needed(payment)? => None,
+            PartialCapture::Once if method.accept_losing_remainder => None,
+            PartialCapture::Once if self.rest_is_never_needed(payment)? && !self.others_lack(document) => None,
             PartialCapture::Once => Some(format!(
                 "wants {part} of {left} still authorised; the PSP would let the other {lost} lapse with method `{name}` \
                  (accept_losing_remainder)"
@@ -89,18 +100,28 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// Whether other documents of the order want money of what would be left.
+    fn others_lack(&self, document: &Document) -> bool {
+        self.due.iter().any(|(id, due)| *id != document.id && due.is_positive())
+    }
+
     /// Captured for this document before, by any payment, and no attempt is open that was refused after that.
     pub(super) fn was_captured_already(&self, document: &Document, payers: &[&Payment]) -> bool {
         let all = || payers.iter().flat_map(|payment| self.captures_of(payment, document));
-        let last = all().filter(|operation| operation.state == State::Confirmed).map(|operation| operation.id).max();
+        let confirmed =
+            all().filter(|operation| operation.state == State::Confirmed).map(|operation| operation.id).max();
+        let latest = |operation: &Operation| {
+            let same = all().filter(|other| other.subject == operation.subject);
+            same.map(|other| other.attempt).max() == Some(operation.attempt)
+        };
         let open = |operation: &Operation| match operation.state {
             State::Planned => true,
-            State::Refused => operation.retry_requested || Some(operation.id) > last,
+            State::Refused => latest(operation) && (operation.retry_requested || Some(operation.id) > confirmed),
             State::Sent | State::Accepted | State::Confirmed | State::Unknown | State::GivenUp | State::Withdrawn => {
                 false
             }
         };
-        last.is_some() && !all().any(open)
+        confirmed.is_some() && !all().any(open)
     }
 
     pub(super) fn is_usable(&self, payment: &Payment, document: &Document) -> bool {

@@ -16,7 +16,7 @@ use crate::domain::id::{DocumentId, OperationId, PaymentId};
 use crate::domain::letter;
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::movement::MovementKind;
-use crate::domain::order::{Cancellation, PaymentStatus};
+use crate::domain::order::{Cancellation, PaymentStatus, Terms};
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::CaptureCase;
 use crate::operation::key::NaturalKey;
@@ -38,6 +38,8 @@ pub(super) struct Planner<'a> {
     decided: BTreeSet<OperationId>,
     /// Something could not be read: nothing is released or withdrawn on a guess.
     pub(super) unsure: bool,
+    /// A wanted capture does not go out in this run: what is left of the authorisation may still be needed.
+    pub(super) unmet: bool,
 }
 
 pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
@@ -58,6 +60,7 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
         left: BTreeMap::new(),
         decided: BTreeSet::new(),
         unsure: false,
+        unmet: false,
     };
     planner.take_stock()?;
     planner.tie()?;
@@ -221,7 +224,7 @@ impl<'a> Planner<'a> {
         for payment in usable {
             let part = rest.at_most(self.left_of(payment))?;
             if part.is_positive() {
-                if let Some(why) = self.objection_to_part(payment, part)? {
+                if let Some(why) = self.objection_to_part(payment, document, part)? {
                     let draft = self.exception(ExceptionKind::PartialCaptureNotAllowed, Some(document), why);
                     let letter = letter::blocked(&payment.transaction, "captured", &draft);
                     self.steps.push(Step::raise(draft, Some(letter)));
@@ -324,7 +327,9 @@ impl<'a> Planner<'a> {
         };
         let about = document.map_or_else(|| format!("payment {}", payment.transaction), Document::name);
         let wanted = Wanted { about, reason, kind, subject, amount: Some(amount), past, key: &key };
-        self.steps.extend(wanted.steps(self.frame));
+        let steps = wanted.steps(self.frame);
+        self.unmet |= !steps.iter().any(|step| matches!(step.action, Action::Send(_) | Action::Resume { .. }));
+        self.steps.extend(steps);
     }
 
     /// A planned capture or release that nothing wants any more was never carried out.
@@ -347,7 +352,8 @@ impl<'a> Planner<'a> {
 
     /// Which documents make us capture a payment: none where the money is taken without one.
     pub(super) fn trigger(&self, payment: &Payment) -> Option<DocumentKind> {
-        if !payment.pays.is_empty() {
+        // Payments for posted invoices are collected by themselves; orders on account are never captured.
+        if !payment.pays.is_empty() || self.case.order.terms == Terms::OnAccount {
             return None;
         }
         match self.method(payment).strategy {
@@ -363,11 +369,11 @@ impl<'a> Planner<'a> {
 
     /// How long after the authorisation it is captured without a document, if it is.
     fn delay(&self, payment: &Payment) -> Option<TimeDelta> {
-        if self.case.order.cancelled != Cancellation::None {
+        let theirs = !payment.pays.is_empty() || self.case.order.terms == Terms::OnAccount;
+        if self.case.order.cancelled != Cancellation::None || theirs {
             return None;
         }
         match self.method(payment).strategy {
-            _ if !payment.pays.is_empty() => Some(TimeDelta::zero()),
             CaptureStrategy::Immediate => Some(TimeDelta::zero()),
             CaptureStrategy::Delay { days: count } => Some(days(count)),
             CaptureStrategy::Invoice

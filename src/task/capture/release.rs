@@ -15,7 +15,7 @@ impl Planner<'_> {
         for payment in &case.payments {
             let left = self.left_of(payment);
             let reserved = payment.status == TransactionStatus::Authorised && left.is_positive();
-            if !reserved || !self.rest_is_never_needed(payment)? {
+            if !reserved || !payment.pays.is_empty() || !self.rest_is_never_needed(payment)? {
                 continue;
             }
             if let Some(why) = self.release_waits(payment) {
@@ -83,6 +83,8 @@ impl Planner<'_> {
         });
         if unsettled || planned_now {
             Some("released when every capture of it is confirmed")
+        } else if self.unmet {
+            Some("released when no capture of the order waits for a person any more")
         } else if self.unsure {
             Some("released when it is known what is outstanding")
         } else if self.due.values().any(|due| due.is_positive()) {

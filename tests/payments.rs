@@ -1,0 +1,320 @@
+//! `sync-payments`: what the PSP says moves the orders, and every movement of money is recorded, whoever caused it.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use support::{CONFIG, Shop};
+
+fn shop(more: &str) -> Shop {
+    Shop::with(&format!("{CONFIG}{more}"))
+}
+
+/// What happens at the PSP without payjournal.
+#[expect(clippy::disallowed_methods, reason = "the back office writes to the PSP's own file")]
+fn sandbox(shop: &Shop, sql: &str) {
+    rusqlite::Connection::open(shop.path.join("sandbox.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+/// Somebody captures or refunds in the PSP's back office.
+fn back_office(shop: &Shop, id: &str, kind: &str, transaction: &str, minor: i64) {
+    sandbox(
+        shop,
+        &format!(
+            "INSERT INTO modifications VALUES ('{id}', 'Shop', '{transaction}', '{kind}', {minor}, 'by hand {id}', 'confirmed',
+             '2026-11-22 01:00:00+00:00', '2026-11-22 01:00:00+00:00')"
+        ),
+    );
+}
+
+fn status(shop: &Shop) -> String {
+    shop.rows("SELECT payment_status FROM orders WHERE number LIKE 'SO-1%'").concat()
+}
+
+fn open_order(shop: &Shop) {
+    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-15\n");
+    shop.payments("TX-1,SO-1,,card,EUR,open,,,,\n");
+}
+
+fn movements(shop: &Shop) -> Vec<String> {
+    shop.rows("SELECT kind, amount_minor FROM movements")
+}
+
+fn exceptions(shop: &Shop) -> Vec<String> {
+    shop.rows("SELECT kind FROM exceptions WHERE state <> 'resolved'")
+}
+
+#[test]
+fn each_status_of_the_psp_moves_the_order_by_the_table() {
+    for (psp, order) in [
+        ("open", "new"),
+        ("expired", "new"),
+        ("pending", "in_progress"),
+        ("authorised", "in_progress"),
+        ("released", "cancelled"),
+        ("cancelled", "cancelled"),
+        ("refused", "cancelled"),
+        ("error", "error"),
+    ] {
+        let shop = shop("");
+        open_order(&shop);
+        assert_eq!(status(&shop), "new");
+        sandbox(&shop, &format!("UPDATE transactions SET status = '{psp}', authorised_minor = 10000"));
+        shop.run(&["sync-payments"]);
+        assert_eq!(status(&shop), order, "the PSP says {psp}");
+    }
+}
+
+#[test]
+fn an_order_is_paid_when_everything_is_captured_and_new_never_comes_back() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.ok("sync-payments");
+    assert_eq!(status(&shop), "in_progress");
+    sandbox(&shop, "UPDATE transactions SET status = 'open'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-23T02:00:00Z"]);
+    assert_eq!(status(&shop), "in_progress", "New is only ever the first status");
+    sandbox(&shop, "UPDATE transactions SET status = 'authorised'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-24T02:00:00Z"]);
+    shop.ok("capture --as-of 2026-11-24T03:00:00Z");
+    assert_eq!(status(&shop), "paid");
+    assert_eq!(shop.psp_record(), ["capture TX-SO-1 10000"]);
+}
+
+#[test]
+fn after_a_refused_attempt_the_second_one_counts() {
+    let shop = shop("");
+    open_order(&shop);
+    sandbox(&shop, "UPDATE transactions SET status = 'refused'");
+    shop.ok("sync-payments");
+    assert_eq!(status(&shop), "cancelled");
+    shop.payments("TX-2,SO-1,,card,EUR,open,,,,\n");
+    sandbox(
+        &shop,
+        "UPDATE transactions SET status = 'authorised', authorised_minor = 10000, authorised_at = '2026-11-21 08:00:00+00:00'
+         WHERE id = 'TX-2'",
+    );
+    shop.ok("sync-payments");
+    assert_eq!(status(&shop), "in_progress");
+    shop.documents("invoice,R-1,SO-1,EUR,100.00,,,2026-11-20\n");
+    shop.ok("capture");
+    assert_eq!(shop.psp_record(), ["capture TX-2 10000"]);
+    assert_eq!(status(&shop), "paid");
+}
+
+#[test]
+fn a_payment_the_shop_gave_up_and_the_psp_authorised_later_is_learnt() {
+    for given_up in ["expired", "cancelled"] {
+        let shop = shop("");
+        open_order(&shop);
+        shop.write(
+            "p.csv",
+            &format!("provider,transaction,order,method,currency,status\npsp,TX-1,SO-1,card,EUR,{given_up}\n"),
+        );
+        shop.ok("import payments p.csv");
+        sandbox(
+            &shop,
+            "UPDATE transactions SET status = 'authorised', authorised_minor = 10000, authorised_at = '2026-11-21 08:00:00+00:00'",
+        );
+        shop.run(&["sync-payments", "--as-of", "2026-11-24T02:00:00Z"]);
+        assert_eq!(shop.rows("SELECT status FROM payments"), ["authorised"], "the shop says {given_up}");
+        assert_eq!(status(&shop), "in_progress");
+    }
+}
+
+#[test]
+fn the_deadline_and_the_amount_are_kept_as_the_psp_gives_them() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    sandbox(&shop, "UPDATE transactions SET capture_before = '2026-12-01 00:00:00+00:00', authorised_minor = 8000");
+    shop.ok("sync-payments");
+    let story = shop.json("show payment TX-SO-1");
+    assert_eq!(story["payments"][0]["capture_before"], "2026-12-01T00:00:00Z");
+    assert_eq!(story["payments"][0]["authorised"]["amount"], "80.00");
+    assert_eq!(shop.rows("SELECT amount_minor FROM authorisations"), ["10000", "8000"], "a history");
+    shop.exits("capture", 1);
+    assert!(shop.psp_record().is_empty(), "100.00 are more than the PSP has");
+}
+
+#[test]
+fn a_capture_in_the_back_office_is_booked_told_and_tied_and_never_made_again() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    back_office(&shop, "BO-1", "capture", "TX-SO-1", 6000);
+    shop.exits("sync-payments", 1);
+    shop.run(&["sync-payments", "--as-of", "2026-11-24T02:00:00Z"]);
+    assert_eq!(movements(&shop), ["capture 6000"]);
+    assert_eq!(exceptions(&shop), ["unasked_movement"]);
+    shop.ok("capture --as-of 2026-11-24T03:00:00Z");
+    shop.ok("capture --as-of 2026-11-24T04:00:00Z");
+    assert_eq!(shop.psp_record(), ["capture TX-SO-1 4000", "capture TX-SO-1 6000"]);
+    assert_eq!(shop.rows("SELECT sum(amount_minor) FROM journals WHERE document_id IS NOT NULL"), ["10000"]);
+}
+
+#[test]
+fn a_capture_in_the_back_office_is_learnt_by_capture_itself_before_it_sends_anything() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    back_office(&shop, "BO-1", "capture", "TX-SO-1", 6000);
+    shop.run(&["capture"]);
+    shop.run(&["capture"]);
+    assert_eq!(shop.psp_record(), ["capture TX-SO-1 4000", "capture TX-SO-1 6000"], "known bug 3");
+    assert_eq!(movements(&shop), ["capture 4000", "capture 6000"]);
+}
+
+#[test]
+fn an_automatic_capture_is_recorded_without_an_exception() {
+    for strategy in ["automatic", "manual"] {
+        let shop = shop(&format!("[method.card]\nstrategy = \"{strategy}\"\n"));
+        shop.one_order("SO-1");
+        back_office(&shop, "BO-1", "capture", "TX-SO-1", 10000);
+        shop.ok("sync-payments");
+        shop.ok("capture");
+        assert_eq!(movements(&shop), ["capture 10000"]);
+        assert!(exceptions(&shop).is_empty() && shop.mails().is_empty());
+        assert_eq!(status(&shop), "paid");
+        assert_eq!(shop.rows("SELECT kind FROM journals"), ["application", "prepayment"]);
+    }
+}
+
+#[test]
+fn a_refund_in_the_back_office_reopens_the_invoice_and_nobody_captures_it_again() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.ok("capture");
+    shop.ok("sync-journals");
+    back_office(&shop, "BO-1", "refund", "TX-SO-1", 10000);
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    shop.ok("sync-journals --as-of 2026-11-24T03:00:00Z");
+    assert_eq!(movements(&shop), ["capture 10000", "refund 10000"], "known bug 2");
+    assert_eq!(
+        shop.rows("SELECT account, sum(amount_minor) FROM postings GROUP BY account HAVING sum(amount_minor) <> 0"),
+        Vec::<String>::new(),
+        "known bug 9: receivables are open again, clearing is even"
+    );
+    assert_eq!(shop.rows("SELECT kind FROM journals"), ["receipt", "reopening"]);
+    shop.payments("TX-2,SO-1,,card,EUR,authorised,100.00,2026-11-22T08:00:00Z,,\n");
+    shop.run(&["capture", "--as-of", "2026-11-24T04:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-SO-1 10000", "refund TX-SO-1 10000"], "rule 17, known bug 8");
+}
+
+#[test]
+fn a_capture_that_fails_late_is_told_and_never_booked() {
+    let shop = shop("");
+    shop.one_order("SO-1~capture:fail-late");
+    shop.ok("capture");
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    shop.run(&["capture", "--as-of", "2026-11-24T03:00:00Z"]);
+    assert_eq!(shop.rows("SELECT state FROM operations WHERE kind = 'capture'"), ["refused"]);
+    assert!(movements(&shop).is_empty());
+    assert_eq!(shop.rows("SELECT recipient FROM mails"), ["payment_notifications"]);
+    assert_eq!(shop.psp_record().len(), 1);
+}
+
+#[test]
+fn of_a_capture_that_failed_after_it_was_confirmed_every_journal_is_reversed_once() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.ok("capture");
+    shop.ok("sync-journals");
+    sandbox(&shop, "UPDATE modifications SET ends = 'failed'");
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    shop.ok("sync-payments --as-of 2026-11-26T02:00:00Z");
+    shop.ok("sync-journals --as-of 2026-11-26T03:00:00Z");
+    shop.run(&["capture", "--as-of", "2026-11-26T04:00:00Z"]);
+    assert_eq!(movements(&shop), ["capture 10000", "capture_failure 10000"], "known bug 2");
+    assert_eq!(shop.rows("SELECT kind, direction FROM journals"), ["receipt original", "receipt reversal"]);
+    let open = "SELECT account FROM postings GROUP BY account HAVING sum(amount_minor) <> 0";
+    assert!(shop.rows(open).is_empty());
+    assert_eq!(shop.json("show document R-SO-1")["documents"][0]["outstanding"]["amount"], "100.00");
+    assert_eq!(shop.psp_record(), ["capture TX-SO-1 10000"], "a person decides about another attempt");
+    assert_eq!(exceptions(&shop), ["capture_refused"]);
+}
+
+#[test]
+fn a_late_confirmation_of_a_refused_attempt_is_recorded_though_another_attempt_is_under_way() {
+    let shop = shop("");
+    let number = "SO-1~capture:fail-late";
+    shop.orders(&format!("{number},EUR,100.00,online,,none,C1,2026-11-15\n"));
+    shop.payments(&format!("TX-1,{number},,card,EUR,authorised,300.00,2026-11-16T08:00:00Z,,\n"));
+    shop.documents(&format!("invoice,R-1,{number},EUR,100.00,,,2026-11-20\n"));
+    shop.one_order("SO-2");
+    back_office(&shop, "BO-2", "capture", "TX-SO-2", 10000);
+    shop.write("payjournal.toml", &format!("{CONFIG}[method.card]\nrelease_after_full_invoice = false\n"));
+    shop.run(&["capture"]);
+    shop.run(&["capture", "--as-of", "2026-11-24T02:00:00Z"]);
+    let operation = shop
+        .rows(
+            "SELECT o.id FROM operations o JOIN payments p ON p.id = o.payment_id
+                  WHERE o.kind = 'capture' AND o.state = 'refused' AND p.transaction_id = 'TX-1'",
+        )
+        .concat();
+    shop.ok(&format!("retry {operation}"));
+    shop.ok("capture --as-of 2026-11-24T03:00:00Z");
+    sandbox(&shop, "UPDATE modifications SET ends = 'confirmed' WHERE id = 'TX-1.1'");
+    let ended = shop.run(&["sync-payments", "--as-of", "2026-11-24T04:00:00Z"]);
+    assert!(matches!(ended.code, Some(0 | 1)), "known bug 4: {ended:?}");
+    let facts =
+        "SELECT m.kind, p.transaction_id, m.amount_minor FROM movements m JOIN payments p ON p.id = m.payment_id
+                 WHERE p.transaction_id = 'TX-1'";
+    assert_eq!(shop.rows(facts), ["capture TX-1 10000"]);
+    let ended = shop.run(&["capture", "--as-of", "2026-11-26T04:00:00Z"]);
+    assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");
+    assert_eq!(shop.rows(facts), ["capture TX-1 10000"], "the second attempt failed late too");
+}
+
+#[test]
+fn a_late_confirmation_of_a_refused_attempt_is_recorded() {
+    let shop = shop("");
+    shop.one_order("SO-1~capture:fail-late");
+    shop.ok("capture");
+    shop.exits("capture --as-of 2026-11-24T02:00:00Z", 1);
+    sandbox(&shop, "UPDATE modifications SET ends = 'confirmed'");
+    let ended = shop.run(&["sync-payments", "--as-of", "2026-11-26T02:00:00Z"]);
+    assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");
+    assert_eq!(movements(&shop), ["capture 10000"], "known bugs 2 and 4");
+    assert_eq!(status(&shop), "paid");
+}
+
+#[test]
+fn an_operation_given_up_still_takes_a_fact() {
+    let shop = shop("confirm_after = \"20 days\"\n[task.capture]\ntransaction_valid_days = 10\n");
+    shop.one_order("SO-1");
+    shop.ok("capture");
+    shop.exits("capture --as-of 2026-12-05T02:00:00Z", 1);
+    assert_eq!(shop.rows("SELECT state FROM operations WHERE kind = 'capture'"), ["given_up"]);
+    shop.ok("sync-payments --as-of 2026-12-15T02:00:00Z");
+    shop.ok("capture --as-of 2026-12-15T03:00:00Z");
+    assert_eq!(movements(&shop), ["capture 10000"]);
+    assert_eq!(shop.psp_record(), ["capture TX-SO-1 10000"]);
+    assert!(exceptions(&shop).is_empty());
+}
+
+#[test]
+fn an_error_of_the_psp_blocks_the_orders_other_payments_and_is_mailed_to_the_administrator() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.payments("TX-2,SO-1,,card,EUR,authorised,100.00,2026-11-16T08:00:00Z,,\n");
+    sandbox(&shop, "UPDATE transactions SET status = 'error' WHERE id = 'TX-SO-1'");
+    shop.exits("sync-payments", 1);
+    shop.ok("sync-payments --as-of 2026-11-24T02:00:00Z");
+    assert_eq!(status(&shop), "error");
+    shop.ok("capture --as-of 2026-11-24T03:00:00Z");
+    sandbox(&shop, "UPDATE transactions SET status = 'authorised' WHERE id = 'TX-SO-1'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-25T02:00:00Z"]);
+    shop.ok("capture --as-of 2026-11-25T03:00:00Z");
+    assert!(shop.psp_record().is_empty());
+    assert_eq!(status(&shop), "error", "terminal");
+    assert_eq!(shop.rows("SELECT recipient FROM mails"), ["administrator"], "the issue: mails the administrator");
+}
+
+#[test]
+fn one_case_the_psp_knows_nothing_of_does_not_stop_the_others() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.one_order("SO-2");
+    sandbox(&shop, "DELETE FROM transactions WHERE id = 'TX-SO-1'");
+    back_office(&shop, "BO-2", "capture", "TX-SO-2", 10000);
+    shop.exits("sync-payments", 1);
+    assert_eq!(movements(&shop), ["capture 10000"]);
+    assert_eq!(exceptions(&shop), ["payment_error", "unasked_movement"]);
+}

@@ -88,13 +88,19 @@ pub fn refused(matter: Matter<'_>, verb: &str, code: &str, why: &str) -> Letter 
 
 /// A capture or refund that was never sent because it must not be. One letter per exception; the ledger adds to the event
 /// how often the exception was raised before.
-pub fn blocked(transaction: &TransactionId, verb: &str, draft: &ExceptionDraft) -> Letter {
+/// `what` is `payment TX-1` or `credit note 204`.
+pub fn blocked(what: &str, verb: &str, draft: &ExceptionDraft) -> Letter {
     Letter {
-        event: format!("cannot-be-{verb}:{transaction}:{}:{}", draft.kind.as_str(), draft.subject),
+        event: format!("cannot-be-{verb}:{what}:{}:{}", draft.kind.as_str(), draft.subject),
         recipient: Recipient::PaymentNotifications,
-        subject: format!("Payment {transaction} cannot be {verb}"),
+        subject: capitalised(&format!("{what} cannot be {verb}")),
         body: format!("{}: {}\n", draft.subject, draft.message),
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The PSP cannot say whether the customer was charged: the order waits for a person.

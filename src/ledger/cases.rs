@@ -61,6 +61,7 @@ pub struct RefundCase {
     pub captures: Vec<TiedCapture>,
     /// Refunds of these payments, for this and other credit notes of the invoice.
     pub operations: Vec<Operation>,
+    pub movements: Vec<Movement>,
     /// The credit notes of the invoice, this one included.
     pub siblings: Vec<Document>,
 }
@@ -198,7 +199,10 @@ impl Ledger {
         let connection = &self.connection;
         let note = documents::document(connection, id)?;
         let invoice = match &note.references {
-            Some(number) => documents::invoice_numbered(connection, number, &note.company)?,
+            Some(number) => {
+                let found = documents::invoice_numbered(connection, number, &note.company)?;
+                found.filter(|invoice| invoice.company == note.company)
+            }
             None => None,
         };
         let captures = match &invoice {
@@ -206,8 +210,10 @@ impl Ledger {
             None => Vec::new(),
         };
         let mut operations = Vec::new();
+        let mut movements = Vec::new();
         for payment in captures.iter().map(|capture| capture.payment.id).collect::<std::collections::BTreeSet<_>>() {
             operations.extend(psp_operations(connection, payment)?);
+            movements.extend(movements::of_payment(connection, payment)?);
         }
         let siblings = match &note.references {
             Some(number) => documents::list(
@@ -217,7 +223,7 @@ impl Ledger {
             )?,
             None => Vec::new(),
         };
-        Ok(RefundCase { note, invoice, captures, operations, siblings })
+        Ok(RefundCase { note, invoice, captures, operations, movements, siblings })
     }
 
     /// Journals without a confirmed delivery, in the order booked.
@@ -244,7 +250,7 @@ impl Ledger {
     }
 
     /// Payments that changed less than their validity ago and are not final, have an operation the PSP has not settled, or
-    /// are captured and were not asked about since `asked_before`: money can still go back.
+    /// were not asked about since `asked_before`: money can still go back, and the shop may have given up too early.
     pub fn open_payments(
         &self,
         after: PaymentId,
@@ -256,7 +262,7 @@ impl Ledger {
             "SELECT p.id FROM payments p
              WHERE p.id > ?1 AND p.status_since > ?3 AND (
                p.status IN ('open', 'pending', 'authorised')
-               OR (p.status = 'captured' AND (p.asked_at IS NULL OR p.asked_at <= ?4))
+               OR (p.status <> 'error' AND (p.asked_at IS NULL OR p.asked_at <= ?4))
                OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.state IN ('accepted', 'unknown', 'given_up')
                             AND o.kind IN ('capture', 'refund', 'release')))
              ORDER BY p.id LIMIT ?2",

@@ -16,14 +16,14 @@ use crate::config::Settings;
 use crate::config::settings::TaskSettings;
 use crate::domain::consequence::Consequence;
 use crate::domain::exception::ExceptionDraft;
-use crate::domain::id::{OperationId, RunId};
+use crate::domain::id::{OperationId, PaymentId, RunId};
 use crate::ledger::{Ledger, LedgerError, Writer};
 use crate::operation::request::Request;
 use crate::operation::{Answer, Event, Kind, LookUp, Operation, State, Target};
 use crate::task::{Action, Frame, Step, Task};
 
 /// How often one case is looked at again in one run because something it waited for was confirmed.
-const MOST_PASSES: usize = 4;
+const MOST_PASSES: usize = 16;
 
 /// The longest a run waits for `Retry-After`, all waits of one call together.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -157,7 +157,8 @@ fn pass<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<i64>, L
     }
     let seen = observe(task, cases, run)?;
     let mut queue = Vec::new();
-    let mut news = HashSet::new();
+    let mut later = Vec::new();
+    let mut claimed = HashSet::new();
     for (id, case, seen) in seen {
         let steps = match task.plan(&case, &seen, &run.frame()) {
             Ok(steps) => steps,
@@ -172,24 +173,44 @@ fn pass<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<i64>, L
             }
             continue;
         }
-        if steps.iter().any(|step| matches!(step.action, Action::Record(_))) {
-            news.insert(id);
+        // What one case is about to take from a payment the plan of another has not seen: that one is planned again after it.
+        let wanted: Vec<PaymentId> = steps.iter().filter_map(claims).collect();
+        if wanted.iter().any(|payment| claimed.contains(payment)) {
+            later.push(id);
+            continue;
         }
+        claimed.extend(wanted);
         queue.push((id, task.scope(&case), steps));
     }
     if run.id.is_none() {
         return Ok(Vec::new());
     }
-    let calls = record_intents(&queue, run)?;
+    let (calls, news) = record_intents(&queue, run)?;
     let confirmed = act(calls, run)?;
     // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
     let mut again: Vec<i64> = confirmed.into_iter().collect();
     if T::SENDS {
         again.extend(news);
     }
+    again.extend(later);
     again.sort_unstable();
     again.dedup();
     Ok(again)
+}
+
+/// The payment a new intent takes from, or gives back to.
+fn claims(step: &Step) -> Option<PaymentId> {
+    match &step.action {
+        Action::Send(intent) if intent.kind != Kind::Journal => intent.subject.payment,
+        Action::Send(_)
+        | Action::Resume { .. }
+        | Action::Withdraw { .. }
+        | Action::GiveUp { .. }
+        | Action::Record(_)
+        | Action::Raise(..)
+        | Action::Leave
+        | Action::Unreachable => None,
+    }
 }
 
 type Observed<T> = (i64, <T as Task>::Case, <T as Task>::Seen);
@@ -217,18 +238,22 @@ fn observe<T: Task>(task: &T, cases: Vec<(i64, T::Case)>, run: &mut Run<'_>) -> 
     Ok(seen)
 }
 
-/// Commits what is intended, before anything is sent. A case the ledger refuses is left out; the others go on.
+/// Operations to send, each with its case and reason.
+type Planned = Vec<(i64, OperationId, String)>;
+
+/// Commits what is intended, before anything is sent. Returns what to send, and the cases that learnt something new. A case the ledger refuses is left out; the others go on.
 fn record_intents(
     queue: &[(i64, crate::ledger::Scope, Vec<Step>)],
     run: &mut Run<'_>,
-) -> Result<Vec<(i64, OperationId, String)>, LedgerError> {
+) -> Result<(Planned, Vec<i64>), LedgerError> {
     if queue.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let (id, now, task_name) = (run.id, run.now, run.task_name);
     let mut to_send = Vec::new();
     let mut said = Vec::new();
     let mut settled = Vec::new();
+    let mut news = Vec::new();
     run.ledger.write("intents", id, now, |writer| {
         for (case, scope, steps) in queue {
             let mut of_case = Recorded::default();
@@ -239,6 +264,9 @@ fn record_intents(
             match recorded {
                 Ok(()) => {
                     to_send.extend(of_case.send.into_iter().map(|(operation, reason)| (*case, operation, reason)));
+                    if of_case.learnt || !of_case.settle.is_empty() {
+                        news.push(*case);
+                    }
                     settled.extend(of_case.settle);
                     said.extend(steps.iter().zip(of_case.new).map(|(step, new)| (step.clone(), new, None)));
                 }
@@ -251,7 +279,7 @@ fn record_intents(
         run.report_recorded(&step, new, refused);
     }
     run.settle(settled)?;
-    Ok(to_send)
+    Ok((to_send, news))
 }
 
 #[derive(Default)]
@@ -259,6 +287,8 @@ struct Recorded {
     send: Vec<(OperationId, String)>,
     settle: Vec<(OperationId, Answer)>,
     raised: Vec<ExceptionDraft>,
+    /// A fact was news.
+    learnt: bool,
     /// Per step: whether it was news.
     new: Vec<bool>,
 }
@@ -282,7 +312,10 @@ fn record_steps(writer: &Writer<'_>, steps: &[Step], task: &str, recorded: &mut 
             Action::Record(Consequence::Settle { operation, answer }) => {
                 recorded.settle.push((*operation, answer.clone()));
             }
-            Action::Record(consequence) => new = writer.apply(consequence)?,
+            Action::Record(consequence) => {
+                new = writer.apply(consequence)?;
+                recorded.learnt |= new;
+            }
             Action::Raise(draft, letter) => {
                 new = writer.raise_with(draft, letter.as_ref(), Some(task))?;
                 recorded.raised.push(draft.clone());
@@ -295,7 +328,7 @@ fn record_steps(writer: &Writer<'_>, steps: &[Step], task: &str, recorded: &mut 
 }
 
 /// Sends the planned operations: at most one per target at a time, and none after one that got no answer.
-fn act(planned: Vec<(i64, OperationId, String)>, run: &mut Run<'_>) -> Result<HashSet<i64>, LedgerError> {
+fn act(planned: Planned, run: &mut Run<'_>) -> Result<HashSet<i64>, LedgerError> {
     let cases: std::collections::HashMap<OperationId, i64> = planned.iter().map(|(case, id, _)| (*id, *case)).collect();
     let mut waiting: VecDeque<Call> = VecDeque::new();
     for (_, id, reason) in planned {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, Frame, Step, Task, Wanted, capture};
+use super::sync_payments::news;
+use super::{Action, Context, Frame, Step, Task, Wanted, capture};
 use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft};
 use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
@@ -14,7 +15,7 @@ use crate::domain::payment::Payment;
 use crate::ledger::{Ledger, LedgerError, RefundCase, Scope};
 use crate::operation::key::NaturalKey;
 use crate::operation::{Answer, Key, Kind, Operation, State, Subject};
-use crate::provider::{Capabilities, PortError};
+use crate::provider::{Capabilities, PortError, PspPayment};
 use crate::run::ports::Ports;
 
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,8 @@ pub struct Seen {
     /// What is still open on the credit note, read now.
     pub open: Result<Amount, PortError>,
     pub capabilities: BTreeMap<PaymentId, Capabilities>,
+    /// How the payments stand that may be refunded in this run.
+    pub standings: BTreeMap<PaymentId, Result<PspPayment, PortError>>,
 }
 
 /// What one payment can still pay back for the credit note.
@@ -49,11 +52,18 @@ impl Task for Refunds {
     }
 
     fn observe(&self, case: &RefundCase, ports: &Ports, _frame: &Frame<'_>) -> Seen {
-        let able = |payment: &Payment| Some((payment.id, ports.capabilities(&payment.provider, &payment.method)?));
-        Seen {
-            open: ports.outstanding(&case.note),
-            capabilities: case.captures.iter().filter_map(|capture| able(&capture.payment)).collect(),
+        let open = ports.outstanding(&case.note);
+        let mut seen = Seen { capabilities: BTreeMap::new(), standings: BTreeMap::new(), open };
+        let may_refund = seen.open.as_ref().is_ok_and(|open| open.is_positive());
+        for payment in case.captures.iter().map(|capture| &capture.payment) {
+            if may_refund && !seen.standings.contains_key(&payment.id) {
+                seen.standings.insert(payment.id, ports.standing(&payment.provider, &payment.transaction));
+            }
+            if let Some(able) = ports.capabilities(&payment.provider, &payment.method) {
+                seen.capabilities.insert(payment.id, able);
+            }
         }
+        seen
     }
 
     fn plan(&self, case: &RefundCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
@@ -87,7 +97,13 @@ impl Task for Refunds {
         };
         let wanted = wanted(case, open)?;
         if !wanted.is_positive() {
-            return Ok(vec![Step::leave(note.name(), "nothing is open, or a refund for it is not settled yet")]);
+            let mut steps = withdraw_planned(case);
+            steps.push(Step::leave(note.name(), "nothing is open, or a refund for it is not settled yet"));
+            return Ok(steps);
+        }
+        let first = learn_first(case, seen, frame);
+        if !first.is_empty() {
+            return Ok(first);
         }
         refund(case, invoice, wanted, seen, frame)
     }
@@ -107,6 +123,41 @@ fn wanted(case: &RefundCase, open: Amount) -> Result<Amount, MoneyError> {
     let planned = Amount::sum(open.currency(), planned.filter_map(|operation| operation.amount))?;
     let note = Document { in_flight: case.note.in_flight.checked_sub(planned)?, ..case.note.clone() };
     note.uncollected(open)
+}
+
+/// A planned refund that was never carried out and that nothing is open for any more.
+fn withdraw_planned(case: &RefundCase) -> Vec<Step> {
+    refunds_of(case, case.note.id)
+        .filter(|operation| operation.state == State::Planned)
+        .map(|operation| Step {
+            about: case.note.name(),
+            reason: "the planned refund is no longer wanted".to_owned(),
+            action: Action::Withdraw { operation: operation.id },
+        })
+        .collect()
+}
+
+/// What the PSP knows of these payments and the ledger does not: somebody may have refunded in the back office.
+fn learn_first(case: &RefundCase, seen: &Seen, frame: &Frame<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (id, standing) in &seen.standings {
+        let Some(capture) = case.captures.iter().find(|capture| capture.payment.id == *id) else { continue };
+        let payment = &capture.payment;
+        match standing {
+            Ok(psp) => {
+                let of_payment = |operation: &&Operation| operation.subject.payment == Some(*id);
+                let operations: Vec<_> = case.operations.iter().filter(of_payment).cloned().collect();
+                let movements: Vec<_> =
+                    case.movements.iter().filter(|movement| movement.payment == *id).cloned().collect();
+                steps.extend(news(payment, None, &operations, &movements, psp, frame));
+            }
+            Err(PortError::Unreachable { why }) => {
+                steps.push(Step::unreachable(format!("payment {}", payment.transaction), why));
+            }
+            Err(PortError::CannotTell { .. } | PortError::NotOffered) => {}
+        }
+    }
+    steps
 }
 
 fn refund(
@@ -264,8 +315,12 @@ fn blocked(case: &RefundCase, kind: ExceptionKind, message: String) -> Step {
         message,
         about: About { order: note.order, document: Some(note.id), ..About::default() },
     };
-    let letter = case.captures.first().map(|capture| letter::blocked(&capture.payment.transaction, "refunded", &draft));
-    Step::raise(draft, letter)
+    let what = match case.captures.first() {
+        Some(capture) => format!("payment {}", capture.payment.transaction),
+        None => note.name(),
+    };
+    let letter = letter::blocked(&what, "refunded", &draft);
+    Step::raise(draft, Some(letter))
 }
 
 /// A confirmed refund is a movement and a mail.

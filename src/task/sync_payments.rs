@@ -182,9 +182,16 @@ impl Desk<'_> {
         vec![Step::record(self.name.clone(), reason, settled)]
     }
 
+    /// Known by its id; or imported as collected without the PSP's id, under the transaction's.
     fn is_recorded(&self, modification: &PspModification) -> bool {
         let Some(kind) = movement_kind(modification.kind) else { return true };
-        self.movements.iter().any(|movement| movement.kind == kind && movement.modification == modification.id)
+        self.movements.iter().filter(|movement| movement.kind == kind).any(|movement| {
+            let imported = kind == MovementKind::Capture
+                && movement.operation.is_none()
+                && movement.modification.as_str() == self.payment.transaction.as_str()
+                && movement.amount == modification.amount;
+            movement.modification == modification.id || imported
+        })
     }
 
     /// A confirmed capture or refund that the PSP took back: the opposite of its journals.

@@ -123,7 +123,7 @@ fn too_much(case: &InvoicePaymentCase, left: Amount, lacking: Amount) -> Step {
         numbers.join(", ")
     );
     let draft = exception(case, ExceptionKind::CapturedAlready, message);
-    let letter = letter::blocked(&case.payment.transaction, "captured", &draft);
+    let letter = letter::blocked(&format!("payment {}", case.payment.transaction), "captured", &draft);
     Step::raise(draft, Some(letter))
 }
 

@@ -23,6 +23,14 @@ impl<'a> Planner<'a> {
             self.leave(document, "an earlier capture for it is not settled");
             return;
         }
+        let refused = payers.iter().any(|payment| {
+            let latest = self.captures_of(payment, document).max_by_key(|operation| operation.attempt);
+            latest.is_some_and(|operation| operation.state == State::Refused && !operation.retry_requested)
+        });
+        if refused {
+            self.leave(document, "its capture was refused: a person decides");
+            return;
+        }
         if matches!(self.case.order.terms, Terms::Prepayment { .. }) {
             self.leave(document, "beyond the prepayment the rest is settled by agreement");
             return;
@@ -52,7 +60,9 @@ impl<'a> Planner<'a> {
             figures.join("; ")
         );
         let draft = self.exception(ExceptionKind::ExceedsAuthorised, Some(document), message);
-        let letter = payers.first().map(|payment| letter::blocked(&payment.transaction, "captured", &draft));
+        let letter = payers
+            .first()
+            .map(|payment| letter::blocked(&format!("payment {}", payment.transaction), "captured", &draft));
         self.steps.push(Step::raise(draft, letter));
     }
 
@@ -64,7 +74,7 @@ impl<'a> Planner<'a> {
             payment.transaction
         );
         let draft = self.exception(ExceptionKind::AuthorisationExpired, document, message);
-        let letter = letter::blocked(&payment.transaction, "captured", &draft);
+        let letter = letter::blocked(&format!("payment {}", payment.transaction), "captured", &draft);
         self.steps.push(Step::raise(draft, Some(letter)));
     }
 

@@ -226,7 +226,7 @@ impl<'a> Planner<'a> {
             if part.is_positive() {
                 if let Some(why) = self.objection_to_part(payment, document, part)? {
                     let draft = self.exception(ExceptionKind::PartialCaptureNotAllowed, Some(document), why);
-                    let letter = letter::blocked(&payment.transaction, "captured", &draft);
+                    let letter = letter::blocked(&format!("payment {}", payment.transaction), "captured", &draft);
                     self.steps.push(Step::raise(draft, Some(letter)));
                     return Ok(());
                 }

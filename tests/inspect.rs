@@ -109,7 +109,7 @@ fn history(world: &mut World) {
             },
             None,
         )?;
-        writer.finish_run(run, Exit::NeedsPerson.code(), None, now())?;
+        writer.finish_run(run, Exit::NeedsPerson.code(), None, 0, now())?;
         // A run whose process cannot be alive.
         writer.start_run("sync-journals", u32::MAX)?;
         Ok(())

@@ -181,7 +181,7 @@ impl Ledger {
         Ok(InvoicePaymentCase { payment, order, operations, movements, invoices, paid_before })
     }
 
-    /// Credit notes with something open, and those with an exception to look at again.
+    /// Credit notes with something open, with a refund that was planned and not sent, or with an exception to look at again.
     pub fn refund_notes(&self, after: DocumentId, limit: u32) -> Result<Vec<DocumentId>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT d.id FROM documents d
@@ -189,6 +189,7 @@ impl Ledger {
                d.total_minor > d.paid_elsewhere_minor
                  + (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
                     FROM journals j WHERE j.document_id = d.id)
+               OR EXISTS (SELECT 1 FROM operations o WHERE o.document_id = d.id AND o.kind = 'refund' AND o.state = 'planned')
                OR EXISTS (SELECT 1 FROM exceptions e WHERE e.document_id = d.id AND e.task = 'refunds' AND e.state <> 'resolved'))
              ORDER BY d.id LIMIT ?2",
         )?;
@@ -324,7 +325,7 @@ fn tied_captures(connection: &Connection, invoice: &Document) -> Result<Vec<Tied
                 sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END) AS tied_minor
          FROM journals j JOIN movements m ON m.id = j.movement_id
          WHERE j.document_id = ?1 AND m.kind = 'capture'
-         GROUP BY m.id HAVING tied_minor > 0 ORDER BY m.occurred_at, m.id",
+         GROUP BY m.id HAVING tied_minor > 0 ORDER BY m.occurred_at, m.payment_id, m.id",
     )?;
     let rows = statement.query_and_then([invoice.id.0], |row| {
         Ok::<_, LedgerError>((row.id("id", MovementId)?, row.id("payment_id", PaymentId)?, row.amount("tied_minor")?))

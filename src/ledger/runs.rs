@@ -17,6 +17,8 @@ pub struct Run {
     pub finished_at: Option<DateTime<Utc>>,
     pub pid: i64,
     pub exit_code: Option<i64>,
+    /// Calls and questions that came back.
+    pub calls: i64,
     pub error: Option<String>,
     pub log: String,
 }
@@ -76,12 +78,19 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub fn finish_run(&self, run: RunId, exit_code: u8, error: Option<&str>, at: DateTime<Utc>) -> Result<()> {
+    pub fn finish_run(
+        &self,
+        run: RunId,
+        exit_code: u8,
+        error: Option<&str>,
+        calls: u64,
+        at: DateTime<Utc>,
+    ) -> Result<()> {
         self.connection
             .prepare_cached(
-                "UPDATE runs SET state = 'finished', finished_at = ?2, exit_code = ?3, error = ?4 WHERE id = ?1",
+                "UPDATE runs SET state = 'finished', finished_at = ?2, exit_code = ?3, error = ?4, calls = ?5 WHERE id = ?1",
             )?
-            .execute((run.0, time_text(at), i64::from(exit_code), error))?;
+            .execute((run.0, time_text(at), i64::from(exit_code), error, i64::try_from(calls).unwrap_or(i64::MAX)))?;
         Ok(())
     }
 
@@ -102,6 +111,7 @@ fn from_row(row: &Row<'_>) -> Result<Run> {
         finished_at: row.optional_time("finished_at")?,
         pid: row.plain("pid")?,
         exit_code: row.plain("exit_code")?,
+        calls: row.plain("calls")?,
         error: row.plain("error")?,
         log: row.plain("log")?,
     })

@@ -3,11 +3,11 @@
 //! This is below locks, log files and terminals: it takes a task, the ports, the ledger and `now`, and nothing else.
 
 use std::collections::{HashSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::patience::{guarded, send_patiently};
 use super::ports::Ports;
 use super::record::Recorder;
 use super::summary::Summary;
@@ -25,9 +25,6 @@ use crate::task::{Action, Frame, Step, Task};
 /// How often one case is looked at again in one run because something it waited for was confirmed.
 const MOST_PASSES: usize = 16;
 
-/// The longest a run waits for `Retry-After`, all waits of one call together.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-
 /// Sees what happens while it happens.
 pub trait Watch {
     fn say(&mut self, level: Level, text: &str);
@@ -37,6 +34,8 @@ pub trait Watch {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// For the log file only.
+    Record,
     /// Reasons for doing nothing.
     Detail,
     Info,
@@ -357,37 +356,6 @@ fn act(planned: Planned, run: &mut Run<'_>) -> Result<HashSet<i64>, LedgerError>
         run.claim(&mut waiting, &mut busy, room)
     })?;
     Ok(confirmed)
-}
-
-/// One call, and again after `Retry-After` as long as that stays short.
-fn send_patiently(ports: &Ports, request: &Request, stop: &(dyn Fn() -> bool + Sync)) -> Answer {
-    let mut waited = Duration::ZERO;
-    loop {
-        let answer = ports.send(request);
-        let Answer::NotDone { retry_after_seconds: Some(seconds), .. } = &answer else { return answer };
-        let wait = Duration::from_secs(*seconds);
-        waited += wait.max(Duration::from_secs(1));
-        if waited > LONGEST_WAIT {
-            return answer;
-        }
-        let slice = Duration::from_millis(100);
-        let mut slept = Duration::ZERO;
-        while slept < wait {
-            if stop() {
-                return answer;
-            }
-            std::thread::sleep(slice.min(wait.saturating_sub(slept)));
-            slept += slice;
-        }
-    }
-}
-
-/// A panic in an adapter must not take the run's other answers with it.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a worker panicked".to_owned())
-    })
 }
 
 impl<'a> Run<'a> {

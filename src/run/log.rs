@@ -38,6 +38,7 @@ impl Log {
     )]
     pub fn line(&mut self, level: Level, text: &str) {
         let severity = match level {
+            Level::Record => "record",
             Level::Detail => "detail",
             Level::Info => "info",
             Level::Warning => "warning",
@@ -49,7 +50,7 @@ impl Log {
         }
         self.put(&line);
         // What is known when the power goes is worth a write each; details may wait.
-        if level != Level::Detail {
+        if !matches!(level, Level::Record | Level::Detail) {
             self.flush();
         }
     }

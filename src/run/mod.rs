@@ -3,6 +3,7 @@
 pub mod engine;
 mod lock;
 pub mod log;
+mod patience;
 pub mod ports;
 mod record;
 pub mod report;
@@ -39,6 +40,9 @@ use crate::task::mail_queue::MailQueue;
 use crate::task::refunds::Refunds;
 use crate::task::sync_journals::SyncJournals;
 use crate::task::sync_payments::SyncPayments;
+
+/// How many runs back an incident is looked for.
+const LONGEST_INCIDENT: u32 = 2_000;
 
 /// How one run was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +101,8 @@ pub fn run_task(task: TaskName, config: &Loaded, options: Options, err: &mut dyn
     let settings = &config.settings;
     let task_settings =
         settings.tasks.get(&task).ok_or_else(|| Failure::bug(anyhow::anyhow!("the settings lack task `{task}`")))?;
-    if options.scheduled && !is_due(task, settings, task_settings, options.now)? {
+    let told = |failure| mail_without_ledger(task, settings, task_settings, options.now, failure);
+    if options.scheduled && !is_due(task, settings, task_settings, options.now).map_err(told)? {
         return Ok(finished(task, options.now, Summary::default()));
     }
     if options.dry_run {
@@ -105,11 +110,8 @@ pub fn run_task(task: TaskName, config: &Loaded, options: Options, err: &mut dyn
     }
     let _lock = Lock::take(&settings.ledger, task.as_str(), options.now)?;
     let signals = Signals::install().context("signal handlers cannot be installed").map_err(Failure::bug)?;
-    let mut ledger = match open_ledger(settings, false, options.now) {
-        Ok(ledger) => ledger,
-        Err(failure) => return Err(mail_without_ledger(task, settings, task_settings, options.now, failure)),
-    };
-    let mut started = Started::begin(task, config, task_settings, options, &mut ledger, err)?;
+    let mut ledger = open_ledger(settings, false, options.now).map_err(told)?;
+    let mut started = Started::begin(task, config, task_settings, options, &mut ledger, err).map_err(told)?;
     let outcome = catch_unwind(AssertUnwindSafe(|| started.work(&mut ledger, &signals)));
     Ok(started.end(&mut ledger, outcome, &signals))
 }
@@ -196,7 +198,7 @@ impl<'a> Started<'a> {
             let what = format!("no log file can be written in `{}`", settings.log_dir.display());
             let failure = Failure::new(Exit::Config, anyhow::Error::new(error).context(what));
             let said = ledger.write("run end", Some(id), now, |writer| {
-                writer.finish_run(id, Exit::Config.code(), Some(&failure.line()), now)
+                writer.finish_run(id, Exit::Config.code(), Some(&failure.line()), 0, now)
             });
             drop(said);
             failure.hint("make the folder writable, or set another `log_dir`")
@@ -208,7 +210,7 @@ impl<'a> Started<'a> {
             .map_err(refused)?;
         teller.say(Level::Info, &format!("{task}: run {id}, as of {}", now.format("%Y-%m-%d %H:%M:%S UTC")));
         for setting in config.shown() {
-            teller.say(Level::Detail, &format!("setting {} = {} ({})", setting.key, setting.value, setting.source));
+            teller.say(Level::Record, &format!("setting {} = {} ({})", setting.key, setting.value, setting.source));
         }
         for line in dead {
             teller.say(Level::Warning, &line);
@@ -281,9 +283,9 @@ impl<'a> Started<'a> {
         self.teller.say(Level::Info, &format!("{}: {} ({})", self.task, self.summary.done_line(), exit.meaning()));
         self.say_failed(ledger, exit, failure.as_ref());
         let error = failure.as_ref().map(Failure::line);
-        let (id, now) = (self.id, self.options.now);
-        let closed =
-            ledger.write("run end", Some(id), now, |writer| writer.finish_run(id, exit.code(), error.as_deref(), now));
+        let (id, now, calls) = (self.id, self.options.now, self.summary.calls);
+        let closed = ledger
+            .write("run end", Some(id), now, |writer| writer.finish_run(id, exit.code(), error.as_deref(), calls, now));
         if let Err(error) = closed {
             self.teller.say(Level::Error, &error.to_string());
             exit = exit.or_worse(Exit::Ledger);
@@ -329,7 +331,7 @@ impl<'a> Started<'a> {
     fn mail(&mut self, ledger: &mut Ledger, letter: &letter::Letter) -> Result<(), LedgerError> {
         let now = self.options.now;
         ledger.write("letter", Some(self.id), now, |writer| writer.queue_letter(letter))?;
-        let Ok(ports) = Ports::open(self.settings, now) else { return Ok(()) };
+        let Ok(ports) = Ports::open_post_only(self.settings, now) else { return Ok(()) };
         if ports.post.is_none() {
             return Ok(());
         }
@@ -350,13 +352,14 @@ impl<'a> Started<'a> {
         execute(&MailQueue, &mut run)
     }
 
-    /// Exactly the configured number of runs in a row ended unreachable, this one included: one mail per incident.
+    /// Exactly the configured number of runs in a row ended unreachable, this one included: one mail per incident. A run that
+    /// was stopped, or that found nothing to try yet, neither ends an incident nor counts.
     fn is_nth_unreachable(&self, ledger: &Ledger) -> bool {
-        let wanted = self.task_settings.mail_after_failed_runs;
-        let Ok(earlier) = ledger.finished_runs(self.task.as_str(), wanted) else { return false };
-        let unreachable = i64::from(Exit::Unreachable.code());
-        let row = earlier.iter().take_while(|run| run.exit_code == Some(unreachable)).count();
-        u32::try_from(row).unwrap_or(u32::MAX) == wanted.saturating_sub(1)
+        let Ok(earlier) = ledger.finished_runs(self.task.as_str(), LONGEST_INCIDENT) else { return false };
+        let unreachable = Some(i64::from(Exit::Unreachable.code()));
+        let told = |run: &&crate::ledger::Run| run.exit_code == unreachable || run.calls > 0;
+        let row = earlier.iter().filter(told).take_while(|run| run.exit_code == unreachable).count();
+        u32::try_from(row) == Ok(self.task_settings.mail_after_failed_runs.saturating_sub(1))
     }
 }
 

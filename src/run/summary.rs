@@ -14,6 +14,8 @@ const MOST_ROWS: usize = 10_000;
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
     pub cases: u64,
+    /// Calls and questions that came back, mails apart.
+    pub calls: u64,
     pub rows: Vec<Row>,
     pub rows_left_out: u64,
     /// Confirmed in this run, by kind and currency.

@@ -5,7 +5,7 @@ use super::summary::Row;
 use crate::domain::consequence::Consequence;
 use crate::domain::money::Amount;
 use crate::ledger::LedgerError;
-use crate::operation::{Operation, State};
+use crate::operation::{Kind, Operation, State};
 use crate::task::{Action, Step};
 
 impl Run<'_> {
@@ -62,6 +62,9 @@ impl Run<'_> {
 
     pub(super) fn report_answer(&mut self, call: &Call, after: &Operation, note: String) {
         let kind = after.kind.as_str();
+        if after.kind != Kind::Mail {
+            self.summary.calls += 1;
+        }
         let amount = after.amount.map(|amount| format!(" {amount}")).unwrap_or_default();
         let about = call.about();
         let said = if note.is_empty() { String::new() } else { format!(" ({note})") };

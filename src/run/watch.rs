@@ -62,6 +62,7 @@ impl Watch for Teller<'_> {
             log.line(level, text);
         }
         let shown = match level {
+            Level::Record => false,
             Level::Detail => self.verbosity >= Verbosity::Detailed,
             Level::Info | Level::Warning | Level::Error => self.verbosity >= Verbosity::Verbose,
         };

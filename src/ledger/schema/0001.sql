@@ -85,6 +85,8 @@ CREATE TABLE runs (
     pid          INTEGER NOT NULL,
     exit_code    INTEGER,
     error        TEXT,
+    -- Calls and questions that came back: a run without any tells nothing about the other side.
+    calls        INTEGER NOT NULL DEFAULT 0,
     log          TEXT NOT NULL
 ) STRICT;
 CREATE INDEX runs_by_task ON runs (task, id);

@@ -356,16 +356,24 @@ fn a_hand_payment_for_an_invoice_that_was_captured_meanwhile_is_not_taken_too() 
 }
 
 #[test]
-fn a_hand_payment_is_captured_though_its_invoice_has_no_order_or_one_on_account() {
+fn a_hand_payment_is_captured_though_the_order_of_its_invoice_is_on_account() {
     let shop = shop("");
     shop.orders("SO-1,EUR,100.00,on_account,,none,C1,2026-11-15\n");
-    shop.documents("invoice,R-1,SO-1,EUR,100.00,,,2026-11-20\ninvoice,R-2,,EUR,50.00,,,2026-11-20\n");
-    shop.payments(
-        "TX-1,,R-1,ideal,EUR,authorised,100.00,2026-11-21T08:00:00Z,,\nTX-2,,R-2,ideal,EUR,authorised,50.00,2026-11-21T08:00:00Z,,\n",
-    );
+    invoice(&shop, "R-1", "SO-1", "100.00");
+    shop.payments("TX-1,,R-1,ideal,EUR,authorised,100.00,2026-11-21T08:00:00Z,,\n");
     shop.ok("capture");
     shop.ok("capture");
-    assert_eq!(shop.psp_record(), ["capture TX-1 10000", "capture TX-2 5000"]);
+    assert_eq!(shop.psp_record(), ["capture TX-1 10000"]);
+}
+
+#[test]
+fn a_hand_payment_is_captured_though_its_invoice_has_no_order() {
+    let shop = shop("");
+    shop.documents("invoice,R-2,,EUR,50.00,,,2026-11-20\n");
+    shop.payments("TX-2,,R-2,ideal,EUR,authorised,50.00,2026-11-21T08:00:00Z,,\n");
+    shop.ok("capture");
+    shop.ok("capture");
+    assert_eq!(shop.psp_record(), ["capture TX-2 5000"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Every exit code from outside, and that with `--json` stdout is one document whatever happens.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
 mod support;
 

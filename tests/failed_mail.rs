@@ -157,17 +157,22 @@ fn a_run_that_was_stopped_or_killed_does_not_make_a_second_incident() {
 }
 
 #[test]
-fn an_erp_that_is_down_is_not_a_task_failure_before_it_stays_down() {
-    // Rule 26: its journals are pending, and only the third run in a row is told.
+fn an_erp_that_is_down_is_not_a_task_failure() {
+    // Rule 26; its journals are pending, and an error notification comes after `error_notification_after_days`.
     let shop = Shop::new();
     shop.one_order("A");
     shop.ok("capture");
+    shop.one_order("B");
     shop.write("payjournal.toml", &format!("{CONFIG}\n[erp]\nfault = \"unreachable\"\n"));
-    for hour in 3..5 {
-        shop.run(&["sync-journals", "--as-of", &format!("2026-11-22T{hour:02}:00:00Z")]);
+    for hour in 3..9 {
+        for task in ["sync-journals", "capture"] {
+            shop.run(&[task, "--as-of", &format!("2026-11-22T{hour:02}:00:00Z")]);
+        }
     }
     assert!(failures(&shop).is_empty(), "{:#?}", failures(&shop));
     shop.write("payjournal.toml", CONFIG);
+    shop.ok("capture --as-of 2026-11-23T09:00:00Z");
     shop.ok("sync-journals --as-of 2026-11-23T09:00:00Z");
-    assert_eq!(shop.rows("SELECT amount_minor FROM journals"), ["10000"]);
+    assert_eq!(shop.psp_record(), ["capture TX-A 10000", "capture TX-B 10000"]);
+    assert_eq!(shop.rows("SELECT amount_minor FROM journals"), ["10000", "10000"]);
 }

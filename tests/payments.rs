@@ -318,3 +318,28 @@ fn one_case_the_psp_knows_nothing_of_does_not_stop_the_others() {
     assert_eq!(movements(&shop), ["capture 10000"]);
     assert_eq!(exceptions(&shop), ["payment_error", "unasked_movement"]);
 }
+
+#[test]
+fn a_capture_in_the_back_office_that_is_only_accepted_yet_is_not_made_again_either() {
+    let shop = shop("[method.card]\nrelease_after_full_invoice = false\n");
+    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-15\n");
+    shop.payments("TX-1,SO-1,,card,EUR,authorised,200.00,2026-11-16T08:00:00Z,,\n");
+    shop.documents("invoice,R-1,SO-1,EUR,100.00,,,2026-11-20\n");
+    back_office(&shop, "BO-1", "capture", "TX-1", 10000);
+    sandbox(&shop, "UPDATE modifications SET settles_at = '2026-11-23 00:00:00+00:00'");
+    shop.run(&["capture"]);
+    shop.run(&["capture", "--as-of", "2026-11-24T03:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-1 10000"], "on its way already");
+}
+
+#[test]
+fn a_capture_payjournal_did_not_make_is_reversed_too_when_it_fails_late() {
+    let shop = shop("");
+    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-15\n");
+    shop.payments("TX-1,SO-1,,ideal,EUR,captured,100.00,2026-11-16T08:00:00Z,,2026-11-16T08:01:00Z\n");
+    sandbox(&shop, "UPDATE modifications SET ends = 'failed'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-24T02:00:00Z"]);
+    assert_eq!(movements(&shop), ["capture 10000", "capture_failure 10000"]);
+    let open = "SELECT account FROM postings GROUP BY account HAVING sum(amount_minor) <> 0";
+    assert!(shop.rows(open).is_empty(), "the PSP owes nothing for it");
+}

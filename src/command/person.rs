@@ -52,6 +52,7 @@ fn unusable(error: LedgerError, what: &str) -> Failure {
             Failure::usage(&error).hint(format!("`payjournal status` lists each open {what} with its number"))
         }
         LedgerError::Sqlite(_)
+        | LedgerError::Unopenable { .. }
         | LedgerError::Missing { .. }
         | LedgerError::Foreign { .. }
         | LedgerError::Newer { .. }

@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::provider::sandbox::{Authorisation, RecordedTransaction, Sandbox};
 use crate::provider::{ModificationKind, ModificationState};
+use crate::run::ports::Purpose;
 
 /// Makes the sandbox know the payments of a payments file, as if customers had paid. Known ones stay as they are.
 pub fn authorise(
@@ -91,9 +92,8 @@ fn sandbox_of(settings: &Settings, record: &PaymentRecord, now: DateTime<Utc>) -
         .get(&record.provider)
         .ok_or_else(|| Failure::usage(format!("provider `{}` is not in the config", record.provider)))?;
     match &provider.kind {
-        ProviderKind::Sandbox(sandbox) => {
-            Sandbox::open(sandbox, &provider.merchant_account, now).map_err(|error| Failure::new(Exit::Config, error))
-        }
+        ProviderKind::Sandbox(sandbox) => Sandbox::open(sandbox, &provider.merchant_account, Purpose::Act, now)
+            .map_err(|error| Failure::new(Exit::Config, error)),
     }
 }
 

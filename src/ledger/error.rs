@@ -11,6 +11,11 @@ use crate::operation::IllegalTransition;
 #[derive(Debug)]
 pub enum LedgerError {
     Sqlite(rusqlite::Error),
+    /// The database refused before the ledger was open.
+    Unopenable {
+        path: PathBuf,
+        error: rusqlite::Error,
+    },
     Missing {
         path: PathBuf,
     },
@@ -45,6 +50,14 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// An error of the database, with the file it happened to.
+    pub(super) fn unopenable(path: &std::path::Path, error: Self) -> Self {
+        match error {
+            Self::Sqlite(error) => Self::Unopenable { path: path.to_owned(), error },
+            other => other,
+        }
+    }
+
     pub fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged { what: what.into() }
     }
@@ -54,7 +67,8 @@ impl LedgerError {
         match self {
             Self::Sqlite(_) => !self.is_conflict(),
             Self::Damaged { .. } => true,
-            Self::Missing { .. }
+            Self::Unopenable { .. }
+            | Self::Missing { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }
             | Self::WrongMode { .. }
@@ -75,18 +89,18 @@ impl LedgerError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Sqlite(error) => match error.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DiskFull) => {
-                    Some("make room on the ledger's disk and run the same command again; nothing is lost".to_owned())
-                }
+            Self::Sqlite(error) | Self::Unopenable { error, .. } => match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure) => Some(
+                    "make room on the ledger's disk (or replace it, if it fails) and run the same command again; nothing is lost"
+                        .to_owned(),
+                ),
                 Some(
                     rusqlite::ErrorCode::ReadOnly
                     | rusqlite::ErrorCode::CannotOpen
                     | rusqlite::ErrorCode::PermissionDenied,
                 ) => Some("the ledger and its folder must be writable by the user payjournal runs as".to_owned()),
                 Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => Some(
-                    "keep the file as it is and restore the ledger from a backup; idempotency keys stay the same"
-                        .to_owned(),
+                    "keep the file as it is and restore the ledger from a backup; idempotency keys stay the same".to_owned(),
                 ),
                 _ => None,
             },
@@ -114,6 +128,9 @@ impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) => write!(f, "the ledger's database refused: {error}"),
+            Self::Unopenable { path, error } => {
+                write!(f, "the ledger `{}` cannot be used: {error}", path.display())
+            }
             Self::Missing { path } => write!(f, "there is no ledger at `{}`", path.display()),
             Self::Foreign { path } => write!(f, "`{}` is a database, but not a payjournal ledger", path.display()),
             Self::Newer { found, known } => {
@@ -140,7 +157,7 @@ impl fmt::Display for LedgerError {
 impl std::error::Error for LedgerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Sqlite(error) => Some(error),
+            Self::Sqlite(error) | Self::Unopenable { error, .. } => Some(error),
             Self::Missing { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }

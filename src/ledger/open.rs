@@ -38,7 +38,9 @@ impl Ledger {
             return Err(LedgerError::NetworkFilesystem { path: path.to_owned(), kind });
         }
         let new = !path.exists();
-        let mut connection = connect(path)?;
+        let mut connection = connect(path).map_err(|error| LedgerError::unopenable(path, error))?;
+        check_file(&connection, path, options.create).map_err(|error| LedgerError::unopenable(path, error))?;
+        pragmas(&connection).map_err(|error| LedgerError::unopenable(path, error))?;
         if new {
             restrict(path);
         }
@@ -59,13 +61,20 @@ impl Ledger {
 
 fn connect(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    pragmas(&connection)?;
-    Ok(connection)
+    Ok(Connection::open_with_flags(path, flags)?)
+}
+
+/// Looks before anything is written, the first pragma included: another program's file stays as it is.
+fn check_file(connection: &Connection, path: &Path, create: bool) -> Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    if tables > 0 {
+        return check_ours(connection, path);
+    }
+    if create { Ok(()) } else { Err(LedgerError::Missing { path: path.to_owned() }) }
 }
 
 fn pragmas(connection: &Connection) -> Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(30))?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "recursive_triggers", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -93,10 +102,6 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
         return Err(LedgerError::Newer { found, known });
     }
     if found == 0 {
-        let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
-        if tables > 0 {
-            return Err(LedgerError::Foreign { path: path.to_owned() });
-        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     } else {
         check_ours(&transaction, path)?;

@@ -442,15 +442,16 @@ impl<'a> Run<'a> {
                 after.push(match part {
                     Ok(operation) => operation,
                     Err(error) => {
-                        unrecorded.push(format!("operation {}: {error}", operation.id));
-                        recorder.unrecorded(writer, operation, &error)?
+                        let after = recorder.unrecorded(writer, operation, &error)?;
+                        unrecorded.push((operation.id, error));
+                        after
                     }
                 });
             }
             Ok(after)
         })?;
-        for problem in unrecorded {
-            self.bug(&problem);
+        for (operation, error) in unrecorded {
+            self.refusal(&format!("operation {operation}"), &error);
         }
         for (returned, operation) in answers.iter().zip(&after) {
             if let Err(panic) = &returned.outcome {

@@ -1,7 +1,7 @@
 //! One run per ledger and task: a lock on a file beside the ledger, which the system drops when the process dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -21,11 +21,14 @@ impl Lock {
     pub(super) fn take(ledger: &Path, task: &str, now: DateTime<Utc>) -> Result<Self> {
         let path = lock_path(ledger, task);
         let unusable = |error: std::io::Error| {
-            Failure::new(
-                Exit::Ledger,
-                anyhow::Error::new(error).context(format!("the lock file `{}` cannot be used", path.display())),
-            )
-            .hint("the ledger's folder must be writable by the user payjournal runs as")
+            let hint = match error.kind() {
+                ErrorKind::StorageFull => {
+                    "make room on the ledger's disk and run the same command again; nothing is lost"
+                }
+                _ => "the ledger's folder must be writable by the user payjournal runs as",
+            };
+            let what = format!("the lock file `{}` cannot be used", path.display());
+            Failure::new(Exit::Ledger, anyhow::Error::new(error).context(what)).hint(hint)
         };
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unusable)?;

@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 use self::engine::{Level, Run, Watch, execute};
 use self::lock::Lock;
 use self::log::Log;
-use self::ports::Ports;
+use self::ports::{Ports, Purpose};
 use self::signal::Signals;
 use self::summary::{RaisedException, Summary};
 use self::watch::{Teller, Verbosity};
@@ -35,6 +35,7 @@ use crate::domain::letter;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::ledger::{Ledger, LedgerError, OpenOptions};
+use crate::provider::sandbox;
 use crate::task::capture::{Capture, InvoicePayments};
 use crate::task::mail_queue::MailQueue;
 use crate::task::refunds::Refunds;
@@ -135,7 +136,7 @@ fn dry_run(
     err: &mut dyn Write,
 ) -> Result<Finished> {
     let mut ledger = open_ledger(settings, false, options.now)?;
-    let ports = Ports::open(settings, options.now).map_err(|error| Failure::new(Exit::Config, error))?;
+    let ports = Ports::open(settings, Purpose::Look, options.now).map_err(not_opened)?;
     let mut teller = Teller::new(None, err, options.verbosity, options.on_terminal, task.as_str());
     let mut run = Run {
         ledger: &mut ledger,
@@ -220,7 +221,7 @@ impl<'a> Started<'a> {
 
     fn work(&mut self, ledger: &mut Ledger, signals: &Signals) -> Result<()> {
         let now = self.options.now;
-        let ports = Ports::open(self.settings, now).map_err(|error| Failure::new(Exit::Config, error))?;
+        let ports = Ports::open(self.settings, Purpose::Act, now).map_err(not_opened)?;
         let options = self.options;
         let mut run = Run {
             ledger,
@@ -239,10 +240,6 @@ impl<'a> Started<'a> {
             .and_then(|()| if ports.post.is_some() { execute(&MailQueue, &mut run) } else { Ok(()) });
         self.summary = run.summary;
         worked.map_err(refused)?;
-        if let Err(error) = log::prune(&self.settings.log_dir, self.task.as_str(), self.task_settings.max_archived_logs)
-        {
-            self.teller.say(Level::Warning, &format!("old logs cannot be pruned: {error}"));
-        }
         Ok(())
     }
 
@@ -282,6 +279,10 @@ impl<'a> Started<'a> {
         }
         self.teller.say(Level::Info, &format!("{}: {} ({})", self.task, self.summary.done_line(), exit.meaning()));
         self.say_failed(ledger, exit, failure.as_ref());
+        if let Err(error) = log::prune(&self.settings.log_dir, self.task.as_str(), self.task_settings.max_archived_logs)
+        {
+            self.teller.say(Level::Warning, &format!("old logs cannot be pruned: {error}"));
+        }
         let error = failure.as_ref().map(Failure::line);
         let (id, now, calls) = (self.id, self.options.now, self.summary.calls);
         let closed = ledger
@@ -418,6 +419,17 @@ fn mail_without_ledger(
 #[expect(clippy::disallowed_methods, reason = "when a call leaves is not when its run began")]
 fn clock(options: Options) -> DateTime<Utc> {
     if options.as_of { options.now } else { Utc::now() }
+}
+
+/// An adapter that cannot be opened is a matter of the config, unless its disk is full or fails.
+fn not_opened(error: anyhow::Error) -> Failure {
+    let disk = sandbox::is_disk_trouble(&error);
+    if disk {
+        Failure::new(Exit::Unreachable, error)
+            .hint("make room on its disk and run the same command again; nothing is lost")
+    } else {
+        Failure::new(Exit::Config, error)
+    }
 }
 
 /// Whether a run of `task` is alive now.

@@ -32,14 +32,22 @@ impl std::fmt::Debug for Ports {
     }
 }
 
+/// Whether anything may be changed outside, so much as a file made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Act,
+    /// A dry run.
+    Look,
+}
+
 impl Ports {
     /// The registry: which adapter each `kind` in the config means.
-    pub fn open(settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<Self> {
+    pub fn open(settings: &Settings, purpose: Purpose, now: DateTime<Utc>) -> anyhow::Result<Self> {
         let mut providers: BTreeMap<ProviderName, Box<dyn Provider>> = BTreeMap::new();
         for (name, provider) in &settings.providers {
             let adapter: Box<dyn Provider> = match &provider.kind {
                 ProviderKind::Sandbox(sandbox) => Box::new(
-                    Sandbox::open(sandbox, &provider.merchant_account, now)
+                    Sandbox::open(sandbox, &provider.merchant_account, purpose, now)
                         .with_context(|| format!("the sandbox of provider `{name}` cannot be opened"))?,
                 ),
             };
@@ -58,7 +66,7 @@ impl Ports {
     /// Mail alone, for the message that nothing else can be opened.
     pub fn open_post_only(settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<Self> {
         let alone = Settings { providers: BTreeMap::new(), ..settings.clone() };
-        Self::open(&alone, now)
+        Self::open(&alone, Purpose::Act, now)
     }
 
     pub fn send(&self, request: &Request) -> Answer {

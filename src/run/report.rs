@@ -92,6 +92,9 @@ fn explain(finished: &Finished, err: &mut dyn Write) -> std::io::Result<()> {
             writeln!(err, "  {}: {}", exception.subject, exception.message)?;
         }
     }
+    for refusal in summary.ledger_refusals.iter().take(10) {
+        writeln!(err, "{task}: {refusal}; it has no answer yet and is asked about by the next run.{log}")?;
+    }
     for bug in summary.bugs.iter().take(10) {
         writeln!(err, "{task}: a bug: {bug}.{log}")?;
     }
@@ -130,7 +133,8 @@ fn document(finished: &Finished, dry_run: bool) -> Value {
         "log": finished.log.as_ref().map(|log| log.display().to_string()),
     });
     let error = finished.failure.as_ref().map(crate::failure::Failure::json).or_else(|| {
-        (!summary.bugs.is_empty()).then(|| json!({"message": summary.bugs.join("; "), "causes": [], "hints": []}))
+        let said: Vec<&str> = summary.ledger_refusals.iter().chain(&summary.bugs).map(String::as_str).collect();
+        (!said.is_empty()).then(|| json!({"message": said.join("; "), "causes": [], "hints": []}))
     });
     if let (Some(error), Some(object)) = (error, document.as_object_mut()) {
         object.insert("error".to_owned(), error);

@@ -16,11 +16,11 @@ pub(super) struct Signals {
 impl Signals {
     pub(super) fn install() -> std::io::Result<Self> {
         let seen = Arc::new(AtomicUsize::new(0));
+        let second = Arc::new(AtomicBool::new(false));
         for (signal, exit) in [(SIGINT, Exit::Interrupted), (SIGTERM, Exit::Terminated)] {
-            let second = Arc::new(AtomicBool::new(false));
             // Registered first, so that it looks at the flag before this very signal sets it.
             flag::register_conditional_shutdown(signal, i32::from(exit.code()), Arc::clone(&second))?;
-            flag::register(signal, second)?;
+            flag::register(signal, Arc::clone(&second))?;
             flag::register_usize(signal, Arc::clone(&seen), usize::from(exit.code()))?;
         }
         Ok(Self { seen })

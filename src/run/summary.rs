@@ -25,12 +25,14 @@ pub struct Summary {
     pub refused: u64,
     /// Not carried out because the other side could not be reached or did not answer.
     pub unreachable: u64,
-    /// Of those: mails, which never decide a run's exit code by themselves.
+    /// Mails that did not get away: the next run of any task tries again. They never decide an exit code.
     pub mails_undelivered: u64,
     /// Amounts of the unreachable operations, by currency.
     pub unreachable_money: BTreeMap<&'static str, Amount>,
     pub first_unreachable: Option<String>,
     pub new_exceptions: Vec<RaisedException>,
+    /// What the ledger would not take.
+    pub ledger_refusals: Vec<String>,
     /// Problems of payjournal itself.
     pub bugs: Vec<String>,
     pub stopped: bool,
@@ -92,6 +94,9 @@ impl Summary {
         }
         if self.unreachable > 0 {
             exit = exit.or_worse(Exit::Unreachable);
+        }
+        if !self.ledger_refusals.is_empty() {
+            exit = exit.or_worse(Exit::Ledger);
         }
         if !self.bugs.is_empty() {
             exit = exit.or_worse(Exit::Bug);

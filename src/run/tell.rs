@@ -14,6 +14,17 @@ impl Run<'_> {
         self.summary.bugs.push(text.to_owned());
     }
 
+    /// The ledger did not take a change: its database refused, or an invariant of ours would have broken.
+    pub(super) fn refusal(&mut self, about: &str, error: &LedgerError) {
+        let text = format!("{about}: {error}");
+        if matches!(error, LedgerError::Sqlite(_)) {
+            self.watch.say(Level::Error, &text);
+            self.summary.ledger_refusals.push(text);
+        } else {
+            self.bug(&text);
+        }
+    }
+
     /// A dry run: what would be done, and why.
     pub(super) fn report_plan(&mut self, step: &Step) {
         let (action, amount) = described(&step.action);
@@ -34,7 +45,7 @@ impl Run<'_> {
                 // Another run recorded the same intent in between: it is in good hands.
                 self.watch.say(Level::Info, &format!("{}: left to another run", step.about));
             } else {
-                self.bug(&format!("{}: {error}", step.about));
+                self.refusal(&step.about, &error);
             }
             return;
         }
@@ -83,7 +94,11 @@ impl Run<'_> {
             }
             State::Planned | State::Unknown | State::Sent => {
                 self.watch.say(Level::Warning, &line);
-                self.summary.count_unreachable(after.amount, &line);
+                if after.kind == Kind::Mail {
+                    self.summary.mails_undelivered += 1;
+                } else {
+                    self.summary.count_unreachable(after.amount, &line);
+                }
             }
             State::Refused | State::GivenUp => {
                 self.watch.say(Level::Error, &line);

@@ -24,6 +24,7 @@ use crate::domain::payment::TransactionStatus;
 use crate::operation::key::hexadecimal;
 use crate::operation::request::PaymentRequest;
 use crate::operation::{Answer, Key, Kind, LookUp, Refusal};
+use crate::run::ports::Purpose;
 
 pub struct Sandbox {
     store: Mutex<Store>,
@@ -39,10 +40,11 @@ impl std::fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Opens the sandbox's file, or makes it.
+    /// Opens the sandbox's file, or makes it; only to look, a file that is not there is an empty PSP.
     pub fn open(
         settings: &SandboxSettings,
         merchant_account: &MerchantAccount,
+        purpose: Purpose,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
         let key_hash = match &settings.api_key {
@@ -53,7 +55,9 @@ impl Sandbox {
             }
             None => None,
         };
-        let store = Store::open(&settings.file, key_hash.as_deref())?;
+        let nothing = purpose == Purpose::Look && !settings.file.exists();
+        let file = if nothing { Path::new(":memory:") } else { settings.file.as_path() };
+        let store = Store::open(file, key_hash.as_deref())?;
         Ok(Self {
             store: Mutex::new(store),
             settings: settings.clone(),
@@ -217,6 +221,15 @@ impl From<RecordedModification> for PspModification {
             key: Some(recorded.key),
         }
     }
+}
+
+/// Whether the sandbox's disk is full or fails, as opposed to a wrong config.
+pub fn is_disk_trouble(error: &anyhow::Error) -> bool {
+    use rusqlite::ErrorCode;
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<rusqlite::Error>())
+        .any(|cause| matches!(cause.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)))
 }
 
 fn refused(code: &str, message: &str) -> Answer {

@@ -1,7 +1,7 @@
 //! Why the ledger refused.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain::booking::BookingError;
 use crate::domain::id::IdError;
@@ -51,11 +51,8 @@ pub enum LedgerError {
 
 impl LedgerError {
     /// An error of the database, with the file it happened to.
-    pub(super) fn unopenable(path: &std::path::Path, error: Self) -> Self {
-        match error {
-            Self::Sqlite(error) => Self::Unopenable { path: path.to_owned(), error },
-            other => other,
-        }
+    pub(super) fn unopenable(path: &Path, error: Self) -> Self {
+        if let Self::Sqlite(error) = error { Self::Unopenable { path: path.to_owned(), error } } else { error }
     }
 
     pub fn damaged(what: impl Into<String>) -> Self {

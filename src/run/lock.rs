@@ -21,11 +21,10 @@ impl Lock {
     pub(super) fn take(ledger: &Path, task: &str, now: DateTime<Utc>) -> Result<Self> {
         let path = lock_path(ledger, task);
         let unusable = |error: std::io::Error| {
-            let hint = match error.kind() {
-                ErrorKind::StorageFull => {
-                    "make room on the ledger's disk and run the same command again; nothing is lost"
-                }
-                _ => "the ledger's folder must be writable by the user payjournal runs as",
+            let hint = if error.kind() == ErrorKind::StorageFull {
+                "make room on the ledger's disk and run the same command again; nothing is lost"
+            } else {
+                "the ledger's folder must be writable by the user payjournal runs as"
             };
             let what = format!("the lock file `{}` cannot be used", path.display());
             Failure::new(Exit::Ledger, anyhow::Error::new(error).context(what)).hint(hint)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sync_payments::news;
+use super::sync_payments::learn_first;
 use super::{Action, Context, Frame, Step, Task, Wanted, capture};
 use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft};
 use crate::domain::document::Document;
@@ -101,7 +101,8 @@ impl Task for Refunds {
             steps.push(Step::leave(note.name(), "nothing is open, or a refund for it is not settled yet"));
             return Ok(steps);
         }
-        let first = learn_first(case, seen, frame);
+        let payments = case.captures.iter().map(|capture| &capture.payment);
+        let first = learn_first(&seen.standings, payments, None, &case.operations, &case.movements, frame);
         if !first.is_empty() {
             return Ok(first);
         }
@@ -135,29 +136,6 @@ fn withdraw_planned(case: &RefundCase) -> Vec<Step> {
             action: Action::Withdraw { operation: operation.id },
         })
         .collect()
-}
-
-/// What the PSP knows of these payments and the ledger does not: somebody may have refunded in the back office.
-fn learn_first(case: &RefundCase, seen: &Seen, frame: &Frame<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for (id, standing) in &seen.standings {
-        let Some(capture) = case.captures.iter().find(|capture| capture.payment.id == *id) else { continue };
-        let payment = &capture.payment;
-        match standing {
-            Ok(psp) => {
-                let of_payment = |operation: &&Operation| operation.subject.payment == Some(*id);
-                let operations: Vec<_> = case.operations.iter().filter(of_payment).cloned().collect();
-                let movements: Vec<_> =
-                    case.movements.iter().filter(|movement| movement.payment == *id).cloned().collect();
-                steps.extend(news(payment, None, &operations, &movements, psp, frame));
-            }
-            Err(PortError::Unreachable { why }) => {
-                steps.push(Step::unreachable(format!("payment {}", payment.transaction), why));
-            }
-            Err(PortError::CannotTell { .. } | PortError::NotOffered) => {}
-        }
-    }
-    steps
 }
 
 fn refund(

@@ -1,6 +1,8 @@
 //! `sync-payments`: asks the PSP how payments stand, moves orders New → In progress → Paid | Cancelled | Error, and records
 //! every capture and refund the PSP knows of, whoever asked for it (rules 1, 2, 13, 14).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Frame, Step, Task, days, order_name};
@@ -91,8 +93,39 @@ fn named(payment: &Payment, order: Option<&Order>) -> String {
     format!("payment {}{order}", payment.transaction)
 }
 
-/// Everything the PSP knows about a payment and the ledger does not. `capture` asks the same before it takes money.
-pub(crate) fn news(
+/// What the PSP knows of the payments that money is about to be taken from or given back to, and the ledger does not: it is
+/// recorded before anything is planned on top of it. While the PSP cannot be reached, nothing is.
+pub(crate) fn learn_first<'a>(
+    standings: &BTreeMap<PaymentId, Result<PspPayment, PortError>>,
+    payments: impl Iterator<Item = &'a Payment> + Clone,
+    order: Option<&Order>,
+    operations: &[Operation],
+    movements: &[Movement],
+    frame: &Frame<'_>,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (id, standing) in standings {
+        let Some(payment) = payments.clone().find(|payment| payment.id == *id) else { continue };
+        match standing {
+            Ok(psp) => {
+                let operations = operations.iter().filter(|operation| operation.subject.payment == Some(*id));
+                let operations: Vec<Operation> = operations.cloned().collect();
+                let movements = movements.iter().filter(|movement| movement.payment == *id);
+                let movements: Vec<Movement> = movements.cloned().collect();
+                steps.extend(news(payment, order, &operations, &movements, psp, frame));
+            }
+            Err(PortError::Unreachable { why }) => {
+                steps.push(Step::unreachable(format!("payment {}", payment.transaction), why));
+            }
+            // Such a PSP refuses by itself what is too much, or its reports tell.
+            Err(PortError::CannotTell { .. } | PortError::NotOffered) => {}
+        }
+    }
+    steps
+}
+
+/// Everything the PSP knows about a payment and the ledger does not.
+fn news(
     payment: &Payment,
     order: Option<&Order>,
     operations: &[Operation],

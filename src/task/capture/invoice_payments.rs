@@ -13,7 +13,7 @@ use crate::operation::key::NaturalKey;
 use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::{PortError, PspPayment};
 use crate::run::ports::Ports;
-use crate::task::sync_payments::news;
+use crate::task::sync_payments::learn_first;
 use crate::task::{Frame, Step, Task, Wanted};
 
 /// The part of `capture` that needs no order.
@@ -23,7 +23,7 @@ pub struct InvoicePayments;
 #[derive(Debug)]
 pub struct Seen {
     outstanding: BTreeMap<DocumentId, Result<Amount, PortError>>,
-    standing: Result<PspPayment, PortError>,
+    standings: BTreeMap<PaymentId, Result<PspPayment, PortError>>,
 }
 
 impl Task for InvoicePayments {
@@ -45,21 +45,16 @@ impl Task for InvoicePayments {
     fn observe(&self, case: &InvoicePaymentCase, ports: &Ports, _frame: &Frame<'_>) -> Seen {
         Seen {
             outstanding: case.invoices.iter().map(|invoice| (invoice.id, ports.outstanding(invoice))).collect(),
-            standing: ports.standing(&case.payment.provider, &case.payment.transaction),
+            standings: [(case.payment.id, ports.standing(&case.payment.provider, &case.payment.transaction))].into(),
         }
     }
 
     fn plan(&self, case: &InvoicePaymentCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let payment = &case.payment;
-        match &seen.standing {
-            Ok(psp) => {
-                let first = news(payment, case.order.as_ref(), &case.operations, &case.movements, psp, frame);
-                if !first.is_empty() {
-                    return Ok(first);
-                }
-            }
-            Err(PortError::Unreachable { why }) => return Ok(vec![Step::unreachable(self.name(case), why)]),
-            Err(PortError::CannotTell { .. } | PortError::NotOffered) => {}
+        let (payments, order) = (std::iter::once(payment), case.order.as_ref());
+        let first = learn_first(&seen.standings, payments, order, &case.operations, &case.movements, frame);
+        if !first.is_empty() {
+            return Ok(first);
         }
         if payment.status != TransactionStatus::Authorised {
             return Ok(vec![Step::leave(self.name(case), format!("the payment is {}", payment.status.as_str()))]);

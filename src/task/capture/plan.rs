@@ -22,7 +22,7 @@ use crate::ledger::CaptureCase;
 use crate::operation::key::NaturalKey;
 use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::PortError;
-use crate::task::sync_payments::news;
+use crate::task::sync_payments::learn_first;
 use crate::task::{Action, Frame, Step, Wanted, days, order_name};
 
 pub(super) struct Planner<'a> {
@@ -47,7 +47,8 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
     if case.order.payment_status == PaymentStatus::Error {
         return Ok(vec![Step::leave(about, "the order's payment status is Error: a person decides")]);
     }
-    let first = learn_first(case, seen, frame);
+    let (payments, order) = (case.payments.iter(), Some(&case.order));
+    let first = learn_first(&seen.standings, payments, order, &case.operations, &case.movements, frame);
     if !first.is_empty() {
         return Ok(first);
     }
@@ -71,29 +72,6 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
     planner.release()?;
     planner.withdraw_unwanted();
     Ok(planner.steps)
-}
-
-/// What the PSP knows and the ledger does not is recorded before anything is planned on top of it; the same run then looks
-/// at the order again. While the PSP cannot be reached nothing is captured.
-fn learn_first(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for (id, standing) in &seen.standings {
-        let Some(payment) = case.payments.iter().find(|payment| payment.id == *id) else { continue };
-        match standing {
-            Ok(psp) => {
-                let of_payment = |operation: &&Operation| operation.subject.payment == Some(*id);
-                let operations: Vec<_> = case.operations.iter().filter(of_payment).cloned().collect();
-                let movements: Vec<_> =
-                    case.movements.iter().filter(|movement| movement.payment == *id).cloned().collect();
-                steps.extend(news(payment, Some(&case.order), &operations, &movements, psp, frame));
-            }
-            Err(PortError::Unreachable { why }) => {
-                steps.push(Step::unreachable(format!("payment {}", payment.transaction), why));
-            }
-            Err(PortError::CannotTell { .. } | PortError::NotOffered) => {}
-        }
-    }
-    steps
 }
 
 impl<'a> Planner<'a> {

@@ -56,11 +56,11 @@ fn captured(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("capture TX-S{n} 10000")).collect()
 }
 
-/// Starts `capture` and waits until its first call is under way.
+/// Starts `capture` and waits until its first call was answered with 429: from then on it waits for a second.
 fn start_slow_capture(shop: &Shop, args: &[&str]) -> Child {
     let log = shop.path.join("moments");
     let child = start(shop.command(&[&["capture"], args].concat()).env("PAYJOURNAL_KILL_LOG", &log));
-    wait_until("the first call leaves", || calls(&log) > 0);
+    wait_until("the first call is answered", || fs::read_to_string(&log).unwrap_or_default().contains("AfterCall"));
     child
 }
 

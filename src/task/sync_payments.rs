@@ -113,6 +113,11 @@ pub(crate) fn learn_first<'a>(
                 let movements = movements.iter().filter(|movement| movement.payment == *id);
                 let movements: Vec<Movement> = movements.cloned().collect();
                 steps.extend(news(payment, order, &operations, &movements, psp, frame));
+                if let Some(other) = psp.modifications.iter().find(|other| is_under_way(other, &operations)) {
+                    let why =
+                        format!("somebody else's {} of {} is not settled yet", kind_name(other.kind), other.amount);
+                    steps.push(Step::leave(format!("payment {}", payment.transaction), why));
+                }
             }
             Err(PortError::Unreachable { why }) => {
                 steps.push(Step::unreachable(format!("payment {}", payment.transaction), why));
@@ -122,6 +127,26 @@ pub(crate) fn learn_first<'a>(
         }
     }
     steps
+}
+
+/// Not ours, and accepted by the PSP: what it will take is not free any more, and not a fact yet.
+fn is_under_way(modification: &PspModification, operations: &[Operation]) -> bool {
+    modification.state == ModificationState::Accepted && ours(modification, operations).is_none()
+}
+
+/// The operation a modification at the PSP is the effect of.
+fn ours<'a>(modification: &PspModification, operations: &'a [Operation]) -> Option<&'a Operation> {
+    operations.iter().find(|operation| {
+        modification.key.as_ref() == Some(&operation.key) || operation.modification.as_ref() == Some(&modification.id)
+    })
+}
+
+fn kind_name(kind: ModificationKind) -> &'static str {
+    match kind {
+        ModificationKind::Capture => "capture",
+        ModificationKind::Refund => "refund",
+        ModificationKind::Release => "release",
+    }
 }
 
 /// Everything the PSP knows about a payment and the ledger does not.
@@ -176,12 +201,13 @@ impl Desk<'_> {
 
     /// One modification at the PSP: known already, the outcome of an operation of ours, or somebody else's.
     fn fact(&self, modification: &PspModification) -> Vec<Step> {
-        let ours = self.operations.iter().find(|operation| {
-            modification.key.as_ref() == Some(&operation.key)
-                || operation.modification.as_ref() == Some(&modification.id)
-        });
+        let ours = ours(modification, self.operations);
         match (&modification.state, ours) {
-            (ModificationState::Accepted, _) | (ModificationState::Failed { .. }, None) => Vec::new(),
+            (ModificationState::Accepted, _) => Vec::new(),
+            (ModificationState::Failed { at, .. }, None) => {
+                let step = self.is_recorded(modification).then(|| self.failed_after_all(None, modification, *at));
+                step.flatten().into_iter().collect()
+            }
             (ModificationState::Confirmed { at }, Some(operation)) => {
                 let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at };
                 let known = match operation.state {
@@ -198,7 +224,7 @@ impl Desk<'_> {
                     matches!(operation.state, State::Accepted | State::Unknown | State::GivenUp | State::Confirmed);
                 let mut steps = self.settle(operation, Answer::Refused(refusal.clone()), open);
                 if operation.state == State::Confirmed {
-                    steps.extend(self.failed_after_all(operation, modification, *at));
+                    steps.extend(self.failed_after_all(Some(operation), modification, *at));
                 }
                 steps
             }
@@ -230,7 +256,7 @@ impl Desk<'_> {
     /// A confirmed capture or refund that the PSP took back: the opposite of its journals.
     fn failed_after_all(
         &self,
-        operation: &Operation,
+        operation: Option<&Operation>,
         modification: &PspModification,
         at: DateTime<Utc>,
     ) -> Option<Step> {
@@ -239,14 +265,18 @@ impl Desk<'_> {
             ModificationKind::Refund => MovementKind::RefundFailure,
             ModificationKind::Release => return None,
         };
+        let known = |movement: &Movement| movement.kind == kind && movement.modification == modification.id;
+        if self.movements.iter().any(known) {
+            return None;
+        }
         let draft = MovementDraft {
             payment: self.payment.id,
             kind,
             modification: modification.id.clone(),
             amount: modification.amount,
             occurred_at: at,
-            operation: Some(operation.id),
-            document: operation.subject.document,
+            operation: operation.map(|operation| operation.id),
+            document: operation.and_then(|operation| operation.subject.document),
             learnt_from: LearntFrom::LookUp,
         };
         let reason = "it failed after it was confirmed";

@@ -236,13 +236,13 @@ fn task(
         on_terminal: std::io::stdout().is_terminal(),
         verbosity: options.verbosity,
     };
-    match run::report::show(&finished, style, out, err) {
-        // The work is done and recorded; nobody reads about it any more.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::bug(anyhow::Error::new(error).context("the report cannot be written")))
-        }
-        Ok(()) | Err(_) => Ok(finished.exit),
+    // The work is done and recorded, whoever can read about it: a report that cannot be written changes nothing of that.
+    if let Err(error) = run::report::show(&finished, style, out, err)
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        drop(writeln!(err, "warning: the report cannot be written: {error}"));
     }
+    Ok(finished.exit)
 }
 
 /// Another `now` is for rehearsals: real systems have clocks of their own (rule 8).

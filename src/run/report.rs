@@ -133,7 +133,9 @@ fn document(finished: &Finished, dry_run: bool) -> Value {
         "log": finished.log.as_ref().map(|log| log.display().to_string()),
     });
     let error = finished.failure.as_ref().map(crate::failure::Failure::json).or_else(|| {
-        let said: Vec<&str> = summary.ledger_refusals.iter().chain(&summary.bugs).map(String::as_str).collect();
+        let unreachable = summary.first_unreachable.iter();
+        let said: Vec<&str> =
+            unreachable.chain(&summary.ledger_refusals).chain(&summary.bugs).map(String::as_str).collect();
         (!said.is_empty()).then(|| json!({"message": said.join("; "), "causes": [], "hints": []}))
     });
     if let (Some(error), Some(object)) = (error, document.as_object_mut()) {

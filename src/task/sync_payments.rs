@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::{Frame, Step, Task, days, order_name};
 use crate::config::settings::CaptureStrategy;
@@ -179,9 +179,11 @@ impl Desk<'_> {
     fn standing(&self, psp: &PspPayment) -> Option<Step> {
         let payment = self.payment;
         let authorised = psp.authorised.filter(|amount| amount.is_positive());
+        // The ledger keeps whole seconds.
+        let deadline = psp.capture_before.map(|at| at.trunc_subsecs(0));
         let same = psp.status == payment.status
             && authorised.is_none_or(|amount| amount == payment.authorised)
-            && (psp.capture_before.is_none() || psp.capture_before == payment.capture_before);
+            && (deadline.is_none() || deadline == payment.capture_before);
         if same {
             return None;
         }
@@ -194,7 +196,7 @@ impl Desk<'_> {
             status: psp.status,
             authorised,
             authorised_at: psp.authorised_at,
-            capture_before: psp.capture_before,
+            capture_before: deadline,
         };
         Some(Step::record(self.name.clone(), says.join(", "), Consequence::Standing(standing)))
     }

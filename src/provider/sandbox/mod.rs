@@ -57,6 +57,8 @@ impl Sandbox {
         };
         let nothing = purpose == Purpose::Look && !settings.file.exists();
         let file = if nothing { Path::new(":memory:") } else { settings.file.as_path() };
+        // Looking binds no key.
+        let key_hash = key_hash.filter(|_| purpose == Purpose::Act);
         let store = Store::open(file, key_hash.as_deref())?;
         Ok(Self {
             store: Mutex::new(store),

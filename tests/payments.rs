@@ -343,3 +343,28 @@ fn a_capture_payjournal_did_not_make_is_reversed_too_when_it_fails_late() {
     let open = "SELECT account FROM postings GROUP BY account HAVING sum(amount_minor) <> 0";
     assert!(shop.rows(open).is_empty(), "the PSP owes nothing for it");
 }
+
+#[test]
+fn a_strange_capture_that_failed_is_told_once_and_holds_nothing_back() {
+    let shop = shop("");
+    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-15\n");
+    shop.payments("TX-1,SO-1,,card,EUR,authorised,100.00,2026-11-16T08:00:00Z,,\n");
+    back_office(&shop, "BO-1", "capture", "TX-1", 2000);
+    shop.exits("sync-payments", 1);
+    sandbox(&shop, "UPDATE modifications SET ends = 'failed' WHERE id = 'BO-1'");
+    shop.exits("sync-payments --as-of 2026-11-23T02:00:00Z", 1);
+    assert_eq!(movements(&shop), ["capture 2000", "capture_failure 2000"]);
+    shop.documents("invoice,R-1,SO-1,EUR,60.00,,,2026-11-20\n");
+    shop.ok("capture --as-of 2026-11-23T03:00:00Z");
+    assert_eq!(shop.psp_record(), ["capture TX-1 2000", "capture TX-1 6000"]);
+}
+
+#[test]
+fn a_second_capture_of_the_same_amount_as_an_imported_one_is_a_fact_of_its_own() {
+    let shop = shop("");
+    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-15\n");
+    shop.payments("TX-1,SO-1,,ideal,EUR,captured,100.00,2026-11-16T08:00:00Z,,2026-11-16T08:01:00Z\n");
+    back_office(&shop, "BO-1", "capture", "TX-1", 10000);
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    assert_eq!(movements(&shop), ["capture 10000", "capture 10000"], "the PSP has taken it twice");
+}

@@ -101,8 +101,8 @@ impl Task for Refunds {
             steps.push(Step::leave(note.name(), "nothing is open, or a refund for it is not settled yet"));
             return Ok(steps);
         }
-        let payments = case.captures.iter().map(|capture| &capture.payment);
-        let first = learn_first(&seen.standings, payments, None, &case.operations, &case.movements, frame);
+        let payments: Vec<&Payment> = case.captures.iter().map(|capture| &capture.payment).collect();
+        let first = learn_first(&seen.standings, &payments, None, &case.operations, &case.movements, frame);
         if !first.is_empty() {
             return Ok(first);
         }

@@ -16,7 +16,7 @@ use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::order::Order;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::{Ledger, LedgerError, PaymentCase, Scope};
-use crate::operation::{Answer, Kind, Operation, State};
+use crate::operation::{Answer, Kind, Operation, Refusal, State};
 use crate::provider::{ModificationKind, ModificationState, PortError, PspModification, PspPayment};
 use crate::run::ports::Ports;
 
@@ -95,9 +95,9 @@ fn named(payment: &Payment, order: Option<&Order>) -> String {
 
 /// What the PSP knows of the payments that money is about to be taken from or given back to, and the ledger does not: it is
 /// recorded before anything is planned on top of it. While the PSP cannot be reached, nothing is.
-pub(crate) fn learn_first<'a>(
+pub(crate) fn learn_first(
     standings: &BTreeMap<PaymentId, Result<PspPayment, PortError>>,
-    payments: impl Iterator<Item = &'a Payment> + Clone,
+    payments: &[&Payment],
     order: Option<&Order>,
     operations: &[Operation],
     movements: &[Movement],
@@ -105,7 +105,7 @@ pub(crate) fn learn_first<'a>(
 ) -> Vec<Step> {
     let mut steps = Vec::new();
     for (id, standing) in standings {
-        let Some(payment) = payments.clone().find(|payment| payment.id == *id) else { continue };
+        let Some(payment) = payments.iter().find(|payment| payment.id == *id) else { continue };
         match standing {
             Ok(psp) => {
                 let operations = operations.iter().filter(|operation| operation.subject.payment == Some(*id));
@@ -159,7 +159,7 @@ fn news(
     frame: &Frame<'_>,
 ) -> Vec<Step> {
     let about = About { order: order.map(|order| order.id), payment: Some(payment.id), ..About::default() };
-    let desk = Desk { payment, name: named(payment, order), about, operations, movements, frame };
+    let desk = Desk { payment, name: named(payment, order), about, operations, movements, psp, frame };
     let mut steps: Vec<Step> = psp.modifications.iter().flat_map(|modification| desk.fact(modification)).collect();
     steps.extend(desk.standing(psp));
     steps
@@ -172,6 +172,7 @@ struct Desk<'a> {
     about: About,
     operations: &'a [Operation],
     movements: &'a [Movement],
+    psp: &'a PspPayment,
     frame: &'a Frame<'a>,
 }
 
@@ -206,10 +207,7 @@ impl Desk<'_> {
         let ours = ours(modification, self.operations);
         match (&modification.state, ours) {
             (ModificationState::Accepted, _) => Vec::new(),
-            (ModificationState::Failed { at, .. }, None) => {
-                let step = self.is_recorded(modification).then(|| self.failed_after_all(None, modification, *at));
-                step.flatten().into_iter().collect()
-            }
+            (ModificationState::Failed { at, refusal }, None) => self.strange_failed(modification, *at, refusal),
             (ModificationState::Confirmed { at }, Some(operation)) => {
                 let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at };
                 let known = match operation.state {
@@ -248,11 +246,21 @@ impl Desk<'_> {
         let Some(kind) = movement_kind(modification.kind) else { return true };
         self.movements.iter().filter(|movement| movement.kind == kind).any(|movement| {
             let imported = kind == MovementKind::Capture
+                && self.may_be_the_imported_one(modification)
                 && movement.operation.is_none()
                 && movement.modification.as_str() == self.payment.transaction.as_str()
                 && movement.amount == modification.amount;
             movement.modification == modification.id || imported
         })
+    }
+
+    /// Of several captures of one amount the first is the one the shop imported without a name, unless the PSP has one
+    /// under the transaction's own id.
+    fn may_be_the_imported_one(&self, modification: &PspModification) -> bool {
+        let captures = || self.psp.modifications.iter().filter(|other| other.kind == ModificationKind::Capture);
+        let first = captures().find(|other| other.amount == modification.amount);
+        !captures().any(|other| other.id.as_str() == self.payment.transaction.as_str())
+            && first.is_some_and(|first| first.id == modification.id)
     }
 
     /// A confirmed capture or refund that the PSP took back: the opposite of its journals.
@@ -283,6 +291,28 @@ impl Desk<'_> {
         };
         let reason = "it failed after it was confirmed";
         Some(Step::record(self.name.clone(), reason, Consequence::Movement(draft)))
+    }
+
+    /// A recorded movement nobody here asked for that the PSP took back: reversed like ours, and told, once.
+    fn strange_failed(&self, modification: &PspModification, at: DateTime<Utc>, refusal: &Refusal) -> Vec<Step> {
+        let known = self.movements.iter().any(|movement| {
+            matches!(movement.kind, MovementKind::CaptureFailure | MovementKind::RefundFailure)
+                && movement.modification == modification.id
+        });
+        if known || !self.is_recorded(modification) {
+            return Vec::new();
+        }
+        let Some(failed) = self.failed_after_all(None, modification, at) else { return Vec::new() };
+        let draft = ExceptionDraft {
+            kind: ExceptionKind::UnaskedMovement,
+            subject: format!("failure of {} of {}", modification.id, self.name),
+            message: format!(
+                "the PSP took {} back after it was confirmed: {} ({}); its journals are reversed",
+                modification.amount, refusal.message, refusal.code
+            ),
+            about: self.about,
+        };
+        vec![failed, Step::record(self.name.clone(), draft.message.clone(), Consequence::Raise(draft))]
     }
 
     /// A movement nobody here asked for: recorded all the same (rule 2), and a person is told unless the method says that

@@ -47,8 +47,9 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
     if case.order.payment_status == PaymentStatus::Error {
         return Ok(vec![Step::leave(about, "the order's payment status is Error: a person decides")]);
     }
-    let (payments, order) = (case.payments.iter(), Some(&case.order));
-    let first = learn_first(&seen.standings, payments, order, &case.operations, &case.movements, frame);
+    let payments: Vec<&Payment> = case.payments.iter().collect();
+    let order = Some(&case.order);
+    let first = learn_first(&seen.standings, &payments, order, &case.operations, &case.movements, frame);
     if !first.is_empty() {
         return Ok(first);
     }

@@ -69,7 +69,10 @@ impl Planner<'_> {
         let unsettled = self.case.operations.iter().any(|operation| {
             operation.kind == Kind::Capture
                 && operation.subject.payment == Some(payment.id)
-                && matches!(operation.state, State::Planned | State::Sent | State::Unknown | State::Accepted)
+                && matches!(
+                    operation.state,
+                    State::Planned | State::Sent | State::Unknown | State::Accepted | State::GivenUp
+                )
         });
         let planned_now = self.steps.iter().any(|step| match &step.action {
             Action::Send(intent) => intent.kind == Kind::Capture,

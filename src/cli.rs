@@ -56,7 +56,7 @@ pub struct Global {
     pub verbose: u8,
 
     /// Take this moment as now, for instance 2026-11-22T02:30:00Z; without --dry-run with the embedded systems only
-    #[arg(long, global = true, value_name = "TIME")]
+    #[arg(long, global = true, value_name = "TIME", value_parser = time)]
     pub as_of: Option<DateTime<Utc>>,
 
     /// Use a ledger on a network file system although its locks are not safe there
@@ -171,4 +171,8 @@ pub enum SandboxCommand {
     Authorise { file: PathBuf },
     /// Print the sandbox's own record of transactions, captures and refunds
     Record,
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    text.parse().map_err(|_| "write a time with its zone, such as 2026-11-22T02:30:00Z".to_owned())
 }

@@ -161,10 +161,11 @@ fn a_corrupt_page_is_refused_and_a_backup_goes_on_without_capturing_twice() {
     let log = fs::read_to_string(shop.logs("capture").last().unwrap()).unwrap();
     assert!(log.contains("malformed") && log.contains("--- 1 errors ---"), "{log}");
     assert_eq!(shop.psp_record(), captured);
-    // What the backup does not know of is learnt from the PSP before anything is captured, and a person hears of it: by then
-    // a PSP may have forgotten the keys, so that sending them again would not be safe.
+    // What the backup does not know of is learnt from the PSP before anything is captured, and recognised by its key (rule
+    // 3): sending the same keys again would not be safe once the PSP has forgotten them.
     fs::write(shop.path.join("payjournal.db"), &backup).unwrap();
-    shop.exits("capture --as-of 2026-11-23T02:00:00Z", 1);
+    shop.ok("capture --as-of 2026-11-23T02:00:00Z");
+    assert_eq!(shop.rows("SELECT kind, document_id IS NOT NULL FROM journals"), ["receipt 1", "receipt 1"]);
     assert_eq!(shop.psp_record(), captured);
     assert_eq!(shop.rows("SELECT kind, amount_minor FROM movements"), ["capture 10000", "capture 10000"]);
 }

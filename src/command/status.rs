@@ -190,7 +190,10 @@ fn write_pending(
         ]
     });
     let headers = ["id", "kind", "of", "amount", "state", "since", "next attempt", "note"];
-    writeln!(out, "{}", table(&headers, rows.collect()))?;
+    let rows: Vec<Vec<String>> = rows.collect();
+    if !rows.is_empty() {
+        writeln!(out, "{}", table(&headers, rows))?;
+    }
     let all: u64 = totals.iter().map(|total| total.count).sum();
     let more = all.saturating_sub(u64::try_from(pending.len()).unwrap_or(u64::MAX));
     if more > 0 {

@@ -74,6 +74,16 @@ impl Document {
         Ok(outstanding.checked_sub(undelivered)?.checked_sub(self.in_flight)?.or_zero())
     }
 
+    /// Its part of an operation's natural key: `main:invoice:103210`.
+    pub fn natural_key(&self) -> String {
+        format!("{}:{}:{}", self.company, self.kind.as_str(), self.number)
+    }
+
+    /// As an exception names it: with its company where that is not the usual one.
+    pub fn name_beside(&self, usual: &Company) -> String {
+        if self.company == *usual { self.name() } else { format!("{} of company {}", self.name(), self.company) }
+    }
+
     pub fn name(&self) -> String {
         format!("{} {}", self.kind.noun(), self.number)
     }

@@ -14,6 +14,10 @@ pub enum ExceptionKind {
     AuthorisationExpired,
     /// The ERP could not say what is outstanding; nothing is captured or refunded on a guess.
     OutstandingUnreadable,
+    /// Another payment for the invoice has been under way for too long.
+    WaitsForPayment,
+    /// Captured money of a cancelled order that no invoice takes.
+    UntiedMoney,
     /// Captured once already, and open again: never captured a second time automatically (rule 17).
     CapturedAlready,
     CaptureRefused,
@@ -63,11 +67,13 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::ExceedsAuthorised,
         Self::PartialCaptureNotAllowed,
         Self::AuthorisationExpired,
         Self::OutstandingUnreadable,
+        Self::WaitsForPayment,
+        Self::UntiedMoney,
         Self::CapturedAlready,
         Self::CaptureRefused,
         Self::RefundWithoutInvoice,
@@ -92,6 +98,8 @@ impl ExceptionKind {
             Self::PartialCaptureNotAllowed => "partial_capture_not_allowed",
             Self::AuthorisationExpired => "authorisation_expired",
             Self::OutstandingUnreadable => "outstanding_unreadable",
+            Self::WaitsForPayment => "waits_for_payment",
+            Self::UntiedMoney => "untied_money",
             Self::CapturedAlready => "captured_already",
             Self::CaptureRefused => "capture_refused",
             Self::RefundWithoutInvoice => "refund_without_invoice",

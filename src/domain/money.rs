@@ -27,6 +27,9 @@ pub struct Amount {
     currency: Currency,
 }
 
+/// The largest amount that is read, in minor units: sums of many such amounts still fit.
+const LARGEST: i64 = 1_000_000_000_000_000;
+
 impl Currency {
     /// Three capital letters of ISO 4217, for instance `EUR`. Lower case is refused: a report that writes `eur` is read by its adapter.
     pub fn parse(code: &str) -> Result<Self, MoneyError> {
@@ -80,7 +83,8 @@ impl Amount {
             return Err(MoneyError::TooManyDecimals { text: text.to_owned(), currency });
         }
         let joined = format!("{whole}{fraction:0<exponent$}");
-        let unsigned = i64::from_str(&joined).map_err(|_| MoneyError::TooLarge { text: text.to_owned() })?;
+        let too_large = || MoneyError::TooLarge { text: text.to_owned() };
+        let unsigned = i64::from_str(&joined).ok().filter(|minor| *minor <= LARGEST).ok_or_else(too_large)?;
         Ok(Self { minor: if negative { -unsigned } else { unsigned }, currency })
     }
 
@@ -201,7 +205,7 @@ impl fmt::Display for MoneyError {
             Self::TooManyDecimals { text, currency } => {
                 write!(f, "`{text}` has more decimals than {currency} allows ({})", currency.exponent())
             }
-            Self::TooLarge { text } => write!(f, "`{text}` is larger than the ledger can hold"),
+            Self::TooLarge { text } => write!(f, "`{text}` is larger than any amount the ledger takes"),
             Self::MixedCurrencies { left, right } => write!(f, "{left} and {right} cannot be added"),
             Self::Overflow => write!(f, "a sum of amounts is larger than the ledger can hold"),
         }
@@ -250,7 +254,8 @@ mod tests {
         refuses(".5", "EUR", "not a decimal amount");
         refuses("", "EUR", "not a decimal amount");
         refuses("--1", "EUR", "not a decimal amount");
-        refuses("99999999999999999999", "EUR", "larger than the ledger can hold");
+        refuses("99999999999999999999", "EUR", "larger than any amount");
+        refuses("10000000000000.01", "EUR", "larger than any amount");
     }
 
     #[test]

@@ -35,8 +35,15 @@ pub struct CaptureCase {
     /// All captures, refunds and releases of these payments.
     pub operations: Vec<Operation>,
     pub movements: Vec<Movement>,
-    /// Documents a payment of their own is paying right now, with its transaction id.
-    pub being_paid: Vec<(DocumentId, String)>,
+    /// Documents a payment of their own is paying right now.
+    pub being_paid: Vec<(DocumentId, UnsettledPayment)>,
+}
+
+/// A payment for an invoice whose end is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsettledPayment {
+    pub transaction: String,
+    pub since: DateTime<Utc>,
 }
 
 /// A payment a customer made for posted invoices.
@@ -48,8 +55,8 @@ pub struct InvoicePaymentCase {
     pub movements: Vec<Movement>,
     /// The invoices it names, in its currency.
     pub invoices: Vec<Document>,
-    /// An earlier payment for one of them that is not settled yet, by its transaction id.
-    pub paid_before: Option<String>,
+    /// An earlier payment for one of them that is not settled yet.
+    pub paid_before: Option<UnsettledPayment>,
 }
 
 /// A posted credit note with what was paid for its invoice.
@@ -91,6 +98,8 @@ pub struct PaymentCase {
     pub order: Option<Order>,
     pub operations: Vec<Operation>,
     pub movements: Vec<Movement>,
+    /// The documents of its order.
+    pub documents: Vec<Document>,
 }
 
 /// A mail that is not known to be delivered.
@@ -109,7 +118,7 @@ impl Ledger {
              WHERE o.id > ?1 AND (
                EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.status = 'authorised' AND p.pays = '')
                OR EXISTS (SELECT 1 FROM exceptions e WHERE e.order_id = o.id AND e.task = 'capture' AND e.state <> 'resolved')
-               OR (EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind = 'invoice')
+               OR ((o.cancelled <> 'none' OR EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind = 'invoice'))
                    AND EXISTS (SELECT 1 FROM payments p JOIN movements m ON m.payment_id = p.id
                                JOIN journals j ON j.movement_id = m.id AND j.kind = 'prepayment' AND j.direction = 'original'
                                WHERE p.order_id = o.id
@@ -142,8 +151,8 @@ impl Ledger {
         }
         let mut being_paid = Vec::new();
         for document in &documents {
-            if let Some(transaction) = documents::is_being_paid(connection, document)? {
-                being_paid.push((document.id, transaction));
+            if let Some(payment) = documents::is_being_paid(connection, document, &self.books.company)? {
+                being_paid.push((document.id, payment));
             }
         }
         Ok(CaptureCase {
@@ -168,7 +177,7 @@ impl Ledger {
     }
 
     pub fn invoice_payment_case(&self, id: PaymentId) -> Result<InvoicePaymentCase> {
-        let PaymentCase { payment, order, operations, movements } = self.payment_case(id)?;
+        let PaymentCase { payment, order, operations, movements, documents: _ } = self.payment_case(id)?;
         let mut invoices = Vec::new();
         let mut paid_before = None;
         for number in &payment.pays {
@@ -224,6 +233,8 @@ impl Ledger {
             )?,
             None => Vec::new(),
         };
+        let currency = note.total.currency();
+        let siblings = siblings.into_iter().filter(|sibling| sibling.total.currency() == currency).collect();
         Ok(RefundCase { note, invoice, captures, operations, movements, siblings })
     }
 
@@ -282,6 +293,10 @@ impl Ledger {
             order: payment.order.map(|order| orders::order(connection, order)).transpose()?,
             operations: psp_operations(connection, id)?,
             movements: movements::of_payment(connection, id)?,
+            documents: match payment.order {
+                Some(order) => documents::of_order(connection, order)?,
+                None => Vec::new(),
+            },
             payment,
         })
     }

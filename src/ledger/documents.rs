@@ -1,9 +1,9 @@
 //! Documents in the ledger, with what our journals have paid of them.
 
-use rusqlite::{Connection, OptionalExtension, Params, Row};
+use rusqlite::{Connection, Params, Row};
 
 use super::row::Columns;
-use super::{Ledger, LedgerError, Result};
+use super::{Ledger, LedgerError, Result, UnsettledPayment};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId, PaymentId};
 
@@ -67,9 +67,17 @@ pub(super) fn invoice_numbered(
     })
 }
 
-/// Whether the customer is paying the document by a payment of its own right now (trap T12): its transaction id.
-pub(super) fn is_being_paid(connection: &Connection, document: &Document) -> Result<Option<String>> {
-    being_paid(connection, document, i64::MAX)
+/// Whether the customer is paying the document by a payment of its own right now (trap T12).
+pub(super) fn is_being_paid(
+    connection: &Connection,
+    document: &Document,
+    usual: &Company,
+) -> Result<Option<UnsettledPayment>> {
+    // A payment names numbers only: those of the usual company, or of the only one that has it.
+    match invoice_numbered(connection, &document.number, usual)? {
+        Some(named) if named.id == document.id => being_paid(connection, document, i64::MAX),
+        Some(_) | None => Ok(None),
+    }
 }
 
 /// Like `is_being_paid`, by a payment that came before `payment`: of two payments for one invoice the first is taken.
@@ -77,20 +85,21 @@ pub(super) fn paid_by_earlier(
     connection: &Connection,
     document: &Document,
     payment: PaymentId,
-) -> Result<Option<String>> {
+) -> Result<Option<UnsettledPayment>> {
     being_paid(connection, document, payment.0)
 }
 
-fn being_paid(connection: &Connection, document: &Document, before: i64) -> Result<Option<String>> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT transaction_id FROM payments
-             WHERE id < ?2 AND pays <> '' AND status IN ('pending', 'authorised')
-               AND instr(';' || pays || ';', ';' || ?1 || ';') > 0
-             ORDER BY id LIMIT 1",
-        )?
-        .query_row((document.number.as_str(), before), |row| row.get(0))
-        .optional()?)
+fn being_paid(connection: &Connection, document: &Document, before: i64) -> Result<Option<UnsettledPayment>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT transaction_id, status_since FROM payments
+         WHERE id < ?2 AND pays <> '' AND status IN ('pending', 'authorised')
+           AND instr(';' || pays || ';', ';' || ?1 || ';') > 0
+         ORDER BY id LIMIT 1",
+    )?;
+    let mut found = statement.query_and_then((document.number.as_str(), before), |row| {
+        Ok(UnsettledPayment { transaction: row.plain("transaction_id")?, since: row.time("status_since")? })
+    })?;
+    found.next().transpose()
 }
 
 pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params) -> Result<Vec<Document>> {

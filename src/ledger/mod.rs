@@ -24,7 +24,10 @@ mod status;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, TransactionBehavior};
 
-pub use cases::{CaptureCase, InvoicePaymentCase, JournalCase, MailCase, PaymentCase, RefundCase, Scope, TiedCapture};
+pub use cases::{
+    CaptureCase, InvoicePaymentCase, JournalCase, MailCase, PaymentCase, RefundCase, Scope, TiedCapture,
+    UnsettledPayment,
+};
 pub use error::LedgerError;
 pub use exceptions::OpenException;
 pub use journals::{BookedJournal, BookedPosting};

@@ -10,7 +10,7 @@ use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{DocumentId, PaymentId, ShopName};
 use crate::domain::letter;
 use crate::domain::money::{Amount, MoneyError};
-use crate::domain::movement::MovementKind;
+use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::payment::Payment;
 use crate::ledger::{Ledger, LedgerError, RefundCase, Scope};
 use crate::operation::key::NaturalKey;
@@ -70,13 +70,13 @@ impl Task for Refunds {
         let note = &case.note;
         let Some(reference) = &note.references else {
             let message = "names no invoice, so nobody knows which payment it belongs to: refund it by hand".to_owned();
-            return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message)]);
+            return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message, frame)]);
         };
         let Some(invoice) = &case.invoice else {
             let message = format!(
                 "references invoice {reference}, which is not in the ledger: import the invoice, or refund by hand"
             );
-            return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message)]);
+            return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message, frame)]);
         };
         if invoice.total.currency() != note.total.currency() {
             let message = format!(
@@ -85,14 +85,21 @@ impl Task for Refunds {
                 invoice.name(),
                 invoice.total.currency()
             );
-            return Ok(vec![blocked(case, ExceptionKind::RefundExceedsCaptured, message)]);
+            return Ok(vec![blocked(case, ExceptionKind::RefundExceedsCaptured, message, frame)]);
+        }
+        if note.order.is_some() && invoice.order.is_some() && note.order != invoice.order {
+            let message = format!(
+                "belongs to another order than {}, which it references: refund it by hand, or correct it in the ERP",
+                invoice.name()
+            );
+            return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message, frame)]);
         }
         let open = match &seen.open {
             Ok(open) => *open,
             Err(PortError::Unreachable { why }) => return Ok(vec![Step::unreachable(note.name(), why)]),
             Err(why @ (PortError::CannotTell { .. } | PortError::NotOffered)) => {
                 let message = format!("the ERP cannot say what is open: {why}; nothing is refunded on a guess");
-                return Ok(vec![blocked(case, ExceptionKind::OutstandingUnreadable, message)]);
+                return Ok(vec![blocked(case, ExceptionKind::OutstandingUnreadable, message, frame)]);
             }
         };
         let wanted = wanted(case, open)?;
@@ -102,7 +109,8 @@ impl Task for Refunds {
             return Ok(steps);
         }
         let payments: Vec<&Payment> = case.captures.iter().map(|capture| &capture.payment).collect();
-        let first = learn_first(&seen.standings, &payments, None, &case.operations, &case.movements, frame);
+        let documents: Vec<&Document> = case.siblings.iter().chain(&case.invoice).collect();
+        let first = learn_first(&seen.standings, &payments, None, &case.operations, &case.movements, &documents, frame);
         if !first.is_empty() {
             return Ok(first);
         }
@@ -152,7 +160,7 @@ fn refund(
              set the credit note's paid_elsewhere by import; if not, refund by hand and set it likewise",
             payment.transaction
         );
-        return Ok(vec![blocked(case, ExceptionKind::OutsideRefund, message)]);
+        return Ok(vec![blocked(case, ExceptionKind::OutsideRefund, message, frame)]);
     }
     let sources = sources(case, wanted)?;
     let available = Amount::sum(wanted.currency(), sources.iter().map(|source| source.available))?;
@@ -162,7 +170,7 @@ fn refund(
              refunded for it: refund by hand",
             invoice.name()
         );
-        return Ok(vec![blocked(case, ExceptionKind::RefundExceedsCaptured, message)]);
+        return Ok(vec![blocked(case, ExceptionKind::RefundExceedsCaptured, message, frame)]);
     }
     let mut rest = wanted;
     let mut steps = Vec::new();
@@ -172,10 +180,14 @@ fn refund(
             continue;
         }
         let payment = source.payment;
-        let able = seen.capabilities.get(&payment.id).is_some_and(|able| able.refund);
+        let Some(able) = seen.capabilities.get(&payment.id).map(|able| able.refund) else {
+            let why =
+                format!("provider `{}` of payment {} is not in the config", payment.provider, payment.transaction);
+            return Ok(vec![Step::unreachable(note.name(), why)]);
+        };
         if !able || !frame.settings.method(&payment.method).allow_refund {
             let message = format!("method `{}` does not allow refunds (allow_refund): refund by hand", payment.method);
-            return Ok(vec![blocked(case, ExceptionKind::RefundNotAllowed, message)]);
+            return Ok(vec![blocked(case, ExceptionKind::RefundNotAllowed, message, frame)]);
         }
         rest = rest.checked_sub(part)?;
         steps.extend(want(
@@ -187,6 +199,21 @@ fn refund(
         ));
     }
     Ok(steps)
+}
+
+/// Refunds of a payment that we did not ask for, that stand, and that no credit note of the invoice is booked for.
+fn outside(case: &RefundCase, payment: PaymentId) -> impl Iterator<Item = &Movement> {
+    let of_payment = move |movement: &&Movement| movement.payment == payment;
+    let failed = move |refund: &Movement| {
+        let mut failures = case.movements.iter().filter(of_payment);
+        failures.any(|other| other.kind == MovementKind::RefundFailure && other.modification == refund.modification)
+    };
+    let for_a_note =
+        |refund: &Movement| refund.tied_to.iter().any(|id| case.siblings.iter().any(|note| note.id == *id));
+    case.movements.iter().filter(of_payment).filter(move |movement| {
+        let outside = movement.kind == MovementKind::Refund && movement.operation.is_none();
+        outside && !failed(movement) && !for_a_note(movement)
+    })
 }
 
 /// Money that went back to the customer without us, and that no credit note of the invoice names as paid elsewhere: it may
@@ -201,11 +228,7 @@ fn unexplained(case: &RefundCase) -> Result<Option<(&Payment, Amount)>, MoneyErr
             continue;
         }
         seen.push(payment.id);
-        let ours = case.operations.iter().filter(|operation| {
-            operation.kind == Kind::Refund && operation.subject.payment == Some(payment.id) && operation.state.counts()
-        });
-        let ours = Amount::sum(currency, ours.filter_map(|operation| operation.amount))?;
-        let outside = payment.refund_claimed.checked_sub(ours)?.or_zero();
+        let outside = Amount::sum(currency, outside(case, payment.id).map(|refund| refund.amount))?;
         let rest = outside.checked_sub(explained)?.or_zero();
         if rest.is_positive() {
             return Ok(Some((payment, rest)));
@@ -260,7 +283,7 @@ fn want(case: &RefundCase, payment: &Payment, amount: Amount, reason: String, fr
     let note = &case.note;
     let subject = Subject::payment(payment.id, Some(note.id));
     let past = refunds_of(case, note.id).filter(|operation| operation.subject == subject).cloned().collect();
-    let document = format!("{}:{}:{}", note.company, note.kind.as_str(), note.number);
+    let document = note.natural_key();
     let mode = frame.settings.mode.as_str();
     let key = |attempt| {
         Key::of(
@@ -285,11 +308,11 @@ fn refunds_of(case: &RefundCase, note: DocumentId) -> impl Iterator<Item = &Oper
         .filter(move |operation| operation.kind == Kind::Refund && operation.subject.document == Some(note))
 }
 
-fn blocked(case: &RefundCase, kind: ExceptionKind, message: String) -> Step {
+fn blocked(case: &RefundCase, kind: ExceptionKind, message: String, frame: &Frame<'_>) -> Step {
     let note = &case.note;
     let draft = ExceptionDraft {
         kind,
-        subject: note.name(),
+        subject: note.name_beside(&frame.settings.erp.company),
         message,
         about: About { order: note.order, document: Some(note.id), ..About::default() },
     };

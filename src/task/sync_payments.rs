@@ -8,15 +8,17 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use super::{Frame, Step, Task, days, order_name};
 use crate::config::settings::CaptureStrategy;
 use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft, Standing};
+use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::PaymentId;
+use crate::domain::id::{DocumentId, PaymentId};
 use crate::domain::letter;
 use crate::domain::money::MoneyError;
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::order::Order;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::{Ledger, LedgerError, PaymentCase, Scope};
-use crate::operation::{Answer, Kind, Operation, Refusal, State};
+use crate::operation::key::NaturalKey;
+use crate::operation::{Answer, Key, Kind, Operation, Refusal, State};
 use crate::provider::{ModificationKind, ModificationState, PortError, PspModification, PspPayment};
 use crate::run::ports::Ports;
 
@@ -60,7 +62,15 @@ impl Task for SyncPayments {
                 return Ok(vec![Step::raise(exception(case, ExceptionKind::PaymentError, about, message), None)]);
             }
         };
-        let mut steps = news(&case.payment, case.order.as_ref(), &case.operations, &case.movements, psp, frame);
+        let mut steps = news(
+            &case.payment,
+            case.order.as_ref(),
+            &case.operations,
+            &case.movements,
+            &case.documents.iter().collect::<Vec<_>>(),
+            psp,
+            frame,
+        );
         if psp.status == TransactionStatus::Error {
             let message = "the PSP says Error: nobody knows whether the customer was charged; the order's other payments wait \
                            until a person has looked";
@@ -101,6 +111,7 @@ pub(crate) fn learn_first(
     order: Option<&Order>,
     operations: &[Operation],
     movements: &[Movement],
+    documents: &[&Document],
     frame: &Frame<'_>,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -112,7 +123,7 @@ pub(crate) fn learn_first(
                 let operations: Vec<Operation> = operations.cloned().collect();
                 let movements = movements.iter().filter(|movement| movement.payment == *id);
                 let movements: Vec<Movement> = movements.cloned().collect();
-                steps.extend(news(payment, order, &operations, &movements, psp, frame));
+                steps.extend(news(payment, order, &operations, &movements, documents, psp, frame));
                 if let Some(other) = psp.modifications.iter().find(|other| is_under_way(other, &operations)) {
                     let why =
                         format!("somebody else's {} of {} is not settled yet", kind_name(other.kind), other.amount);
@@ -155,15 +166,26 @@ fn news(
     order: Option<&Order>,
     operations: &[Operation],
     movements: &[Movement],
+    documents: &[&Document],
     psp: &PspPayment,
     frame: &Frame<'_>,
 ) -> Vec<Step> {
     let about = About { order: order.map(|order| order.id), payment: Some(payment.id), ..About::default() };
-    let desk = Desk { payment, name: named(payment, order), about, operations, movements, psp, frame };
+    let desk = Desk { payment, name: named(payment, order), about, operations, movements, documents, psp, frame };
     let mut steps: Vec<Step> = psp.modifications.iter().flat_map(|modification| desk.fact(modification)).collect();
     steps.extend(desk.standing(psp));
     steps
 }
+
+/// What an operation of ours that this ledger has forgotten was for.
+#[derive(Debug, Clone, Copy)]
+enum Forgotten {
+    Document(DocumentId),
+    Authorisation,
+}
+
+/// Attempts whose keys are tried when a modification may be ours from before a restore.
+const MOST_ATTEMPTS: u32 = 9;
 
 /// One payment as the ledger has it, held against what the PSP says.
 struct Desk<'a> {
@@ -172,6 +194,7 @@ struct Desk<'a> {
     about: About,
     operations: &'a [Operation],
     movements: &'a [Movement],
+    documents: &'a [&'a Document],
     psp: &'a PspPayment,
     frame: &'a Frame<'a>,
 }
@@ -315,6 +338,37 @@ impl Desk<'_> {
         vec![failed, Step::record(self.name.clone(), draft.message.clone(), Consequence::Raise(draft))]
     }
 
+    /// The document a modification was made for by an operation of ours that this ledger has forgotten: a restored backup
+    /// still makes the same keys (rule 3).
+    fn forgotten(&self, modification: &PspModification) -> Option<Forgotten> {
+        let key = modification.key.as_ref()?;
+        let kind = match modification.kind {
+            ModificationKind::Capture => Kind::Capture,
+            ModificationKind::Refund => Kind::Refund,
+            ModificationKind::Release => return None,
+        };
+        let is_key_of = |document: &str| {
+            (1..=MOST_ATTEMPTS).any(|attempt| {
+                let natural = NaturalKey {
+                    mode: self.frame.settings.mode.as_str(),
+                    provider: self.payment.provider.as_str(),
+                    merchant_account: self.payment.merchant_account.as_str(),
+                    transaction: self.payment.transaction.as_str(),
+                    document,
+                    attempt,
+                };
+                Key::of(kind, natural) == *key
+            })
+        };
+        if is_key_of("AUTH") {
+            return Some(Forgotten::Authorisation);
+        }
+        self.documents
+            .iter()
+            .find(|document| is_key_of(&document.natural_key()))
+            .map(|document| Forgotten::Document(document.id))
+    }
+
     /// A movement nobody here asked for: recorded all the same (rule 2), and a person is told unless the method says that
     /// the PSP or a person captures.
     fn unasked(&self, modification: &PspModification, at: DateTime<Utc>) -> Vec<Step> {
@@ -322,6 +376,7 @@ impl Desk<'_> {
         if self.is_recorded(modification) {
             return Vec::new();
         }
+        let forgotten = self.forgotten(modification);
         let draft = MovementDraft {
             payment: self.payment.id,
             kind,
@@ -329,7 +384,10 @@ impl Desk<'_> {
             amount: modification.amount,
             occurred_at: at,
             operation: None,
-            document: None,
+            document: match forgotten {
+                Some(Forgotten::Document(document)) => Some(document),
+                Some(Forgotten::Authorisation) | None => None,
+            },
             learnt_from: LearntFrom::LookUp,
         };
         let what = format!("{} of {}", kind.as_str(), modification.amount);
@@ -337,7 +395,7 @@ impl Desk<'_> {
         let mut steps = vec![Step::record(self.name.clone(), reason, Consequence::Movement(draft))];
         let strategy = self.frame.settings.method(&self.payment.method).strategy;
         let theirs = matches!(strategy, CaptureStrategy::Automatic | CaptureStrategy::Manual);
-        if !(theirs && kind == MovementKind::Capture) {
+        if forgotten.is_none() && !(theirs && kind == MovementKind::Capture) {
             let draft = ExceptionDraft {
                 kind: ExceptionKind::UnaskedMovement,
                 subject: format!("{} {} of {}", kind.as_str(), modification.id, self.name),

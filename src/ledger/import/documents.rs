@@ -8,7 +8,7 @@ use crate::domain::id::{CustomerNumber, DocumentId, DocumentNumber, OrderId};
 use crate::domain::money::Amount;
 use crate::exchange::import::document::{BILL_TO, CURRENCY, NUMBER, ORDER, POSTED_ON, REFERENCES, TOTAL};
 use crate::exchange::import::{DocumentRecord, ImportKind, Objection};
-use crate::ledger::documents::document;
+use crate::ledger::documents::{document, invoice_numbered};
 use crate::ledger::orders::order;
 use crate::ledger::row::day_text;
 use crate::ledger::{Result, Writer};
@@ -72,6 +72,14 @@ impl Writer<'_> {
         Ok(found.map(|(id, _)| id))
     }
 
+    /// The invoice a credit note belongs to: its customer is the credit note's, unless that names another.
+    fn invoice_of(&self, record: &DocumentRecord) -> Result<Option<Document>> {
+        match &record.references {
+            Some(number) => invoice_numbered(self.connection, number, &record.company),
+            None => Ok(None),
+        }
+    }
+
     fn document_by_key(&self, record: &DocumentRecord) -> Result<Option<DocumentId>> {
         let id: Option<i64> = self
             .connection
@@ -90,7 +98,10 @@ impl Writer<'_> {
         let bill_to = match (&record.bill_to, of) {
             (Some(bill_to), _) => bill_to.clone(),
             (None, Some(id)) => order(self.connection, id)?.bill_to,
-            (None, None) => default_customer.clone(),
+            (None, None) => match self.invoice_of(record)? {
+                Some(invoice) => invoice.bill_to,
+                None => default_customer.clone(),
+            },
         };
         self.connection
             .prepare_cached(

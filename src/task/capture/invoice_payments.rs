@@ -14,7 +14,7 @@ use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::{PortError, PspPayment};
 use crate::run::ports::Ports;
 use crate::task::sync_payments::learn_first;
-use crate::task::{Frame, Step, Task, Wanted};
+use crate::task::{Frame, Step, Task, Wanted, days};
 
 /// The part of `capture` that needs no order.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ impl Task for InvoicePayments {
     fn plan(&self, case: &InvoicePaymentCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let payment = &case.payment;
         let order = case.order.as_ref();
-        let first = learn_first(&seen.standings, &[payment], order, &case.operations, &case.movements, frame);
+        let first = learn_first(&seen.standings, &[payment], order, &case.operations, &case.movements, &[], frame);
         if !first.is_empty() {
             return Ok(first);
         }
@@ -60,10 +60,12 @@ impl Task for InvoicePayments {
             return Ok(vec![Step::leave(self.name(case), format!("the payment is {}", payment.status.as_str()))]);
         }
         if let Some(earlier) = &case.paid_before {
-            return Ok(vec![Step::leave(
-                self.name(case),
-                format!("payment {earlier} for the same invoice came first"),
-            )]);
+            let why = format!("payment {} for the same invoice came first", earlier.transaction);
+            if earlier.since + days(frame.task.error_notification_after_days) > frame.now {
+                return Ok(vec![Step::leave(self.name(case), why)]);
+            }
+            let message = format!("{why} and is still not settled; find out at the PSP how it ended");
+            return Ok(vec![Step::raise(exception(case, ExceptionKind::WaitsForPayment, message), None)]);
         }
         let lacking = match lacking(case, seen)? {
             Ok(lacking) => lacking,

@@ -7,8 +7,9 @@ use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::letter;
 use crate::domain::money::{Amount, MoneyError};
-use crate::domain::order::Terms;
+use crate::domain::order::{Cancellation, Terms};
 use crate::domain::payment::{Payment, TransactionStatus};
+use crate::ledger::UnsettledPayment;
 use crate::operation::{Kind, Operation, State, Subject};
 use crate::provider::PartialCapture;
 use crate::task::{Step, days, order_name};
@@ -64,6 +65,41 @@ impl<'a> Planner<'a> {
             .first()
             .map(|payment| letter::blocked(&format!("payment {}", payment.transaction), "captured", &draft));
         self.steps.push(Step::raise(draft, letter));
+    }
+
+    /// The customer pays the invoice by another payment: waited for, and told if that takes too long.
+    pub(super) fn wait_for(&mut self, document: &Document, payment: &UnsettledPayment) {
+        let why = format!("the customer is paying it by transaction {}", payment.transaction);
+        if payment.since + days(self.frame.task.error_notification_after_days) > self.frame.now {
+            self.leave(document, &why);
+            return;
+        }
+        let since = payment.since.format("%Y-%m-%d");
+        let message = format!(
+            "{why}, which has stood the same since {since}; it is not captured from the order's own payment meanwhile. Find \
+             out at the PSP how that transaction ended, and import its status"
+        );
+        let draft = self.exception(ExceptionKind::WaitsForPayment, Some(document), message);
+        self.steps.push(Step::raise(draft, None));
+    }
+
+    /// Captured money that nothing takes: an invoice it paid once already is open again, or the order is cancelled.
+    pub(super) fn tell_of_untied(&mut self, open_again: &[(&Document, Amount, Amount)], left: Amount) {
+        for (invoice, due, rest) in open_again {
+            let message = format!(
+                "has {due} outstanding again, and {rest} of the money that paid it once is still a prepayment; tie it by hand"
+            );
+            let draft = self.exception(ExceptionKind::CapturedAlready, Some(invoice), message);
+            self.steps.push(Step::raise(draft, None));
+        }
+        if self.case.order.cancelled != Cancellation::None && left.is_positive() && !self.unsure {
+            let message = format!(
+                "is cancelled ({}), and {left} that was captured for it belongs to no invoice: refund it",
+                self.case.order.cancelled.as_str()
+            );
+            let draft = self.exception(ExceptionKind::UntiedMoney, None, message);
+            self.steps.push(Step::raise(draft, None));
+        }
     }
 
     pub(super) fn expired(&mut self, payment: &Payment, document: Option<&Document>, amount: Amount) {
@@ -187,7 +223,9 @@ impl<'a> Planner<'a> {
         ExceptionDraft {
             kind,
             subject: match document {
-                Some(document) => format!("{} of order {order}", document.name()),
+                Some(document) => {
+                    format!("{} of order {order}", document.name_beside(&self.frame.settings.erp.company))
+                }
                 None => format!("order {order}"),
             },
             message,

@@ -49,7 +49,8 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
     }
     let payments: Vec<&Payment> = case.payments.iter().collect();
     let order = Some(&case.order);
-    let first = learn_first(&seen.standings, &payments, order, &case.operations, &case.movements, frame);
+    let documents: Vec<&Document> = case.documents.iter().collect();
+    let first = learn_first(&seen.standings, &payments, order, &case.operations, &case.movements, &documents, frame);
     if !first.is_empty() {
         return Ok(first);
     }
@@ -131,10 +132,17 @@ impl<'a> Planner<'a> {
                 untied.push((movement, movement.untied.checked_sub(taken)?));
             }
         }
+        let mut open_again = Vec::new();
         for invoice in case.documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {
             for (movement, rest) in &mut untied {
                 let Some(due) = self.due.get_mut(&invoice.id) else { continue };
-                if rest.currency() != due.currency() || movement.tied_to.contains(&invoice.id) {
+                if rest.currency() != due.currency() {
+                    continue;
+                }
+                if movement.tied_to.contains(&invoice.id) {
+                    if rest.is_positive() && due.is_positive() {
+                        open_again.push((invoice, *due, *rest));
+                    }
                     continue;
                 }
                 let amount = rest.at_most(*due)?;
@@ -147,6 +155,8 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        let left = Amount::sum(case.order.total.currency(), untied.iter().map(|(_, rest)| *rest))?;
+        self.tell_of_untied(&open_again, left);
         Ok(())
     }
 
@@ -172,9 +182,9 @@ impl<'a> Planner<'a> {
             self.leave(document, "nothing is outstanding");
             return Ok(());
         }
-        if let Some((_, transaction)) = self.case.being_paid.iter().find(|(id, _)| *id == document.id) {
+        if let Some((_, payment)) = self.case.being_paid.iter().find(|(id, _)| *id == document.id) {
             self.unsure = true;
-            self.leave(document, &format!("the customer is paying it by transaction {transaction}"));
+            self.wait_for(document, payment);
             return Ok(());
         }
         if self.was_captured_already(document, &payers) {
@@ -290,7 +300,7 @@ impl<'a> Planner<'a> {
             .collect();
         self.decided.extend(past.iter().map(|operation| operation.id));
         let mode = self.frame.settings.mode.as_str();
-        let document_key = document_key(document);
+        let document_key = document.map_or_else(|| "AUTH".to_owned(), Document::natural_key);
         let key = |attempt| {
             Key::of(
                 kind,
@@ -373,12 +383,4 @@ impl<'a> Planner<'a> {
     pub(super) fn leave(&mut self, document: &Document, reason: &str) {
         self.steps.push(Step::leave(document.name(), reason));
     }
-}
-
-/// `main:invoice:103210`, or `AUTH`.
-fn document_key(document: Option<&Document>) -> String {
-    document.map_or_else(
-        || "AUTH".to_owned(),
-        |document| format!("{}:{}:{}", document.company, document.kind.as_str(), document.number),
-    )
 }

@@ -197,6 +197,7 @@ CREATE UNIQUE INDEX operations_mail_once ON operations (mail_id)
 CREATE INDEX operations_by_payment ON operations (payment_id);
 CREATE INDEX operations_by_document ON operations (document_id);
 CREATE INDEX operations_by_journal ON operations (journal_id) WHERE journal_id IS NOT NULL;
+CREATE INDEX operations_by_mail ON operations (mail_id) WHERE mail_id IS NOT NULL;
 CREATE INDEX operations_open ON operations (kind, state) WHERE state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up');
 
 CREATE TABLE operation_events (

@@ -105,7 +105,7 @@ impl Recorder<'_> {
     ) -> Result<Operation, LedgerError> {
         let context =
             Context { drops_remainder: self.drops_remainder(writer, operation)?, ..writer.context(operation)? };
-        let follows = task::consequences(operation, answer, &context, &self.settings.shop)?;
+        let follows = task::consequences(operation, answer, &context, &self.settings.shop);
         match writer.attempt(|| writer.record_answer(operation.id, answer, wait))? {
             Ok(after) => {
                 for consequence in follows {

@@ -11,12 +11,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Settings;
 use crate::config::settings::TaskSettings;
-use crate::domain::consequence::Consequence;
+use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft};
 use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::{OperationId, ShopName};
+use crate::domain::id::{ModificationId, OperationId, ShopName};
 use crate::domain::letter::{Letter, Matter};
 use crate::domain::money::{Amount, MoneyError};
+use crate::domain::movement::MovementKind;
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
 use crate::ledger::{Ledger, LedgerError, Scope};
@@ -101,18 +102,13 @@ pub struct Context {
 }
 
 /// What follows from an answer to one of our operations, whoever asked.
-pub fn consequences(
-    operation: &Operation,
-    answer: &Answer,
-    context: &Context,
-    shop: &ShopName,
-) -> Result<Vec<Consequence>, MoneyError> {
+pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, shop: &ShopName) -> Vec<Consequence> {
     match operation.kind {
         Kind::Capture => capture::consequences(operation, answer, context, shop),
-        Kind::Release => Ok(capture::release_consequences(operation, answer, context, shop)),
-        Kind::Refund => Ok(refunds::consequences(operation, answer, context, shop)),
-        Kind::Journal => Ok(sync_journals::consequences(operation, answer, context)),
-        Kind::Mail => Ok(mail_queue::consequences(operation, answer)),
+        Kind::Release => capture::release_consequences(operation, answer, context, shop),
+        Kind::Refund => refunds::consequences(operation, answer, context, shop),
+        Kind::Journal => sync_journals::consequences(operation, answer, context),
+        Kind::Mail => mail_queue::consequences(operation, answer),
     }
 }
 
@@ -217,6 +213,27 @@ impl Context {
             document: operation.subject.document,
             operation: Some(operation.id),
         }
+    }
+
+    /// The fact that a confirmed capture or refund of ours is.
+    pub(crate) fn movement(
+        &self,
+        operation: &Operation,
+        kind: MovementKind,
+        modification: &ModificationId,
+        at: DateTime<Utc>,
+    ) -> Option<Consequence> {
+        let (payment, amount) = (self.payment.as_ref()?, operation.amount?);
+        Some(Consequence::Movement(MovementDraft {
+            payment: payment.id,
+            kind,
+            modification: modification.clone(),
+            amount,
+            occurred_at: at,
+            operation: Some(operation.id),
+            document: operation.subject.document,
+            learnt_from: LearntFrom::Answer,
+        }))
     }
 
     /// Runs `write` with what a letter about the operation names; nothing without a payment and an amount.

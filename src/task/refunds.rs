@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::sync_payments::learn_first;
 use super::{Action, Context, Frame, Step, Task, Wanted, capture};
-use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft};
+use crate::domain::consequence::Consequence;
 use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{DocumentId, PaymentId, ShopName};
@@ -326,19 +326,10 @@ fn blocked(case: &RefundCase, kind: ExceptionKind, message: String, frame: &Fram
 
 /// A confirmed refund is a movement and a mail.
 pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, shop: &ShopName) -> Vec<Consequence> {
-    let (Some(payment), Some(amount)) = (&context.payment, operation.amount) else { return Vec::new() };
     match answer {
         Answer::Confirmed { modification, at } => {
-            let mut follows = vec![Consequence::Movement(MovementDraft {
-                payment: payment.id,
-                kind: MovementKind::Refund,
-                modification: modification.clone(),
-                amount,
-                occurred_at: *at,
-                operation: Some(operation.id),
-                document: operation.subject.document,
-                learnt_from: LearntFrom::Answer,
-            })];
+            let moved = context.movement(operation, MovementKind::Refund, modification, *at);
+            let mut follows: Vec<Consequence> = moved.into_iter().collect();
             follows.extend(context.letter(operation, shop, letter::refunded));
             follows
         }

@@ -1,10 +1,9 @@
 //! What follows when the PSP answers a capture or a release.
 
-use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft, Standing};
+use crate::domain::consequence::{Consequence, Standing};
 use crate::domain::exception::{ExceptionDraft, ExceptionKind};
 use crate::domain::id::ShopName;
 use crate::domain::letter;
-use crate::domain::money::MoneyError;
 use crate::domain::movement::MovementKind;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::operation::{Answer, Operation, Refusal};
@@ -12,25 +11,12 @@ use crate::task::Context;
 
 /// A confirmed capture is a movement, and a mail where an invoice or shipment triggered it (trap T7). An accepted one is
 /// nothing yet (trap T5).
-pub fn consequences(
-    operation: &Operation,
-    answer: &Answer,
-    context: &Context,
-    shop: &ShopName,
-) -> Result<Vec<Consequence>, MoneyError> {
-    let (Some(payment), Some(amount)) = (&context.payment, operation.amount) else { return Ok(Vec::new()) };
+pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, shop: &ShopName) -> Vec<Consequence> {
+    let Some(payment) = &context.payment else { return Vec::new() };
     match answer {
         Answer::Confirmed { modification, at } => {
-            let mut follows = vec![Consequence::Movement(MovementDraft {
-                payment: payment.id,
-                kind: MovementKind::Capture,
-                modification: modification.clone(),
-                amount,
-                occurred_at: *at,
-                operation: Some(operation.id),
-                document: operation.subject.document,
-                learnt_from: LearntFrom::Answer,
-            })];
+            let moved = context.movement(operation, MovementKind::Capture, modification, *at);
+            let mut follows: Vec<Consequence> = moved.into_iter().collect();
             // With everything captured the ledger says so by itself; here the PSP lets the rest lapse.
             if payment.status == TransactionStatus::Authorised && context.drops_remainder {
                 follows.push(standing(payment, TransactionStatus::Captured));
@@ -38,16 +24,16 @@ pub fn consequences(
             if operation.subject.document.is_some() {
                 follows.extend(context.letter(operation, shop, letter::captured));
             }
-            Ok(follows)
+            follows
         }
         Answer::Refused(refusal) => {
             let mut follows = refused(operation, refusal, context, shop, ExceptionKind::CaptureRefused, "captured");
             if refusal.code == "authorisation_expired" {
                 follows.push(standing(payment, TransactionStatus::Expired));
             }
-            Ok(follows)
+            follows
         }
-        Answer::Accepted { .. } | Answer::NotDone { .. } | Answer::Unknown { .. } => Ok(Vec::new()),
+        Answer::Accepted { .. } | Answer::NotDone { .. } | Answer::Unknown { .. } => Vec::new(),
     }
 }
 

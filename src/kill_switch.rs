@@ -1,15 +1,22 @@
 //! Where a test may kill the process: every ledger commit and every outside call passes here, and nothing else does.
 //!
 //! In release builds this is nothing at all.
+//!
+//! The simulation has moments of its own: its worlds stand where the outside calls lead, and [`crate::ledger::Ledger`] tells it of every
+//! commit. There a kill is a panic with [`Killed`], which unwinds the run and rolls back what was not committed.
 
 /// The moments a crash can separate.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     BeforeCommit,
     AfterCommit,
     BeforeCall,
     AfterCall,
 }
+
+/// What a simulated kill unwinds with. Nobody catches it but the simulation.
+#[derive(Debug, Clone, Copy)]
+pub struct Killed;
 
 /// Debug builds: appends the moment to the file `$PAYJOURNAL_KILL_LOG` names, and dies by SIGKILL at the moment whose number
 /// `$PAYJOURNAL_KILL_AT` gives, counted from 1.

@@ -18,6 +18,7 @@ mod orders;
 mod payments;
 mod requests;
 mod row;
+pub mod rows;
 mod runs;
 mod status;
 
@@ -47,10 +48,20 @@ use crate::task::Context;
 pub type Result<T, E = LedgerError> = std::result::Result<T, E>;
 
 /// One open ledger file.
-#[derive(Debug)]
 pub struct Ledger {
     connection: Connection,
     books: Books,
+    /// Told of every commit; the simulation's.
+    witness: Option<Witness>,
+}
+
+/// Sees the moments around every commit, and what is committed.
+pub type Witness = Box<dyn Fn(Moment, &str) + Send>;
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("path", &self.connection.path()).finish_non_exhaustive()
+    }
 }
 
 /// The only road to a change: a transaction that commits when its function returns `Ok`.
@@ -73,14 +84,26 @@ impl Ledger {
     ) -> Result<T> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = change(&Writer { connection: &transaction, books: &self.books, now, run })?;
-        kill_switch::pass(Moment::BeforeCommit, what);
+        pass(self.witness.as_ref(), Moment::BeforeCommit, what);
         transaction.commit()?;
-        kill_switch::pass(Moment::AfterCommit, what);
+        pass(self.witness.as_ref(), Moment::AfterCommit, what);
         Ok(done)
+    }
+
+    /// Has every commit from now on witnessed.
+    pub fn witnessed_by(&mut self, witness: Witness) {
+        self.witness = Some(witness);
     }
 
     pub fn books(&self) -> &Books {
         &self.books
+    }
+}
+
+fn pass(witness: Option<&Witness>, moment: Moment, what: &str) {
+    kill_switch::pass(moment, what);
+    if let Some(witness) = witness {
+        witness(moment, what);
     }
 }
 

@@ -46,16 +46,22 @@ impl Ledger {
         }
         migrate(&mut connection, path)?;
         bind(&connection, books.mode, now)?;
-        Ok(Self { connection, books })
+        Ok(Self { connection, books, witness: None })
     }
 
-    /// A ledger that lives as long as the process, for tests of plans and simulation.
-    pub fn in_memory(books: Books, now: DateTime<Utc>) -> Result<Self> {
-        let mut connection = Connection::open_in_memory()?;
+    /// A ledger that lives as long as a connection to it, for tests and simulation. All connections of a process that name
+    /// the same one share it; an empty name is shared with nobody.
+    pub fn in_memory(name: &str, books: Books, now: DateTime<Utc>) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(format!("file:/{name}?vfs=memdb"), flags)?;
         pragmas(&connection)?;
-        migrate(&mut connection, Path::new(":memory:"))?;
+        connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
+        migrate(&mut connection, Path::new(name))?;
         bind(&connection, books.mode, now)?;
-        Ok(Self { connection, books })
+        Ok(Self { connection, books, witness: None })
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::host::Host;
 use super::patience::{guarded, send_patiently};
 use super::ports::Ports;
 use super::record::Recorder;
@@ -54,10 +55,7 @@ pub struct Run<'a> {
     /// `None` in a dry run: nothing is recorded.
     pub id: Option<RunId>,
     pub now: DateTime<Utc>,
-    /// The time it really is, which a long run's `now` is not: when a call left.
-    pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
-    /// Whether a signal asked us to stop.
-    pub stop: &'a (dyn Fn() -> bool + Sync),
+    pub host: Host<'a>,
     pub watch: &'a mut dyn Watch,
     pub summary: Summary,
 }
@@ -132,14 +130,14 @@ fn resolve(kinds: &[Kind], run: &mut Run<'_>) -> Result<(), LedgerError> {
         after = last.id;
         let mut calls: VecDeque<Call> =
             open.into_iter().map(|operation| run.call(operation, "asked about")).collect::<Result<_, _>>()?;
-        let (ports, clock) = (run.ports, run.clock);
+        let (ports, clock) = (run.ports, run.host.clock);
         let ask = move |call: Call| {
             let ago = call.operation.last_sent_at.map_or(TimeDelta::MAX, |sent| clock() - sent);
             let ago = ago.to_std().unwrap_or(Duration::ZERO);
             let outcome = guarded(|| ports.look_up(&call.request, ago));
             Returned { call, outcome }
         };
-        work_through(run.concurrency(), &ask, |answers: Vec<Returned<LookUp>>, room| {
+        work_through(run.host.workers, run.concurrency(), &ask, |answers: Vec<Returned<LookUp>>, room| {
             run.record(&answers, Recorder::looked_up)?;
             let next = if run.is_stopped() { 0 } else { room.min(calls.len()) };
             Ok::<_, LedgerError>(calls.drain(..next).collect())
@@ -222,7 +220,7 @@ fn observe<T: Task>(task: &T, cases: Vec<(i64, T::Case)>, run: &mut Run<'_>) -> 
         let found = guarded(|| task.observe(&case, ports, &frame));
         (id, case, found)
     };
-    work_through(run.concurrency(), &look, |answers, room| {
+    work_through(run.host.workers, run.concurrency(), &look, |answers, room| {
         for (id, case, found) in answers {
             match found {
                 Ok(found) => seen.push((id, case, found)),
@@ -338,12 +336,12 @@ fn act(planned: Planned, run: &mut Run<'_>) -> Result<HashSet<i64>, LedgerError>
     }
     let mut busy: HashSet<Target> = HashSet::new();
     let mut confirmed = HashSet::new();
-    let (ports, stop) = (run.ports, run.stop);
+    let (ports, host) = (run.ports, run.host);
     let send = move |call: Call| {
-        let outcome = guarded(|| send_patiently(ports, &call.request, stop));
+        let outcome = guarded(|| send_patiently(ports, &call.request, host));
         Returned { call, outcome }
     };
-    work_through(run.concurrency(), &send, |answers: Vec<Returned<Answer>>, room| {
+    work_through(run.host.workers, run.concurrency(), &send, |answers: Vec<Returned<Answer>>, room| {
         for returned in &answers {
             busy.remove(&returned.call.operation.target);
         }
@@ -368,7 +366,7 @@ impl<'a> Run<'a> {
     }
 
     fn is_stopped(&self) -> bool {
-        (self.stop)()
+        (self.host.stop)()
     }
 
     fn call(&self, operation: Operation, reason: &str) -> Result<Call, LedgerError> {
@@ -399,7 +397,7 @@ impl<'a> Run<'a> {
         if chosen.is_empty() {
             return Ok(Vec::new());
         }
-        let at = (self.clock)();
+        let at = (self.host.clock)();
         let claimed = self.ledger.write("sent", self.id, self.now, |writer| {
             chosen.iter().map(|call| writer.mark_sent(call.operation.id, at)).collect::<Result<Vec<bool>, _>>()
         })?;

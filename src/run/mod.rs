@@ -1,6 +1,7 @@
 //! One run of a task: lock, run row, log, the engine, the mail queue, the report, the exit code.
 
 pub mod engine;
+pub mod host;
 mod lock;
 pub mod log;
 mod patience;
@@ -11,7 +12,7 @@ mod signal;
 pub mod summary;
 mod tell;
 pub mod watch;
-mod workers;
+pub mod workers;
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +22,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 
 use self::engine::{Level, Run, Watch, execute};
+use self::host::Host;
 use self::lock::Lock;
 use self::log::Log;
 use self::ports::{Ports, Purpose};
@@ -138,6 +140,7 @@ fn dry_run(
     let mut ledger = open_ledger(settings, false, options.now)?;
     let ports = Ports::open(settings, Purpose::Look, options.now).map_err(not_opened)?;
     let mut teller = Teller::new(None, err, options.verbosity, options.on_terminal, task.as_str());
+    let time = || clock(options);
     let mut run = Run {
         ledger: &mut ledger,
         ports: &ports,
@@ -146,8 +149,7 @@ fn dry_run(
         task_name: task.as_str(),
         id: None,
         now: options.now,
-        clock: &|| clock(options),
-        stop: &|| false,
+        host: Host::process(&time, &|| false),
         watch: &mut teller,
         summary: Summary::default(),
     };
@@ -156,6 +158,12 @@ fn dry_run(
     teller.finish();
     let exit = if summary.bugs.is_empty() { Exit::Done } else { Exit::Bug };
     Ok(Finished { exit, ..finished(task, options.now, summary) })
+}
+
+/// All a run does between its first row and its report: the task, then the mails that are due.
+pub(crate) fn perform(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
+    execute_named(task, run)?;
+    if run.ports.post.is_some() { execute(&MailQueue, run) } else { Ok(()) }
 }
 
 fn execute_named(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
@@ -223,6 +231,8 @@ impl<'a> Started<'a> {
         let now = self.options.now;
         let ports = Ports::open(self.settings, Purpose::Act, now).map_err(not_opened)?;
         let options = self.options;
+        let time = || clock(options);
+        let stop = || signals.is_set();
         let mut run = Run {
             ledger,
             ports: &ports,
@@ -231,13 +241,11 @@ impl<'a> Started<'a> {
             task_name: self.task.as_str(),
             id: Some(self.id),
             now,
-            clock: &|| clock(options),
-            stop: &|| signals.is_set(),
+            host: Host::process(&time, &stop),
             watch: &mut self.teller,
             summary: Summary::default(),
         };
-        let worked = execute_named(self.task, &mut run)
-            .and_then(|()| if ports.post.is_some() { execute(&MailQueue, &mut run) } else { Ok(()) });
+        let worked = perform(self.task, &mut run);
         self.summary = run.summary;
         worked.map_err(refused)?;
         Ok(())
@@ -337,6 +345,7 @@ impl<'a> Started<'a> {
             return Ok(());
         }
         let options = self.options;
+        let time = || clock(options);
         let mut run = Run {
             ledger,
             ports: &ports,
@@ -345,8 +354,7 @@ impl<'a> Started<'a> {
             task_name: self.task.as_str(),
             id: Some(self.id),
             now,
-            clock: &|| clock(options),
-            stop: &|| false,
+            host: Host::process(&time, &|| false),
             watch: &mut self.teller,
             summary: Summary::default(),
         };
@@ -365,7 +373,11 @@ impl<'a> Started<'a> {
 }
 
 /// Opens the run's row, and finds the runs of this task that died: whoever holds the lock knows that they are dead.
-fn open_run(task: TaskName, ledger: &mut Ledger, now: DateTime<Utc>) -> Result<(RunId, Vec<String>), LedgerError> {
+pub(crate) fn open_run(
+    task: TaskName,
+    ledger: &mut Ledger,
+    now: DateTime<Utc>,
+) -> Result<(RunId, Vec<String>), LedgerError> {
     let dead = ledger.unfinished_runs(task.as_str())?;
     ledger.write("run start", None, now, |writer| {
         let unanswered = writer.recover_operations(task.as_str())?.len();

@@ -1,9 +1,11 @@
 //! One call as a worker makes it: patient with `Retry-After`, and not thrown by an adapter that panics.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
+use super::host::Host;
 use super::ports::Ports;
+use crate::kill_switch::Killed;
 use crate::operation::Answer;
 use crate::operation::request::Request;
 
@@ -11,7 +13,7 @@ use crate::operation::request::Request;
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// One call, and again after `Retry-After` as long as that stays short.
-pub(super) fn send_patiently(ports: &Ports, request: &Request, stop: &(dyn Fn() -> bool + Sync)) -> Answer {
+pub(super) fn send_patiently(ports: &Ports, request: &Request, host: Host<'_>) -> Answer {
     let mut waited = Duration::ZERO;
     loop {
         let answer = ports.send(request);
@@ -24,10 +26,10 @@ pub(super) fn send_patiently(ports: &Ports, request: &Request, stop: &(dyn Fn() 
         let slice = Duration::from_millis(100);
         let mut slept = Duration::ZERO;
         while slept < wait {
-            if stop() {
+            if (host.stop)() {
                 return answer;
             }
-            std::thread::sleep(slice.min(wait.saturating_sub(slept)));
+            (host.pause)(slice.min(wait.saturating_sub(slept)));
             slept += slice;
         }
     }
@@ -36,6 +38,9 @@ pub(super) fn send_patiently(ports: &Ports, request: &Request, stop: &(dyn Fn() 
 /// A panic in an adapter must not take the run's other answers with it.
 pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        if panic.is::<Killed>() {
+            resume_unwind(panic);
+        }
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a worker panicked".to_owned())
     })

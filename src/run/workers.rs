@@ -5,15 +5,38 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+/// Who does the work.
+#[derive(Clone, Copy)]
+pub enum Workers<'a> {
+    /// One thread per job under way.
+    Threads,
+    /// The calling thread alone; of the jobs under way, this says by their number which one is done next. The simulation's
+    /// seed does: answers come late, together and out of order, and the same way each time.
+    Chosen(&'a (dyn Fn(usize) -> usize + Sync)),
+}
+
+impl std::fmt::Debug for Workers<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Threads => "Threads",
+            Self::Chosen(_) => "Chosen",
+        })
+    }
+}
+
 /// Runs `work` on at most `concurrency` jobs at a time. `turn` is called with the answers that have arrived and the number of
 /// jobs there is room for, and returns the next jobs; the work ends when it returns none and none is under way.
 ///
 /// With a concurrency of 1 everything happens on the calling thread, in one order that never varies.
 pub(super) fn work_through<J: Send, A: Send, E>(
+    workers: Workers<'_>,
     concurrency: usize,
     work: &(dyn Fn(J) -> A + Sync),
     mut turn: impl FnMut(Vec<A>, usize) -> Result<Vec<J>, E>,
 ) -> Result<(), E> {
+    if let Workers::Chosen(choose) = workers {
+        return work_by_choice(concurrency.max(1), choose, work, &mut turn);
+    }
     if concurrency <= 1 {
         let mut jobs = turn(Vec::new(), 1)?;
         while let Some(job) = jobs.pop() {
@@ -36,6 +59,31 @@ pub(super) fn work_through<J: Send, A: Send, E>(
         drop(jobs_in);
         Ok(())
     })
+}
+
+/// Any number of answers arrive between two turns, in any order.
+fn work_by_choice<J, A, E>(
+    concurrency: usize,
+    choose: &dyn Fn(usize) -> usize,
+    work: &dyn Fn(J) -> A,
+    turn: &mut impl FnMut(Vec<A>, usize) -> Result<Vec<J>, E>,
+) -> Result<(), E> {
+    let mut under_way: Vec<J> = Vec::new();
+    let mut arrived = Vec::new();
+    loop {
+        let room = concurrency.saturating_sub(under_way.len());
+        under_way.extend(turn(std::mem::take(&mut arrived), room)?);
+        if under_way.is_empty() {
+            return Ok(());
+        }
+        while !under_way.is_empty() {
+            let job = under_way.swap_remove(choose(under_way.len()).min(under_way.len() - 1));
+            arrived.push(work(job));
+            if choose(2) == 0 {
+                break;
+            }
+        }
+    }
 }
 
 fn serve<J, A>(jobs: &Mutex<Receiver<J>>, answers: &SyncSender<A>, work: &(dyn Fn(J) -> A + Sync)) {
@@ -79,10 +127,10 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn doubles_a_hundred(concurrency: usize) {
+    fn doubles_a_hundred(workers: Workers<'_>, concurrency: usize) {
         let mut next = 0;
         let mut sum = 0;
-        work_through(concurrency, &|job: u64| job * 2, |answers: Vec<u64>, room| {
+        work_through(workers, concurrency, &|job: u64| job * 2, |answers: Vec<u64>, room| {
             assert!(room <= concurrency.max(1));
             sum += answers.iter().sum::<u64>();
             let jobs: Vec<u64> = (0..room).map(|_| next + 1).take_while(|job| *job <= 100).take(1).collect();
@@ -96,19 +144,17 @@ mod tests {
     #[test]
     fn every_job_is_answered_once_whatever_the_concurrency() {
         for concurrency in [1, 2, 7] {
-            doubles_a_hundred(concurrency);
+            doubles_a_hundred(Workers::Threads, concurrency);
+            doubles_a_hundred(Workers::Chosen(&|_| 0), concurrency);
+            doubles_a_hundred(Workers::Chosen(&|count| count - 1), concurrency);
         }
     }
 
     #[test]
     fn an_error_ends_the_work_without_hanging() {
-        let ended = work_through(
-            3,
-            &|job: u8| job,
-            |answers: Vec<u8>, _| {
-                if answers.is_empty() { Ok(vec![1, 2, 3]) } else { Err("stop") }
-            },
-        );
+        let ended = work_through(Workers::Threads, 3, &|job: u8| job, |answers: Vec<u8>, _| {
+            if answers.is_empty() { Ok(vec![1, 2, 3]) } else { Err("stop") }
+        });
         assert_eq!(ended, Err("stop"));
     }
 }

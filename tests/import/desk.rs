@@ -58,7 +58,7 @@ impl Desk {
             default_customer,
             providers: [(ProviderName::parse("psp").unwrap(), MerchantAccount::parse("ShopDE").unwrap())].into(),
         };
-        Self { ledger: Ledger::in_memory(books, now()).unwrap(), folder: TempDir::new().unwrap(), defaults }
+        Self { ledger: Ledger::in_memory("", books, now()).unwrap(), folder: TempDir::new().unwrap(), defaults }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

@@ -1,0 +1,250 @@
+//! The ledger's rows as they are written, for the simulation's auditor: no totals, no statuses computed, no domain types
+//! to agree with the code that is audited. Rows are named by what the outside calls them, not by their numbers here.
+
+use rusqlite::{Connection, Row};
+
+use super::{Ledger, Result};
+
+/// Everything that is in a ledger, in the order written.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    pub orders: Vec<OrderRow>,
+    pub payments: Vec<PaymentRow>,
+    pub documents: Vec<DocumentRow>,
+    pub movements: Vec<MovementRow>,
+    pub journals: Vec<JournalRow>,
+    pub operations: Vec<OperationRow>,
+    pub mails: Vec<MailRow>,
+    pub exceptions: Vec<ExceptionRow>,
+}
+
+#[derive(Debug, Clone)]
+pub struct OrderRow {
+    pub number: String,
+    pub total: i64,
+    pub cancelled: String,
+    pub payment_status: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct PaymentRow {
+    pub transaction: String,
+    pub order: Option<String>,
+    pub status: String,
+    /// The latest; 0 = none.
+    pub authorised: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct DocumentRow {
+    /// `invoice`, `credit_note` or `shipment`.
+    pub kind: String,
+    pub number: String,
+    pub order: Option<String>,
+    pub total: i64,
+    pub paid_elsewhere: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct MovementRow {
+    pub id: i64,
+    /// `capture`, `refund`, `capture_failure` or `refund_failure`.
+    pub kind: String,
+    pub transaction: String,
+    pub modification: String,
+    pub amount: i64,
+    pub currency: String,
+    pub operation: Option<i64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct JournalRow {
+    pub number: String,
+    pub movement: i64,
+    /// `receipt`, `prepayment`, `application`, `refund`, `reopening` or `unapplied_refund`.
+    pub kind: String,
+    /// `original` or `reversal`.
+    pub direction: String,
+    /// Kind and number.
+    pub document: Option<(String, String)>,
+    pub amount: i64,
+    pub currency: String,
+    /// Account and amount, debit positive.
+    pub postings: Vec<(String, i64)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct OperationRow {
+    pub id: i64,
+    /// `capture`, `refund`, `release`, `journal` or `mail`.
+    pub kind: String,
+    pub transaction: Option<String>,
+    /// Kind and number; of a capture none = the authorisation itself.
+    pub document: Option<(String, String)>,
+    /// The journal's number.
+    pub journal: Option<String>,
+    /// The mail's event.
+    pub mail: Option<String>,
+    pub amount: i64,
+    pub attempt: i64,
+    pub key: String,
+    /// `planned`, `sent`, `accepted`, `confirmed`, `refused`, `unknown`, `given_up` or `withdrawn`.
+    pub state: String,
+    pub tries: i64,
+    pub refusal: Option<String>,
+    pub note: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct MailRow {
+    pub event: String,
+    pub subject: String,
+    pub body: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct ExceptionRow {
+    pub id: i64,
+    pub kind: String,
+    pub subject: String,
+    pub message: String,
+    /// `open`, `acknowledged` or `resolved`.
+    pub state: String,
+    pub order: Option<String>,
+    pub transaction: Option<String>,
+    pub document: Option<(String, String)>,
+    pub operation: Option<i64>,
+}
+
+impl Ledger {
+    /// All of it: for ledgers of a simulated shop's size.
+    pub fn rows(&self) -> Result<Rows> {
+        let connection = &self.connection;
+        Ok(Rows {
+            orders: read(connection, ORDERS, order)?,
+            payments: read(connection, PAYMENTS, payment)?,
+            documents: read(connection, DOCUMENTS, document)?,
+            movements: read(connection, MOVEMENTS, movement)?,
+            journals: read(connection, JOURNALS, journal)?,
+            operations: read(connection, OPERATIONS, operation)?,
+            mails: read(connection, "SELECT event, subject, body FROM mails ORDER BY id", mail)?,
+            exceptions: read(connection, EXCEPTIONS, exception)?,
+        })
+    }
+}
+
+const ORDERS: &str = "SELECT number, total_minor, cancelled, payment_status FROM orders ORDER BY id";
+const PAYMENTS: &str = "
+    SELECT p.transaction_id, o.number, p.status,
+           ifnull((SELECT a.amount_minor FROM authorisations a WHERE a.payment_id = p.id ORDER BY a.id DESC LIMIT 1), 0)
+    FROM payments p LEFT JOIN orders o ON o.id = p.order_id ORDER BY p.id";
+const DOCUMENTS: &str = "
+    SELECT d.kind, d.number, o.number, d.total_minor, d.paid_elsewhere_minor
+    FROM documents d LEFT JOIN orders o ON o.id = d.order_id ORDER BY d.id";
+const MOVEMENTS: &str = "
+    SELECT m.id, m.kind, p.transaction_id, m.modification_id, m.amount_minor, m.currency, m.operation_id
+    FROM movements m JOIN payments p ON p.id = m.payment_id ORDER BY m.id";
+const JOURNALS: &str = "
+    SELECT j.number, j.movement_id, j.kind, j.direction, d.kind, d.number, j.amount_minor, j.currency,
+           (SELECT json_group_array(json_array(p.account, p.amount_minor)) FROM postings p WHERE p.journal_id = j.id)
+    FROM journals j LEFT JOIN documents d ON d.id = j.document_id ORDER BY j.id";
+const OPERATIONS: &str = "
+    SELECT o.id, o.kind, p.transaction_id, d.kind, d.number, j.number, m.event, ifnull(o.amount_minor, 0), o.attempt, o.key,
+           o.state, o.tries, o.refusal_code, o.note
+    FROM operations o LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
+    LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN mails m ON m.id = o.mail_id ORDER BY o.id";
+const EXCEPTIONS: &str = "
+    SELECT e.id, e.kind, e.subject, e.message, e.state, o.number, p.transaction_id, d.kind, d.number, e.operation_id
+    FROM exceptions e LEFT JOIN orders o ON o.id = e.order_id LEFT JOIN payments p ON p.id = e.payment_id
+    LEFT JOIN documents d ON d.id = e.document_id ORDER BY e.id";
+
+fn read<T>(connection: &Connection, sql: &str, row: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+    Ok(connection.prepare_cached(sql)?.query_map([], row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+fn order(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
+    Ok(OrderRow { number: row.get(0)?, total: row.get(1)?, cancelled: row.get(2)?, payment_status: row.get(3)? })
+}
+
+fn payment(row: &Row<'_>) -> rusqlite::Result<PaymentRow> {
+    Ok(PaymentRow { transaction: row.get(0)?, order: row.get(1)?, status: row.get(2)?, authorised: row.get(3)? })
+}
+
+fn document(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
+    Ok(DocumentRow {
+        kind: row.get(0)?,
+        number: row.get(1)?,
+        order: row.get(2)?,
+        total: row.get(3)?,
+        paid_elsewhere: row.get(4)?,
+    })
+}
+
+fn movement(row: &Row<'_>) -> rusqlite::Result<MovementRow> {
+    Ok(MovementRow {
+        id: row.get(0)?,
+        kind: row.get(1)?,
+        transaction: row.get(2)?,
+        modification: row.get(3)?,
+        amount: row.get(4)?,
+        currency: row.get(5)?,
+        operation: row.get(6)?,
+    })
+}
+
+fn journal(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
+    let postings: String = row.get(8)?;
+    Ok(JournalRow {
+        number: row.get(0)?,
+        movement: row.get(1)?,
+        kind: row.get(2)?,
+        direction: row.get(3)?,
+        document: named(row, 4)?,
+        amount: row.get(6)?,
+        currency: row.get(7)?,
+        postings: serde_json::from_str(&postings).unwrap_or_default(),
+    })
+}
+
+fn operation(row: &Row<'_>) -> rusqlite::Result<OperationRow> {
+    Ok(OperationRow {
+        id: row.get(0)?,
+        kind: row.get(1)?,
+        transaction: row.get(2)?,
+        document: named(row, 3)?,
+        journal: row.get(5)?,
+        mail: row.get(6)?,
+        amount: row.get(7)?,
+        attempt: row.get(8)?,
+        key: row.get(9)?,
+        state: row.get(10)?,
+        tries: row.get(11)?,
+        refusal: row.get(12)?,
+        note: row.get(13)?,
+    })
+}
+
+fn mail(row: &Row<'_>) -> rusqlite::Result<MailRow> {
+    Ok(MailRow { event: row.get(0)?, subject: row.get(1)?, body: row.get(2)? })
+}
+
+fn exception(row: &Row<'_>) -> rusqlite::Result<ExceptionRow> {
+    Ok(ExceptionRow {
+        id: row.get(0)?,
+        kind: row.get(1)?,
+        subject: row.get(2)?,
+        message: row.get(3)?,
+        state: row.get(4)?,
+        order: row.get(5)?,
+        transaction: row.get(6)?,
+        document: named(row, 7)?,
+        operation: row.get(9)?,
+    })
+}
+
+/// A document's kind and number, from this column and the next.
+fn named(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<(String, String)>> {
+    let kind: Option<String> = row.get(column)?;
+    let number: Option<String> = row.get(column + 1)?;
+    Ok(kind.zip(number))
+}

@@ -1,0 +1,247 @@
+//! What really happened outside, as each side has it in its own books. The worlds write it down; the auditor reads it, and
+//! nothing else of them.
+//!
+//! Amounts are plain minor units of the currency beside them, on purpose: the auditor shares no arithmetic with the tasks.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+/// Everything outside, of one simulated shop.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    pub orders: Vec<ShopOrder>,
+    pub transactions: Vec<Transaction>,
+    /// What was done to transactions at the PSPs, in the order done, whoever asked.
+    pub effects: Vec<Effect>,
+    /// What the PSPs said no to, in order.
+    pub refusals: Vec<Refused>,
+    pub documents: Vec<Posted>,
+    /// Our lines in the ERP, in the order posted.
+    pub lines: Vec<Line>,
+    /// Mails in the recipients' mailboxes, in the order they arrived.
+    pub letters: Vec<Delivered>,
+    /// Requests no correct client makes, in words: the same key for something else, for instance.
+    pub oddities: Vec<String>,
+}
+
+/// An order as the shop has it now.
+#[derive(Debug, Clone)]
+pub struct ShopOrder {
+    pub number: String,
+    pub currency: &'static str,
+    pub total: i64,
+    pub terms: ShopTerms,
+    pub cancelled: Cancelled,
+    /// What the ledger was last told of it.
+    pub told: Option<Told>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    pub total: i64,
+    pub cancelled: Cancelled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShopTerms {
+    Online,
+    OnAccount,
+    /// Hundredths of a percent of the total are paid with the order.
+    Prepayment(i64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    No,
+    /// What is invoiced stays.
+    Rest,
+    Full,
+}
+
+/// One payment attempt as its PSP has it now.
+#[derive(Debug, Clone)]
+pub struct Transaction {
+    pub id: String,
+    /// The order it pays; none where the customer paid invoices.
+    pub order: Option<String>,
+    /// The invoices it pays.
+    pub pays: Vec<String>,
+    pub method: &'static str,
+    pub trigger: Trigger,
+    pub partial: Partial,
+    pub refundable: bool,
+    pub currency: &'static str,
+    pub status: &'static str,
+    /// The amount authorised now; 0 before.
+    pub authorised: i64,
+    /// Somebody changed the authorised amount after the ledger may have seen it.
+    pub adjusted: bool,
+    /// The PSP's deadline for captures, where it tells one.
+    pub capture_before: Option<DateTime<Utc>>,
+    /// Since when the ledger knows of it.
+    pub told_at: Option<DateTime<Utc>>,
+    /// The shop hands it over as collected already, before anybody asked the PSP.
+    pub collected: bool,
+}
+
+/// What makes payjournal capture a transaction, by its payment method's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    Invoice,
+    Shipment,
+    /// The authorisation itself, this many days after it.
+    Authorisation { days: i64 },
+    /// Payjournal never does: the PSP or a person captures.
+    Never,
+}
+
+/// What may be captured of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partial {
+    /// All of what is left, or nothing: the settings or the PSP allow no part.
+    No,
+    /// A part, once; the PSP lets the rest lapse, and the settings allow that only if the rest is not needed.
+    Once,
+    Many,
+}
+
+/// A capture, refund or release that a PSP carried out or accepted.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    /// The PSP's id of it.
+    pub id: String,
+    /// Its transaction's index in [`Record::transactions`].
+    pub transaction: usize,
+    pub kind: EffectKind,
+    pub amount: i64,
+    pub by: By,
+    pub at: DateTime<Utc>,
+    pub state: EffectState,
+    /// It was confirmed before it failed.
+    pub failed_late: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EffectKind {
+    Capture,
+    Refund,
+    Release,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectState {
+    Accepted,
+    Confirmed,
+    Failed,
+}
+
+/// Who asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    Payjournal(Asked),
+    /// In the PSP's back office.
+    Person,
+    /// The PSP by itself: automatic capture.
+    Psp,
+}
+
+/// What payjournal asked for, and what it had been told when it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub key: String,
+    /// Kind (`invoice`, `shipment`, `credit_note`) and number; none = the authorisation itself.
+    pub document: Option<(String, String)>,
+    /// What it was last told to be outstanding on the document; none if it never asked.
+    pub told_outstanding: Option<i64>,
+    /// What it had been told of the order.
+    pub told_order: Option<Told>,
+    /// Invoices of the order it had been told of, together.
+    pub told_invoiced: i64,
+    /// Shipments of the order it had been told of, together.
+    pub told_shipped: i64,
+    /// Captures of the transaction that were accepted and not settled at that moment, payjournal's own.
+    pub unsettled_captures: i64,
+}
+
+/// A definite no of a PSP to payjournal.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    pub transaction: usize,
+    pub kind: EffectKind,
+    pub amount: i64,
+    pub key: String,
+    /// `exceeds_authorised`, `exceeds_captured`, `not_authorised`, `authorisation_expired`, or made up by a fault.
+    pub code: &'static str,
+    /// The no was a fault's: nothing in the books explains it.
+    pub by_fault: bool,
+    pub at: DateTime<Utc>,
+}
+
+/// A document as the ERP has it.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    /// `invoice`, `credit_note` or `shipment`.
+    pub kind: &'static str,
+    pub number: String,
+    pub order: Option<String>,
+    pub currency: &'static str,
+    pub total: i64,
+    /// Of a credit note: the invoice it belongs to.
+    pub references: Option<String>,
+    pub posted_on: NaiveDate,
+    pub told_at: Option<DateTime<Utc>>,
+    /// Paid, or paid out, by other means than payjournal's lines.
+    pub by_hand: i64,
+    /// The part of `by_hand` the ledger was told of.
+    pub told_by_hand: i64,
+}
+
+/// A payment journal line of ours in the ERP.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub number: String,
+    /// `receipt`, `prepayment`, `application`, `refund`, `reopening` or `unapplied_refund`.
+    pub kind: &'static str,
+    /// `original` or `reversal`.
+    pub direction: &'static str,
+    pub document: Option<(String, String)>,
+    pub transaction: String,
+    pub modification: String,
+    pub amount: i64,
+    pub currency: &'static str,
+    pub debit: String,
+    pub credit: String,
+    /// Created only; not in the ERP's books yet.
+    pub draft: bool,
+    pub at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    pub key: String,
+    pub subject: String,
+    pub body: String,
+    pub at: DateTime<Utc>,
+}
+
+impl Asked {
+    pub fn is_for(&self, kind: &str, number: &str) -> bool {
+        self.document.as_ref().is_some_and(|document| document.0 == kind && document.1 == number)
+    }
+}
+
+impl Effect {
+    pub fn ours(&self) -> Option<&Asked> {
+        match &self.by {
+            By::Payjournal(asked) => Some(asked),
+            By::Person | By::Psp => None,
+        }
+    }
+
+    /// It stands: done, or on its way.
+    pub fn is_live(&self) -> bool {
+        match self.state {
+            EffectState::Accepted | EffectState::Confirmed => true,
+            EffectState::Failed => false,
+        }
+    }
+}

@@ -73,11 +73,10 @@ pub(super) fn is_being_paid(
     document: &Document,
     usual: &Company,
 ) -> Result<Option<UnsettledPayment>> {
+    let Some(payment) = being_paid(connection, document, i64::MAX)? else { return Ok(None) };
     // A payment names numbers only: those of the usual company, or of the only one that has it.
-    match invoice_numbered(connection, &document.number, usual)? {
-        Some(named) if named.id == document.id => being_paid(connection, document, i64::MAX),
-        Some(_) | None => Ok(None),
-    }
+    let named = invoice_numbered(connection, &document.number, usual)?;
+    Ok(named.filter(|named| named.id == document.id).map(|_| payment))
 }
 
 /// Like `is_being_paid`, by a payment that came before `payment`: of two payments for one invoice the first is taken.

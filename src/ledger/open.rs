@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::network::network_filesystem;
@@ -15,7 +16,7 @@ use crate::domain::booking::Books;
 const APPLICATION_ID: i64 = 0x504a_2026;
 
 /// Never change or remove one that was released: its index is the schema version it leads from.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 
 #[derive(Debug, Clone, Copy)]
 pub struct OpenOptions {
@@ -86,7 +87,9 @@ fn pragmas(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.set_prepared_statement_cache_capacity(128);
+    // Plans do not depend on the values bound, or every other use of a statement would prepare it anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(256);
     Ok(())
 }
 
@@ -119,6 +122,11 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     transaction.pragma_update(None, "user_version", known)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// The schema as this version makes it, to hold a ledger's against.
+pub(super) fn migrate_fresh(connection: &mut Connection) -> Result<()> {
+    migrate(connection, Path::new(":memory:"))
 }
 
 fn version(connection: &Connection) -> Result<i64> {

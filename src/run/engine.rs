@@ -206,6 +206,7 @@ fn claims(step: &Step) -> Option<PaymentId> {
         | Action::Record(_)
         | Action::Raise(..)
         | Action::Leave
+        | Action::Await
         | Action::Unreachable => None,
     }
 }
@@ -255,8 +256,11 @@ fn record_intents(
         for (case, scope, steps) in queue {
             let mut of_case = Recorded::default();
             let recorded = writer.attempt(|| {
-                record_steps(writer, steps, task_name, &mut of_case)
-                    .and_then(|()| writer.resolve_gone(task_name, scope, &of_case.raised))
+                record_steps(writer, steps, task_name, &mut of_case)?;
+                if steps.iter().all(Step::sees_all) {
+                    writer.resolve_gone(task_name, scope, &of_case.raised)?;
+                }
+                Ok(())
             })?;
             match recorded {
                 Ok(()) => {
@@ -317,7 +321,7 @@ fn record_steps(writer: &Writer<'_>, steps: &[Step], task: &str, recorded: &mut 
                 new = writer.raise_with(draft, letter.as_ref(), Some(task))?;
                 recorded.raised.push(draft.clone());
             }
-            Action::Leave | Action::Unreachable => {}
+            Action::Leave | Action::Await | Action::Unreachable => {}
         }
         recorded.new.push(new);
     }

@@ -45,6 +45,11 @@ impl Recorder<'_> {
         operation: &Operation,
         found: &LookUp,
     ) -> Result<Operation, LedgerError> {
+        // Two runs end with the same mails: while this one asked, the other may have asked, and sent again.
+        let current = writer.operation(operation.id)?;
+        if (current.state, current.tries) != (operation.state, operation.tries) && !matches!(found, LookUp::Found(_)) {
+            return Ok(current);
+        }
         let after = match found {
             LookUp::Found(answer) => self.record(writer, operation, answer, TimeDelta::zero())?,
             LookUp::Absent if operation.state == State::Unknown => {
@@ -178,6 +183,7 @@ impl Recorder<'_> {
                 | Action::Withdraw { .. }
                 | Action::Record(_)
                 | Action::Leave
+                | Action::Await
                 | Action::Unreachable => {}
             }
         }

@@ -51,7 +51,9 @@ impl Run<'_> {
         }
         let line = format!("{}: {action}: {}", step.about, step.reason);
         match &step.action {
-            Action::Leave | Action::Record(Consequence::Asked(_)) => self.watch.say(Level::Detail, &line),
+            Action::Leave | Action::Await | Action::Record(Consequence::Asked(_)) => {
+                self.watch.say(Level::Detail, &line);
+            }
             // Told when the answer is there.
             Action::Send(_) | Action::Resume { .. } => {}
             Action::Unreachable => {
@@ -140,6 +142,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Record(Consequence::Letter(_)) => ("mail", None),
         Action::Record(Consequence::Raise(_)) | Action::Raise(..) => ("exception", None),
         Action::Leave => ("leave", None),
+        Action::Await => ("wait", None),
         Action::Unreachable => ("not reached", None),
     }
 }

@@ -85,6 +85,8 @@ pub enum Action {
     Raise(ExceptionDraft, Option<Letter>),
     /// Nothing, and why.
     Leave,
+    /// Nothing yet: something that decides is not known. What was raised earlier stays until it is.
+    Await,
     /// Nothing, because the other side could not be reached.
     Unreachable,
 }
@@ -115,6 +117,30 @@ pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, s
 impl Step {
     pub fn leave(about: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { about: about.into(), reason: reason.into(), action: Action::Leave }
+    }
+
+    pub fn awaits(about: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { about: about.into(), reason: reason.into(), action: Action::Await }
+    }
+
+    /// Whether the plan it is part of saw everything: if not, a reason to raise something may only be out of sight.
+    pub(crate) fn sees_all(&self) -> bool {
+        match &self.action {
+            Action::Await | Action::Unreachable => false,
+            Action::Record(consequence) => match consequence {
+                Consequence::Movement(_) | Consequence::Standing(_) | Consequence::Settle { .. } => false,
+                Consequence::Application { .. }
+                | Consequence::Asked(_)
+                | Consequence::Letter(_)
+                | Consequence::Raise(_) => true,
+            },
+            Action::Raise(draft, _) => draft.kind != ExceptionKind::OutstandingUnreadable,
+            Action::Send(_)
+            | Action::Resume { .. }
+            | Action::Withdraw { .. }
+            | Action::GiveUp { .. }
+            | Action::Leave => true,
+        }
     }
 
     pub fn unreachable(about: impl Into<String>, reason: impl Into<String>) -> Self {

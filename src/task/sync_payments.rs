@@ -127,7 +127,7 @@ pub(crate) fn learn_first(
                 if let Some(other) = psp.modifications.iter().find(|other| is_under_way(other, &operations)) {
                     let why =
                         format!("somebody else's {} of {} is not settled yet", kind_name(other.kind), other.amount);
-                    steps.push(Step::leave(format!("payment {}", payment.transaction), why));
+                    steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
                 }
             }
             Err(PortError::Unreachable { why }) => {
@@ -233,6 +233,11 @@ impl Desk<'_> {
             (ModificationState::Failed { at, refusal }, None) => self.strange_failed(modification, *at, refusal),
             (ModificationState::Confirmed { at }, Some(operation)) => {
                 let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at };
+                let other = operation.modification.as_ref().is_some_and(|known| *known != modification.id);
+                if operation.state == State::Confirmed && other {
+                    // The PSP carried one key out twice: the second time is nobody's.
+                    return self.unasked(modification, *at);
+                }
                 let known = match operation.state {
                     // A run is waiting for the answer this moment.
                     State::Confirmed | State::Sent => true,
@@ -241,6 +246,14 @@ impl Desk<'_> {
                     State::Planned | State::Accepted | State::Unknown | State::GivenUp => false,
                 };
                 self.settle(operation, answer, !known)
+            }
+            // Its refusal was told; what was booked before it, as a fact of its own perhaps, is not true any more.
+            (ModificationState::Failed { at, .. }, Some(operation))
+                if matches!(operation.state, State::Refused | State::Withdrawn) =>
+            {
+                let booked = self.recorded(modification).map(|movement| movement.operation);
+                let failed = booked.and_then(|by| self.failed_after_all(by.map(|_| operation), modification, *at));
+                failed.into_iter().collect()
             }
             (ModificationState::Failed { at, refusal }, Some(operation)) => {
                 let open =
@@ -264,10 +277,14 @@ impl Desk<'_> {
         vec![Step::record(self.name.clone(), reason, settled)]
     }
 
-    /// Known by its id; or imported as collected without the PSP's id, under the transaction's.
     fn is_recorded(&self, modification: &PspModification) -> bool {
-        let Some(kind) = movement_kind(modification.kind) else { return true };
-        self.movements.iter().filter(|movement| movement.kind == kind).any(|movement| {
+        movement_kind(modification.kind).is_none() || self.recorded(modification).is_some()
+    }
+
+    /// Known by its id; or imported as collected without the PSP's id, under the transaction's.
+    fn recorded(&self, modification: &PspModification) -> Option<&Movement> {
+        let kind = movement_kind(modification.kind)?;
+        self.movements.iter().filter(|movement| movement.kind == kind).find(|movement| {
             let imported = kind == MovementKind::Capture
                 && self.may_be_the_imported_one(modification)
                 && movement.operation.is_none()
@@ -298,14 +315,16 @@ impl Desk<'_> {
             ModificationKind::Refund => MovementKind::RefundFailure,
             ModificationKind::Release => return None,
         };
-        let known = |movement: &Movement| movement.kind == kind && movement.modification == modification.id;
+        // The failure goes by the name of what failed, or its journals would not be found.
+        let name = self.recorded(modification).map_or(&modification.id, |movement| &movement.modification);
+        let known = |movement: &Movement| movement.kind == kind && movement.modification == *name;
         if self.movements.iter().any(known) {
             return None;
         }
         let draft = MovementDraft {
             payment: self.payment.id,
             kind,
-            modification: modification.id.clone(),
+            modification: name.clone(),
             amount: modification.amount,
             occurred_at: at,
             operation: operation.map(|operation| operation.id),
@@ -318,11 +337,7 @@ impl Desk<'_> {
 
     /// A recorded movement nobody here asked for that the PSP took back: reversed like ours, and told, once.
     fn strange_failed(&self, modification: &PspModification, at: DateTime<Utc>, refusal: &Refusal) -> Vec<Step> {
-        let known = self.movements.iter().any(|movement| {
-            matches!(movement.kind, MovementKind::CaptureFailure | MovementKind::RefundFailure)
-                && movement.modification == modification.id
-        });
-        if known || !self.is_recorded(modification) {
+        if !self.is_recorded(modification) {
             return Vec::new();
         }
         let Some(failed) = self.failed_after_all(None, modification, at) else { return Vec::new() };

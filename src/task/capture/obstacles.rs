@@ -26,7 +26,11 @@ impl<'a> Planner<'a> {
         }
         let refused = payers.iter().any(|payment| {
             let latest = self.captures_of(payment, document).max_by_key(|operation| operation.attempt);
-            latest.is_some_and(|operation| operation.state == State::Refused && !operation.retry_requested)
+            latest.is_some_and(|operation| {
+                // Of a refusal for now nobody was told: it would have been tried again.
+                let for_now = operation.refusal.as_ref().is_some_and(|refusal| refusal.transient);
+                operation.state == State::Refused && !operation.retry_requested && !for_now
+            })
         });
         if refused {
             self.leave(document, "its capture was refused: a person decides");
@@ -114,6 +118,13 @@ impl<'a> Planner<'a> {
         self.steps.push(Step::raise(draft, Some(letter)));
     }
 
+    /// The PSP takes one part of what is left and no more, and nobody accepted that.
+    pub(super) fn loses_rest(&self, payment: &Payment, part: Amount) -> bool {
+        let once =
+            self.seen.capabilities.get(&payment.id).map(|able| able.partial_capture) == Some(PartialCapture::Once);
+        once && part.minor() < self.left_of(payment).minor() && !self.method(payment).accept_losing_remainder
+    }
+
     /// Why the PSP or the settings do not allow that something of the authorisation is left over (rule 11).
     pub(super) fn objection_to_part(
         &self,
@@ -148,7 +159,8 @@ impl<'a> Planner<'a> {
 
     /// Whether other documents of the order want money of what would be left.
     fn others_lack(&self, document: &Document) -> bool {
-        self.due.iter().any(|(id, due)| *id != document.id && due.is_positive())
+        let others = self.case.documents.iter().filter(|other| other.kind == document.kind && other.id != document.id);
+        others.filter_map(|other| self.due.get(&other.id)).any(|due| due.is_positive())
     }
 
     /// Captured for this document before, by any payment, and no attempt is open that was refused after that.
@@ -178,6 +190,7 @@ impl<'a> Planner<'a> {
             && !busy
             && !self.has_lapsed(payment)
             && !self.has_live_release(payment)
+            && !self.was_the_only_capture(payment)
             && payment.authorised.currency() == document.total.currency()
             && self.left_of(payment).is_positive()
     }
@@ -203,6 +216,19 @@ impl<'a> Planner<'a> {
                 && operation.state.counts()
                 && operation.state != State::Planned
         })
+    }
+
+    /// The PSP takes one capture of it and lets the rest lapse (rule 11); that one is made, on its way, or wanted by this plan.
+    /// It may be some time before the PSP says so.
+    fn was_the_only_capture(&self, payment: &Payment) -> bool {
+        let partial = self.seen.capabilities.get(&payment.id).map_or(PartialCapture::None, |able| able.partial_capture);
+        let live = self.case.operations.iter().any(|operation| {
+            operation.kind == Kind::Capture
+                && operation.subject.payment == Some(payment.id)
+                && operation.state.counts()
+                && operation.state != State::Planned
+        });
+        partial != PartialCapture::Many && (live || self.captured_now.contains(&payment.id))
     }
 
     pub(super) fn captures_of(&self, payment: &Payment, document: &Document) -> impl Iterator<Item = &'a Operation> {

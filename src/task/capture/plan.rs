@@ -36,6 +36,8 @@ pub(super) struct Planner<'a> {
     pub(super) left: BTreeMap<PaymentId, Amount>,
     /// Operations this plan decided about; a planned one it did not is withdrawn.
     decided: BTreeSet<OperationId>,
+    /// Payments this plan takes something from.
+    pub(super) captured_now: BTreeSet<PaymentId>,
     /// Something could not be read: nothing is released or withdrawn on a guess.
     pub(super) unsure: bool,
     /// A wanted capture does not go out in this run: what is left of the authorisation may still be needed.
@@ -62,6 +64,7 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
         due: BTreeMap::new(),
         left: BTreeMap::new(),
         decided: BTreeSet::new(),
+        captured_now: BTreeSet::new(),
         unsure: false,
         unmet: false,
     };
@@ -213,6 +216,12 @@ impl<'a> Planner<'a> {
         for payment in usable {
             let part = rest.at_most(self.left_of(payment))?;
             if part.is_positive() {
+                if self.unsure && self.loses_rest(payment, part) {
+                    let why = "the PSP lets the rest lapse, and it is not known what else of the order needs it";
+                    self.steps.push(Step::awaits(document.name(), why));
+                    self.unmet = true;
+                    return Ok(());
+                }
                 if let Some(why) = self.objection_to_part(payment, document, part)? {
                     let draft = self.exception(ExceptionKind::PartialCaptureNotAllowed, Some(document), why);
                     let letter = letter::blocked(&format!("payment {}", payment.transaction), "captured", &draft);
@@ -274,6 +283,7 @@ impl<'a> Planner<'a> {
         self.decide(Kind::Capture, payment, document, subject, amount, reason);
         let left = self.left_of(payment).checked_sub(amount)?;
         self.left.insert(payment.id, left);
+        self.captured_now.insert(payment.id);
         if let Some(document) = document
             && let Some(due) = self.due.get_mut(&document.id)
         {

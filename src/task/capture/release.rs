@@ -64,6 +64,16 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether an invoice of the order, or a document that makes us capture this payment, lacks money. Where invoices are
+    /// captured, a shipment never gets any.
+    fn lacks_money(&self, payment: &Payment) -> bool {
+        let trigger = self.trigger(payment);
+        self.case.documents.iter().any(|document| {
+            let counts = document.kind == DocumentKind::Invoice || Some(document.kind) == trigger;
+            counts && self.due.get(&document.id).is_some_and(|due| due.is_positive())
+        })
+    }
+
     /// A release takes away what a capture may still need.
     fn release_waits(&self, payment: &Payment) -> Option<&'static str> {
         let unsettled = self.case.operations.iter().any(|operation| {
@@ -82,6 +92,7 @@ impl Planner<'_> {
             | Action::Record(_)
             | Action::Raise(..)
             | Action::Leave
+            | Action::Await
             | Action::Unreachable => false,
         });
         if unsettled || planned_now {
@@ -90,7 +101,7 @@ impl Planner<'_> {
             Some("released when no capture of the order waits for a person any more")
         } else if self.unsure {
             Some("released when it is known what is outstanding")
-        } else if self.due.values().any(|due| due.is_positive()) {
+        } else if self.lacks_money(payment) {
             Some("released when no invoice or shipment of the order lacks money any more")
         } else {
             None

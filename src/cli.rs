@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
 
 use crate::command::export::ExportFormat;
 use crate::command::import::{ImportKind, InputFormat};
@@ -17,6 +17,7 @@ Examples:
   payjournal capture --dry-run           show what would be captured, and why
   payjournal capture && payjournal sync-journals
   payjournal status                      last runs, exceptions, what is pending
+  payjournal verify                      prove that the ledger holds
   payjournal export --format hledger     the journals for an accounting program
 
 Exit codes:
@@ -25,6 +26,26 @@ Exit codes:
   4 another run holds the lock  5 a remote system did not answer; running again is safe
   6 the ledger refused          70 a bug
   130, 143 stopped by SIGINT or SIGTERM; running again goes on";
+
+const SIMULATE_HELP: &str = "\
+Examples:
+  payjournal simulate --seeds 100              a hundred shops, 30 days with 50 orders each
+  payjournal simulate --seed 4711              one history, the same on every machine
+  payjournal simulate --seconds 60 --json      as many as a minute allows, for a script
+
+Exit codes:
+  0 nothing was violated    70 something was: what, when, and the command that shows it again
+  1 nothing was violated in 10000 seeds or more, but a fault, state or exception was never reached";
+
+const VERIFY_HELP: &str = "\
+Examples:
+  payjournal verify                                    the ledger and its files alone; prints nothing if all holds
+  payjournal verify -v                                 and say so
+  payjournal verify --against-provider --against-erp   ask the other side too, about what may still change
+  payjournal verify --against-provider --all           every payment, however old
+  payjournal verify --json                             one document for scripts
+
+Exit codes: 0 all holds, 1 something does not, 5 the other side could not be asked, 6 the database is damaged.";
 
 /// Capture payments when the ERP posts invoices, and post a payment journal for every movement of money, once.
 #[derive(Debug, Parser)]
@@ -102,6 +123,9 @@ pub enum Command {
         /// Order number (or SHOP/NUMBER), transaction id, document number
         id: String,
     },
+    /// Prove that the ledger holds: every balance from its rows, orphans, damage, file modes; changes nothing
+    #[command(after_help = VERIFY_HELP)]
+    Verify(VerifyArgs),
     /// Write the journals for an accounting program
     Export {
         #[arg(long, value_enum, default_value_t = ExportFormat::Hledger)]
@@ -126,6 +150,8 @@ pub enum Command {
     /// The sandbox PSP: play the customer, look at its own record
     #[command(subcommand)]
     Sandbox(SandboxCommand),
+    /// Let simulated shops live through weeks of faults, and audit every day of them; touches nothing
+    Simulate(Simulate),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the man page
@@ -163,6 +189,54 @@ pub struct Import {
     /// The format [default: by the file's name, or its first character]
     #[arg(long, value_enum)]
     pub format: Option<InputFormat>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SIMULATE_HELP)]
+pub struct Simulate {
+    /// The first seed; one seed is one exact history
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+
+    /// So many seeds, from the first on [default: 1, or as many as --seconds allows]
+    #[arg(long, value_name = "K")]
+    pub seeds: Option<u64>,
+
+    /// Start no further seed after so many seconds
+    #[arg(long, value_name = "S")]
+    pub seconds: Option<u64>,
+
+    /// Days with faults; quiet days follow, after which everything must have come to its end
+    #[arg(long, default_value_t = 30, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub days: u32,
+
+    /// Orders of each shop
+    #[arg(long, default_value_t = 50, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub orders: u32,
+
+    /// Only these orders of the seed, by number: a failure that was made small
+    #[arg(long, value_delimiter = ',', value_name = "ORDERS", conflicts_with = "orders")]
+    pub only: Vec<u32>,
+
+    /// The days the seed's orders are spread over [default: --days]
+    #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub planned_days: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("outside").multiple(true))]
+pub struct VerifyArgs {
+    /// Ask the PSPs too: captures, refunds, amounts and statuses in which they and the ledger differ
+    #[arg(long, group = "outside")]
+    pub against_provider: bool,
+
+    /// Ask the ERP too: what is open on documents, and whether it still has the journals it confirmed
+    #[arg(long, group = "outside")]
+    pub against_erp: bool,
+
+    /// Compare everything, however old, and not only what may still change
+    #[arg(long, requires = "outside")]
+    pub all: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -26,6 +26,7 @@ pub mod mail;
 pub mod operation;
 pub mod provider;
 pub mod run;
+pub mod simulate;
 pub mod task;
 
 use std::ffi::OsString;
@@ -37,7 +38,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 
-use cli::{Cli, Command, Global, SandboxCommand, TaskArgs};
+use cli::{Cli, Command, Global, SandboxCommand, TaskArgs, VerifyArgs};
 use config::Loaded;
 use config::settings::{ErpKind, ProviderKind, TaskName};
 use exit::Exit;
@@ -122,10 +123,12 @@ fn schema(command: &Command) -> &'static str {
         Command::Import(_) => "payjournal/import/1",
         Command::Status => "payjournal/status/1",
         Command::Show { .. } => "payjournal/show/1",
+        Command::Verify(_) => "payjournal/verify/1",
         Command::Export { .. } => "payjournal/export/1",
         Command::Retry { .. } => "payjournal/retry/1",
         Command::Resolve { .. } => "payjournal/resolve/1",
         Command::Sandbox(_) => "payjournal/sandbox/1",
+        Command::Simulate(_) => "payjournal/simulate/1",
         Command::Completions { .. } => "payjournal/completions/1",
         Command::Man => "payjournal/man/1",
     }
@@ -175,6 +178,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
             let ledger = run::open_ledger(&config.settings, false, now)?;
             command::show::run(what, &id, &ledger, json, out)
         }
+        Command::Verify(args) => verify(&args, &global, now, out),
         Command::Export { format, month, output } => {
             let config = load(&global)?;
             let ledger = run::open_ledger(&config.settings, false, now)?;
@@ -196,17 +200,26 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
             let config = load(&global)?;
             command::sandbox::record(&config.settings, json, now, out)
         }
+        Command::Simulate(args) => command::simulate::run(&args, json, std::io::stderr().is_terminal(), out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "payjournal", &mut script);
-            out.write_all(&script).context("the completion script cannot be written").map_err(Failure::bug)?;
-            Ok(Exit::Done)
+            print(&script, "the completion script", out)
         }
-        Command::Man => {
-            out.write_all(&command::man::page()?).context("the man page cannot be written").map_err(Failure::bug)?;
-            Ok(Exit::Done)
-        }
+        Command::Man => print(&command::man::page()?, "the man page", out),
     }
+}
+
+fn print(text: &[u8], what: &str, out: &mut dyn Write) -> Result<Exit> {
+    out.write_all(text).with_context(|| format!("{what} cannot be written")).map_err(Failure::bug)?;
+    Ok(Exit::Done)
+}
+
+fn verify(args: &VerifyArgs, global: &Global, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
+    let config = load(global)?;
+    let extent = command::verify::Extent { provider: args.against_provider, erp: args.against_erp, all: args.all };
+    let style = command::verify::Style { json: global.json, is_talkative: is_talkative(global) };
+    command::verify::run(&config.settings, extent, now, style, out)
 }
 
 fn task(

@@ -9,8 +9,10 @@ pub mod man;
 pub mod person;
 pub mod sandbox;
 pub mod show;
+pub mod simulate;
 pub mod status;
 pub mod table;
+pub mod verify;
 
 use crate::config::Settings;
 use crate::exchange::import::ImportDefaults;

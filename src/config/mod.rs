@@ -49,14 +49,19 @@ pub fn load(path: &Path) -> Result<Loaded, Failure> {
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, error))?;
     let absolute = std::path::absolute(path).map_err(|error| unreadable(path, error))?;
     let source = String::from_utf8(bytes).map_err(|error| not_utf8(path, &error))?;
-    let (table, syntax_errors) = DeTable::parse_recoverable(&source);
+    parse(&source, path, &absolute)
+}
+
+/// Checks the text of a file that is, or would be, at `path`.
+pub fn parse(source: &str, path: &Path, absolute: &Path) -> Result<Loaded, Failure> {
+    let (table, syntax_errors) = DeTable::parse_recoverable(source);
     if !syntax_errors.is_empty() {
-        return Err(problem::failure(path, syntax_problems(&source, &syntax_errors)));
+        return Err(problem::failure(path, syntax_problems(source, &syntax_errors)));
     }
-    let folder = absolute.parent().unwrap_or(&absolute);
-    let reading = table::Reading::new(&source, folder);
+    let folder = absolute.parent().unwrap_or(absolute);
+    let reading = table::Reading::new(source, folder);
     let file = reading.document(table.get_ref(), file::File::read);
-    let resolved = resolve::resolve(file, absolute.clone(), &reading);
+    let resolved = resolve::resolve(file, absolute.to_owned(), &reading);
     let problems = reading.into_problems();
     if !problems.is_empty() {
         return Err(problem::failure(path, problems));

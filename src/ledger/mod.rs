@@ -21,6 +21,7 @@ mod row;
 pub mod rows;
 mod runs;
 mod status;
+mod verify;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, TransactionBehavior};
@@ -33,10 +34,12 @@ pub use error::LedgerError;
 pub use exceptions::OpenException;
 pub use journals::{BookedJournal, BookedPosting};
 pub use mails::QueuedMail;
+pub use network::network_filesystem;
 pub use open::OpenOptions;
 pub use operations::{OperationEvent, SumCheck};
 pub use runs::{Run, RunState};
 pub use status::{Named, OperationNames, PendingOperation, PendingTotal};
+pub use verify::{Finding, Surroundings};
 
 use crate::domain::booking::Books;
 use crate::domain::consequence::Consequence;

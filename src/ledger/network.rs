@@ -20,7 +20,7 @@ const NETWORK: [&str; 14] = [
 ];
 
 /// The network file system that holds `path` (an existing folder), or `None` where it is local or nobody can tell.
-pub(super) fn network_filesystem(path: &Path) -> Option<String> {
+pub fn network_filesystem(path: &Path) -> Option<String> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
     let absolute = path.canonicalize().ok()?;
     filesystem(&mounts, &absolute).filter(|kind| NETWORK.contains(&kind.as_str()))

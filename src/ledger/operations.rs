@@ -288,7 +288,7 @@ pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params)
     statement.query_and_then(parameters, from_row)?.collect()
 }
 
-fn from_row(row: &Row<'_>) -> Result<Operation> {
+pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
     let minor: Option<i64> = row.plain("amount_minor")?;
     let modification: Option<String> = row.plain("modification_id")?;
     let code: Option<String> = row.plain("refusal_code")?;

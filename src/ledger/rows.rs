@@ -55,6 +55,8 @@ pub struct MovementRow {
     pub amount: i64,
     pub currency: String,
     pub operation: Option<i64>,
+    /// UTC, RFC 3339 with seconds: compares as text.
+    pub learnt_at: String,
 }
 
 #[derive(Debug, Clone)]
@@ -92,7 +94,11 @@ pub struct OperationRow {
     pub state: String,
     pub tries: i64,
     pub refusal: Option<String>,
+    /// The other side said that it may be tried again.
+    pub transient: bool,
     pub note: String,
+    /// UTC, RFC 3339 with seconds: compares as text.
+    pub planned_at: String,
 }
 
 #[derive(Debug, Clone)]
@@ -142,7 +148,7 @@ const DOCUMENTS: &str = "
     SELECT d.kind, d.number, o.number, d.total_minor, d.paid_elsewhere_minor
     FROM documents d LEFT JOIN orders o ON o.id = d.order_id ORDER BY d.id";
 const MOVEMENTS: &str = "
-    SELECT m.id, m.kind, p.transaction_id, m.modification_id, m.amount_minor, m.currency, m.operation_id
+    SELECT m.id, m.kind, p.transaction_id, m.modification_id, m.amount_minor, m.currency, m.operation_id, m.learnt_at
     FROM movements m JOIN payments p ON p.id = m.payment_id ORDER BY m.id";
 const JOURNALS: &str = "
     SELECT j.number, j.movement_id, j.kind, j.direction, d.kind, d.number, j.amount_minor, j.currency,
@@ -150,7 +156,8 @@ const JOURNALS: &str = "
     FROM journals j LEFT JOIN documents d ON d.id = j.document_id ORDER BY j.id";
 const OPERATIONS: &str = "
     SELECT o.id, o.kind, p.transaction_id, d.kind, d.number, j.number, m.event, ifnull(o.amount_minor, 0), o.attempt, o.key,
-           o.state, o.tries, o.refusal_code, o.note
+           o.state, o.tries, o.refusal_code, o.note, o.planned_at,
+           o.refusal_transient
     FROM operations o LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
     LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN mails m ON m.id = o.mail_id ORDER BY o.id";
 const EXCEPTIONS: &str = "
@@ -189,6 +196,7 @@ fn movement(row: &Row<'_>) -> rusqlite::Result<MovementRow> {
         amount: row.get(4)?,
         currency: row.get(5)?,
         operation: row.get(6)?,
+        learnt_at: row.get(7)?,
     })
 }
 
@@ -221,6 +229,8 @@ fn operation(row: &Row<'_>) -> rusqlite::Result<OperationRow> {
         tries: row.get(11)?,
         refusal: row.get(12)?,
         note: row.get(13)?,
+        planned_at: row.get(14)?,
+        transient: row.get(15)?,
     })
 }
 
@@ -247,4 +257,12 @@ fn named(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<(String, Strin
     let kind: Option<String> = row.get(column)?;
     let number: Option<String> = row.get(column + 1)?;
     Ok(kind.zip(number))
+}
+
+impl Ledger {
+    /// Every state an operation had, with the operation's number, in the order they came.
+    pub fn operation_histories(&self) -> Result<Vec<(i64, String)>> {
+        let sql = "SELECT operation_id, state FROM operation_events ORDER BY operation_id, id";
+        read(&self.connection, sql, |row| Ok((row.get(0)?, row.get(1)?)))
+    }
 }

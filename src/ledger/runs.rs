@@ -34,7 +34,7 @@ pub enum RunState {
 }
 
 impl RunState {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         match text {
             "started" => Some(Self::Started),
             "finished" => Some(Self::Finished),

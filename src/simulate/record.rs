@@ -21,6 +21,10 @@ pub struct Record {
     pub letters: Vec<Delivered>,
     /// Requests no correct client makes, in words: the same key for something else, for instance.
     pub oddities: Vec<String>,
+    /// How many calls and questions were answered wrongly, late or not at all so far.
+    pub faults: u64,
+    /// How many runs had a wrong clock so far: up to 90 minutes behind, or two days ahead.
+    pub clock_jumps: u64,
 }
 
 /// An order as the shop has it now.
@@ -33,6 +37,8 @@ pub struct ShopOrder {
     pub cancelled: Cancelled,
     /// What the ledger was last told of it.
     pub told: Option<Told>,
+    /// When the ledger was last told that.
+    pub told_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +65,7 @@ pub enum Cancelled {
 
 /// One payment attempt as its PSP has it now.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Transaction {
     pub id: String,
     /// The order it pays; none where the customer paid invoices.
@@ -75,12 +82,16 @@ pub struct Transaction {
     pub authorised: i64,
     /// Somebody changed the authorised amount after the ledger may have seen it.
     pub adjusted: bool,
+    /// When the PSP authorised it; none before.
+    pub authorised_at: Option<DateTime<Utc>>,
     /// The PSP's deadline for captures, where it tells one.
     pub capture_before: Option<DateTime<Utc>>,
     /// Since when the ledger knows of it.
     pub told_at: Option<DateTime<Utc>>,
     /// The shop hands it over as collected already, before anybody asked the PSP.
     pub collected: bool,
+    /// Its PSP gives payjournal's keys back when it lists what was done to it.
+    pub echoes_keys: bool,
 }
 
 /// What makes payjournal capture a transaction, by its payment method's settings.
@@ -89,7 +100,9 @@ pub enum Trigger {
     Invoice,
     Shipment,
     /// The authorisation itself, this many days after it.
-    Authorisation { days: i64 },
+    Authorisation {
+        days: i64,
+    },
     /// Payjournal never does: the PSP or a person captures.
     Never,
 }
@@ -116,6 +129,8 @@ pub struct Effect {
     pub by: By,
     pub at: DateTime<Utc>,
     pub state: EffectState,
+    /// When it was confirmed, whatever came later.
+    pub confirmed_at: Option<DateTime<Utc>>,
     /// It was confirmed before it failed.
     pub failed_late: bool,
 }
@@ -154,6 +169,8 @@ pub struct Asked {
     pub told_outstanding: Option<i64>,
     /// What it had been told of the order.
     pub told_order: Option<Told>,
+    /// When it had been told that.
+    pub told_order_at: Option<DateTime<Utc>>,
     /// Invoices of the order it had been told of, together.
     pub told_invoiced: i64,
     /// Shipments of the order it had been told of, together.

@@ -1,0 +1,238 @@
+//! Double entry: every movement is booked whole, on the right accounts and documents, and nothing else is.
+
+use std::collections::BTreeMap;
+
+use crate::ledger::rows::{JournalRow, Rows};
+use crate::simulate::record::{Posted, Transaction};
+
+use super::index::{Booking, Index, pair};
+use super::{About, Found};
+
+const CLEARING: &str = "Assets:Clearing";
+const RECEIVABLES: &str = "Assets:Receivables";
+const PREPAYMENTS: &str = "Liabilities:Prepayments";
+
+pub(super) fn check(index: &Index<'_>, found: &mut Found) {
+    for journal in &index.rows.journals {
+        postings(journal, found);
+    }
+    for journal in &index.homeless {
+        let says = format!("journal {} hangs on movement {}, which does not exist", journal.number, journal.movement);
+        found.tell("movement-booked-whole", about(journal), says);
+    }
+    for booking in &index.bookings {
+        for (invariant, wrong) in [
+            ("movement-booked-whole", not_whole(booking)),
+            ("failure-reversed-whole", not_reversed(booking)),
+            ("journal-for-right-document", for_a_wrong_document(index, booking)),
+        ] {
+            if let Some(why) = wrong {
+                let movement = booking.movement;
+                let says = format!("{} {} of {}: {why}", movement.kind, movement.modification, movement.amount);
+                found.tell(invariant, index.about_transaction(&movement.transaction), says);
+            }
+        }
+    }
+    prepayments(index, found);
+    clearing(index.rows, found);
+    documents(index, found);
+}
+
+fn about(journal: &JournalRow) -> About {
+    About::document(journal.document.clone())
+}
+
+/// The accounts of a journal's two postings: debit, credit.
+fn accounts(journal: &JournalRow) -> Option<(&'static str, &'static str)> {
+    let (debit, credit) = match journal.kind.as_str() {
+        "receipt" => (CLEARING, RECEIVABLES),
+        "prepayment" => (CLEARING, PREPAYMENTS),
+        "application" => (PREPAYMENTS, RECEIVABLES),
+        "refund" | "reopening" => (RECEIVABLES, CLEARING),
+        "unapplied_refund" => (PREPAYMENTS, CLEARING),
+        _ => return None,
+    };
+    Some(if journal.direction == "reversal" { (credit, debit) } else { (debit, credit) })
+}
+
+fn postings(journal: &JournalRow, found: &mut Found) {
+    let sum: i64 = journal.postings.iter().map(|posting| posting.1).sum();
+    if sum != 0 || journal.postings.is_empty() {
+        let says = format!("the postings of journal {} sum to {sum}: {:?}", journal.number, journal.postings);
+        found.tell("journal-sums-to-zero", about(journal), says);
+    }
+    let mut sides = journal.postings.clone();
+    sides.sort_by_key(|posting| -posting.1);
+    let fits = match (sides.as_slice(), accounts(journal)) {
+        ([debit, credit], Some(names)) => {
+            debit.1 == journal.amount
+                && credit.1 == -journal.amount
+                && under(&debit.0, names.0)
+                && under(&credit.0, names.1)
+        }
+        _ => false,
+    };
+    if !fits {
+        let says = format!(
+            "journal {} ({} {}) of {} posts {:?}",
+            journal.number, journal.kind, journal.direction, journal.amount, journal.postings
+        );
+        found.tell("postings-by-kind", about(journal), says);
+    }
+}
+
+fn under(account: &str, name: &str) -> bool {
+    account.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'))
+}
+
+/// The original journals, applications aside, sum to the movement; applications are out of its prepayment.
+fn not_whole(booking: &Booking<'_>) -> Option<String> {
+    let kinds: &[&str] = match booking.movement.kind.as_str() {
+        "capture" => &["receipt", "prepayment"],
+        _ => &["refund", "reopening", "unapplied_refund"],
+    };
+    let booked = booking.original(kinds);
+    let applied = booking.original(&["application"]);
+    let strange = booking
+        .originals
+        .iter()
+        .find(|row| row.kind != "application" && !kinds.contains(&row.kind.as_str()) || row.amount <= 0);
+    if let Some(journal) = strange {
+        return Some(format!("booked by the journal {} ({} of {})", journal.number, journal.kind, journal.amount));
+    }
+    if let Some(journal) = booking.originals.iter().find(|row| row.currency != booking.movement.currency) {
+        return Some(format!("in {}, booked in {}", booking.movement.currency, journal.currency));
+    }
+    let prepaid = booking.original(&["prepayment"]);
+    (booked != booking.movement.amount || applied > prepaid)
+        .then(|| format!("journals of {booked}, of which {prepaid} prepaid; {applied} were applied"))
+}
+
+/// A failed movement is reversed whole, by the opposite of each journal; nothing else is reversed.
+fn not_reversed(booking: &Booking<'_>) -> Option<String> {
+    if booking.failure.is_none() {
+        let journal = booking.reversals.first()?;
+        return Some(format!("did not fail and is reversed by {}", journal.number));
+    }
+    let mut left: Vec<&JournalRow> = booking.reversals.clone();
+    for original in &booking.originals {
+        let opposite = left.iter().position(|row| {
+            let same = (row.kind.as_str(), row.amount, pair(row.document.as_ref()));
+            same == (original.kind.as_str(), original.amount, pair(original.document.as_ref()))
+                && original.postings.iter().all(|(account, amount)| row.postings.contains(&(account.clone(), -amount)))
+        });
+        match opposite {
+            Some(at) => drop(left.swap_remove(at)),
+            None => return Some(format!("failed, and {} is not reversed", original.number)),
+        }
+    }
+    left.first().map(|row| format!("{} reverses nothing", row.number))
+}
+
+/// Captures pay invoices of the order, or those the payment names; refunds pay out credit notes that payjournal was asked to.
+fn for_a_wrong_document(index: &Index<'_>, booking: &Booking<'_>) -> Option<String> {
+    let transaction = index.transaction_named(&booking.movement.transaction);
+    let asked = index.effect_of(booking.movement).and_then(|done| done.effect.ours());
+    let is_right = |journal: &JournalRow| {
+        let named = pair(journal.document.as_ref());
+        let document = index.document(journal.document.as_ref());
+        match journal.kind.as_str() {
+            "receipt" | "application" | "reopening" => document.is_some_and(|document| {
+                document.kind == "invoice"
+                    && transaction.is_some_and(|transaction| may_pay(index, transaction, document))
+            }),
+            "refund" => named.is_some_and(|(kind, number)| {
+                kind == "credit_note" && asked.is_some_and(|asked| asked.is_for(kind, number))
+            }),
+            _ => named.is_none(),
+        }
+    };
+    let wrong = booking.originals.iter().find(|journal| !is_right(journal))?;
+    Some(format!("{} ({}) is for {:?}", wrong.number, wrong.kind, wrong.document))
+}
+
+/// Its order's invoices and those it names; of one that names invoices, the surplus also what else their order has.
+fn may_pay(index: &Index<'_>, transaction: &Transaction, invoice: &Posted) -> bool {
+    let by_name = transaction.pays.contains(&invoice.number);
+    let by_order = invoice.order.is_some() && invoice.order == transaction.order;
+    let mut beside = transaction.pays.iter().filter_map(|number| index.invoice(number));
+    let by_neighbour = beside.any(|named| named.order.is_some() && named.order == invoice.order);
+    (by_name || by_order || by_neighbour) && invoice.currency == transaction.currency
+}
+
+/// Captured money of a transaction that belongs to no invoice, and was not paid back.
+pub(super) fn untied(index: &Index<'_>, transaction: &str) -> i64 {
+    let bookings = index.bookings_of(transaction);
+    bookings.map(|booking| booking.net(&["prepayment"]) - booking.net(&["application", "unapplied_refund"])).sum()
+}
+
+/// What a transaction's captures paid of an invoice, whether they failed later or not.
+pub(super) fn paid_for(index: &Index<'_>, invoice: &str, transaction: &str) -> i64 {
+    let ties = index.journals_for("invoice", invoice).iter().filter(|journal| {
+        journal.direction == "original" && matches!(journal.kind.as_str(), "receipt" | "application")
+    });
+    let of_it = ties.filter(|journal| {
+        index.booking(journal.movement).is_some_and(|booking| booking.movement.transaction == transaction)
+    });
+    of_it.map(|journal| journal.amount).sum()
+}
+
+/// What pays an invoice, or pays out a credit note, by the journals: originals less reversals.
+pub(super) fn tied(index: &Index<'_>, kind: &str, number: &str) -> i64 {
+    let signed = |journal: &&JournalRow| {
+        let amount = if journal.direction == "reversal" { -journal.amount } else { journal.amount };
+        match journal.kind.as_str() {
+            "receipt" | "application" | "refund" => amount,
+            // A reopening that is reversed was paid again meanwhile, perhaps: it does not count back.
+            "reopening" if journal.direction == "original" => -journal.amount,
+            _ => 0,
+        }
+    };
+    index.journals_for(kind, number).iter().map(signed).sum()
+}
+
+/// Money that was paid back without an invoice is not applied to one as well.
+fn prepayments(index: &Index<'_>, found: &mut Found) {
+    for transaction in &index.record.transactions {
+        let sum = |kind: &str| index.bookings_of(&transaction.id).map(|booking| booking.net(&[kind])).sum::<i64>();
+        let (prepaid, applied, returned) = (sum("prepayment"), sum("application"), sum("unapplied_refund"));
+        let failed = index.bookings_of(&transaction.id).any(|booking| booking.failure.is_some());
+        if applied > 0 && applied + returned > prepaid && !failed {
+            let says = format!("of {prepaid} prepaid, {applied} were applied and {returned} paid back");
+            found.tell("prepayment-used-once", index.about_transaction(&transaction.id), says);
+        }
+    }
+}
+
+/// The clearing accounts of a currency hold what was captured less what was refunded, and nothing that failed.
+fn clearing(rows: &Rows, found: &mut Found) {
+    let mut balances: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for journal in &rows.journals {
+        let postings = journal.postings.iter().filter(|posting| under(&posting.0, CLEARING));
+        balances.entry(&journal.currency).or_default().0 += postings.map(|posting| posting.1).sum::<i64>();
+    }
+    for movement in &rows.movements {
+        let signed = match movement.kind.as_str() {
+            "capture" | "refund_failure" => movement.amount,
+            _ => -movement.amount,
+        };
+        balances.entry(&movement.currency).or_default().1 += signed;
+    }
+    for (currency, (balance, moved)) in balances {
+        if balance != moved {
+            let says = format!("clearing in {currency} is {balance}; the movements sum to {moved}");
+            found.tell("clearing-is-the-movements", About::default(), says);
+        }
+    }
+}
+
+/// Never more is tied to a document than its total.
+fn documents(index: &Index<'_>, found: &mut Found) {
+    for posted in index.record.documents.iter().filter(|posted| posted.kind != "shipment") {
+        let tied = tied(index, posted.kind, &posted.number);
+        if tied > posted.total {
+            let says = format!("{tied} are tied to {} over {}", posted.number, posted.total);
+            found.tell("document-not-overpaid", About::of_document(posted), says);
+        }
+    }
+}

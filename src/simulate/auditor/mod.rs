@@ -1,0 +1,95 @@
+//! The auditor: what must hold of what payjournal did, said by the rules (`docs/accounting.md`) and not by the tasks.
+//!
+//! It sees what really happened outside ([`Record`]) and what the ledger believes ([`Rows`]), and nothing else. It shares no
+//! code with the tasks, no amounts and no decisions: a mistake there is not copied here.
+//!
+//! [`each_day`] is safety: it holds at any moment, also after a kill in the middle of everything. [`at_rest`] is liveness:
+//! the faults have stopped, everything outside was told and all tasks ran for many days. What can finish has finished, and
+//! the rest is an exception that a person sees, the right one.
+
+mod books;
+mod captures;
+mod index;
+mod intents;
+mod invariants;
+mod lines;
+mod mails;
+mod movements;
+mod refunds;
+mod refusals;
+mod releases;
+mod rest;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+use crate::ledger::rows::Rows;
+
+use super::record::{Posted, Record};
+use index::Index;
+
+pub use invariants::INVARIANTS;
+
+/// Something that must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Its name in [`INVARIANTS`].
+    pub invariant: &'static str,
+    pub about: About,
+    pub says: String,
+}
+
+/// Whose operations to print, and what to keep while the story is made shorter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct About {
+    pub order: Option<String>,
+    pub transaction: Option<String>,
+    /// Kind and number.
+    pub document: Option<(String, String)>,
+}
+
+/// Violations as they are found.
+#[derive(Debug, Default)]
+struct Found(Vec<Violation>);
+
+/// SAFETY: holds at any moment.
+pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
+    let mut found = Found::default();
+    let index = Index::of(record, rows);
+    intents::check(&index, &mut found);
+    sums::check(&index, &mut found);
+    captures::check(&index, &mut found);
+    refunds::check(&index, &mut found);
+    releases::check(&index, &mut found);
+    refusals::check(&index, &mut found);
+    movements::check(&index, &mut found);
+    books::check(&index, &mut found);
+    lines::check(&index, &mut found);
+    mails::check(&index, &mut found);
+    found.0
+}
+
+/// LIVENESS: holds when everything has come to rest. Beside [`each_day`], not instead of it.
+pub fn at_rest(record: &Record, rows: &Rows) -> Vec<Violation> {
+    let index = Index::of(record, rows);
+    let mut found = Found::default();
+    rest::check(&index, &mut found);
+    found.0
+}
+
+impl Found {
+    fn tell(&mut self, invariant: &'static str, about: About, says: String) {
+        self.0.push(Violation { invariant, about, says });
+    }
+}
+
+impl About {
+    fn document(document: Option<(String, String)>) -> Self {
+        Self { order: None, transaction: None, document }
+    }
+
+    fn of_document(posted: &Posted) -> Self {
+        let document = Some((posted.kind.to_owned(), posted.number.clone()));
+        Self { order: posted.order.clone(), transaction: None, document }
+    }
+}

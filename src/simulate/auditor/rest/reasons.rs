@@ -1,0 +1,279 @@
+//! Every open exception is right: the record has what justifies its kind. A wrong one sends a person after nothing.
+
+use crate::ledger::rows::ExceptionRow;
+use crate::simulate::auditor::index::{Booking, Index};
+use crate::simulate::auditor::{About, Found, books};
+use crate::simulate::record::{Effect, EffectKind, EffectState, Partial, Posted, Transaction, Trigger};
+
+use super::{lacking, left, was_taken_back};
+
+/// An exception with everything it may be about.
+struct Told<'i, 'a> {
+    index: &'i Index<'a>,
+    row: &'a ExceptionRow,
+    document: Option<&'a Posted>,
+    /// Of a credit note: its invoice.
+    invoice: Option<&'a Posted>,
+    transactions: Vec<(usize, &'a Transaction)>,
+}
+
+pub(super) fn check(index: &Index<'_>, found: &mut Found) {
+    for row in index.rows.exceptions.iter().filter(|row| row.state == "open") {
+        let told = Told::of(index, row);
+        if let Some(why) = told.what_is_wrong() {
+            let document = row.document.clone();
+            let about = About { order: row.order.clone(), transaction: row.transaction.clone(), document };
+            found.tell(
+                "exception-right",
+                about,
+                format!("{} about {}: {why}; it says: {}", row.kind, row.subject, row.message),
+            );
+        }
+    }
+}
+
+fn wrong(is_wrong: bool, why: &str) -> Option<String> {
+    is_wrong.then(|| why.to_owned())
+}
+
+impl<'i, 'a> Told<'i, 'a> {
+    fn of(index: &'i Index<'a>, row: &'a ExceptionRow) -> Self {
+        let operation = row.operation.and_then(|id| index.operation(id));
+        let document = index
+            .document(row.document.as_ref().or_else(|| operation.and_then(|operation| operation.document.as_ref())));
+        let invoice = document
+            .and_then(|document| document.references.as_deref())
+            .and_then(|number| index.invoice(number))
+            .filter(|invoice| invoice.told_at.is_some());
+        let name = row.transaction.as_deref().or_else(|| operation.and_then(|row| row.transaction.as_deref()));
+        let mut transactions: Vec<(usize, &Transaction)> = Vec::new();
+        if let Some(place) = name.and_then(|id| index.place(id)) {
+            transactions.extend(index.record.transactions.get(place).map(|transaction| (place, transaction)));
+        } else {
+            let of_document = document.and_then(|document| document.order.as_deref());
+            let of_invoice = invoice.and_then(|invoice| invoice.order.as_deref());
+            if let Some(order) = row.order.as_deref().or(of_document).or(of_invoice) {
+                transactions.extend(index.paying_order(order));
+                let invoices = index.documents_of(order).iter().filter(|posted| posted.kind == "invoice");
+                transactions.extend(invoices.flat_map(|posted| index.paying_invoice(&posted.number)));
+            }
+            let named = document.into_iter().chain(invoice);
+            transactions.extend(named.flat_map(|posted| index.paying_invoice(&posted.number)));
+        }
+        Self { index, row, document, invoice, transactions }
+    }
+
+    fn what_is_wrong(&self) -> Option<String> {
+        let faulty = self.index.record.faults > 0;
+        let of_notes = ["refund_without_invoice", "refund_exceeds_captured", "refund_not_allowed", "outside_refund"];
+        if of_notes.contains(&self.row.kind.as_str()) && self.document.is_none_or(|note| note.kind != "credit_note") {
+            return Some("it names no credit note".to_owned());
+        }
+        match self.row.kind.as_str() {
+            "exceeds_authorised" => self.not_exceeded(),
+            "partial_capture_not_allowed" => {
+                let all_many = self.transactions.iter().all(|(_, transaction)| transaction.partial == Partial::Many);
+                self.nothing_lacking().or_else(|| wrong(all_many, "every payment of it allows many parts"))
+            }
+            "authorisation_expired" => wrong(!self.any(|at, transaction| self.lapsed(at, transaction)), "none lapsed"),
+            "outstanding_unreadable" => wrong(!faulty, "the ERP always said what is outstanding"),
+            "waits_for_payment" => self.waits_for_nothing(),
+            "untied_money" => {
+                let untied = self.any(|_, transaction| books::untied(self.index, &transaction.id) > 0);
+                wrong(!untied, "all its money belongs to invoices, or was paid back")
+            }
+            "captured_already" => self.never_captured(),
+            "capture_refused" => self.never_refused(EffectKind::Capture),
+            "refund_refused" => self.never_refused(EffectKind::Refund),
+            "release_refused" => self.never_refused(EffectKind::Release),
+            "refund_without_invoice" => self.has_its_invoice(),
+            "refund_exceeds_captured" => self.refund_covered(),
+            "refund_not_allowed" => self.nothing_lacking().or_else(|| {
+                let forbidden = self.any(|_, transaction| !transaction.refundable);
+                wrong(self.invoice.is_some() && !forbidden, "every payment of its invoice allows refunds")
+            }),
+            "outside_refund" => self.nothing_lacking().or_else(|| {
+                let outside = self.did(|effect| effect.kind == EffectKind::Refund && effect.ours().is_none());
+                wrong(!outside && self.echoed(), "nobody else refunded anything of it")
+            }),
+            "journal_refused" | "journal_differs" | "mail_refused" => wrong(!faulty, "nothing ever refused one"),
+            "given_up" => {
+                let open = self.did(|effect| effect.state == EffectState::Accepted);
+                wrong(!faulty && !open, "everything was answered")
+            }
+            "unasked_movement" => self.asked_for(),
+            "answer_contradicts" => {
+                wrong(!faulty && !self.did(|effect| effect.state == EffectState::Failed), "no answer was ever wrong")
+            }
+            "amount_differs" => {
+                wrong(!faulty && !self.any(|_, transaction| transaction.adjusted), "no amount was ever changed")
+            }
+            "payment_error" => {
+                wrong(!faulty && !self.any(|_, transaction| transaction.status == "error"), "no payment is in error")
+            }
+            _ => Some("nobody knows this kind".to_owned()),
+        }
+    }
+
+    fn any(&self, is: impl Fn(usize, &Transaction) -> bool) -> bool {
+        self.transactions.iter().any(|(at, transaction)| is(*at, transaction))
+    }
+
+    fn did(&self, is: impl Fn(&Effect) -> bool) -> bool {
+        self.any(|at, _| self.index.effects_of(at).iter().any(|done| is(done.effect)))
+    }
+
+    /// All of its PSPs give our keys back: what is ours is known to be.
+    fn echoed(&self) -> bool {
+        self.transactions.iter().all(|(_, transaction)| transaction.echoes_keys)
+    }
+
+    /// What the document lacks now; of a shipment what was never captured for it.
+    fn lacks(&self) -> Option<i64> {
+        let document = self.document?;
+        if document.kind != "shipment" {
+            return Some(lacking(self.index, document));
+        }
+        let captures = self.index.effects_for("shipment", &document.number).iter();
+        let taken: i64 = captures.filter(|done| done.effect.is_live()).map(|done| done.effect.amount).sum();
+        Some(document.total - document.by_hand - taken)
+    }
+
+    fn nothing_lacking(&self) -> Option<String> {
+        let lacks = self.lacks()?;
+        (lacks <= 0).then(|| "nothing is open on the document any more".to_owned())
+    }
+
+    /// Too little is left, of all payments that may be captured in parts. What a payment of invoices has above them is for a
+    /// person too.
+    fn not_exceeded(&self) -> Option<String> {
+        if self.any(|at, transaction| !transaction.pays.is_empty() && left(self.index, at, transaction) > 0) {
+            return None;
+        }
+        if self.document.is_none() {
+            return Some("it names no document that lacks money".to_owned());
+        }
+        if let Some(wrong) = self.nothing_lacking() {
+            return Some(wrong);
+        }
+        let document = self.document.filter(|document| !was_taken_back(self.index, document))?;
+        let given_up = self.any(|_, transaction| {
+            self.index.operations_of(&transaction.id).iter().any(|operation| operation.state == "given_up")
+        });
+        let order = self.index.order(document.order.as_deref())?;
+        let cancelled = order.told.map(|told| told.cancelled)?;
+        let usable: i64 = self
+            .index
+            .paying_order(&order.number)
+            .filter(|(_, transaction)| {
+                transaction.partial == Partial::Many
+                    && transaction.capture_before.is_none()
+                    && super::money::is_meant(transaction, document.kind, cancelled)
+            })
+            .map(|(at, transaction)| left(self.index, at, transaction))
+            .sum();
+        let lacks = self.lacks()?;
+        (usable >= lacks && !given_up).then(|| format!("{lacks} are lacking and {usable} are left"))
+    }
+
+    fn lapsed(&self, at: usize, transaction: &Transaction) -> bool {
+        let said = |code: &str| code == "authorisation_expired" || code == "not_authorised";
+        transaction.capture_before.is_some()
+            || !matches!(transaction.status, "authorised" | "captured" | "open" | "pending")
+            || self.index.record.refusals.iter().any(|refused| refused.transaction == at && said(refused.code))
+    }
+
+    fn waits_for_nothing(&self) -> Option<String> {
+        let named = self.any(|_, transaction| !transaction.pays.is_empty());
+        self.nothing_lacking().or_else(|| wrong(!named, "no payment names the invoice"))
+    }
+
+    fn never_captured(&self) -> Option<String> {
+        let Some(document) = self.document else {
+            // Of a payment of invoices: more was authorised than they lack.
+            let above =
+                self.any(|at, transaction| !transaction.pays.is_empty() && left(self.index, at, transaction) > 0);
+            return wrong(!above, "no payment of invoices is left over");
+        };
+        let journals = self.index.journals_for(document.kind, &document.number);
+        let paid = journals.iter().any(|row| matches!(row.kind.as_str(), "receipt" | "application"));
+        let captured = !self.index.effects_for(document.kind, &document.number).is_empty();
+        self.nothing_lacking().or_else(|| wrong(!paid && !captured, "it was never captured"))
+    }
+
+    fn never_refused(&self, kind: EffectKind) -> Option<String> {
+        let refusals = &self.index.record.refusals;
+        let refused =
+            self.any(|at, _| refusals.iter().any(|refused| refused.transaction == at && refused.kind == kind));
+        let failed = self.did(|effect| effect.kind == kind && effect.state == EffectState::Failed);
+        wrong(!refused && !failed, "nothing was refused and nothing failed")
+    }
+
+    fn has_its_invoice(&self) -> Option<String> {
+        let note = self.document?;
+        let agrees = self.invoice.is_some_and(|invoice| {
+            invoice.currency == note.currency
+                && (note.order.is_none() || invoice.order.is_none() || note.order == invoice.order)
+        });
+        self.nothing_lacking().or_else(|| wrong(agrees, "its invoice is known"))
+    }
+
+    /// At least this much of the invoice's money is still there, whatever else was refunded of the same payments.
+    fn refund_covered(&self) -> Option<String> {
+        if let Some(wrong) = self.nothing_lacking() {
+            return Some(wrong);
+        }
+        let invoice =
+            self.invoice.filter(|invoice| self.document.is_some_and(|note| note.currency == invoice.currency))?;
+        let mut there = 0;
+        let mut seen: Vec<&str> = Vec::new();
+        let ties = self.index.journals_for("invoice", &invoice.number);
+        for booking in ties.iter().filter_map(|journal| self.index.booking(journal.movement)) {
+            let id = booking.movement.transaction.as_str();
+            let Some(at) = self.index.place(id).filter(|_| !seen.contains(&id)) else { continue };
+            seen.push(id);
+            let standing = |kind| self.index.standing_before(at, kind, usize::MAX);
+            let kept = |booking: &Booking<'_>| {
+                let of_it = |row: &&&crate::ledger::rows::JournalRow| {
+                    row.document.as_ref().is_some_and(|(kind, number)| kind == "invoice" && *number == invoice.number)
+                };
+                booking
+                    .originals
+                    .iter()
+                    .filter(of_it)
+                    .filter(|row| row.kind != "reopening")
+                    .map(|row| row.amount)
+                    .sum::<i64>()
+            };
+            let bookings = self.index.bookings_of(id).filter(|booking| booking.failure.is_none());
+            let paid: i64 = bookings.map(kept).sum();
+            let refundable = self.index.record.transactions.get(at).is_some_and(|transaction| transaction.refundable);
+            let mut operations = self.index.operations_of(id).iter();
+            let given_up = operations.any(|row| row.kind == "refund" && row.state == "given_up");
+            if refundable && !given_up {
+                there += (paid - standing(EffectKind::Refund)).max(0);
+            }
+        }
+        let lacks = self.lacks()?;
+        (there >= lacks).then(|| format!("{lacks} are open and {there} of the invoice's money is there"))
+    }
+
+    /// Money that somebody else moved, where that is nobody's usual task.
+    fn asked_for(&self) -> Option<String> {
+        let unasked = self.any(|at, transaction| {
+            let others = |kind| self.index.of_kind(at, kind).filter(|done| done.effect.ours().is_none()).count();
+            let usual = usize::from(transaction.collected);
+            let captured = transaction.trigger != Trigger::Never && others(EffectKind::Capture) > usual;
+            // What the PSP took for us and took back again is nobody's usual task either.
+            let failed =
+                self.index.effects_of(at).iter().any(|done| done.effect.ours().is_none() && done.effect.failed_late);
+            captured
+                || failed
+                || others(EffectKind::Refund) > 0
+                || others(EffectKind::Capture) > 1 && transaction.collected
+        });
+        // What was usual when it happened is told when it is taken back.
+        let taken_back = self.did(|effect| effect.ours().is_none() && effect.failed_late);
+        wrong(!unasked && !taken_back && self.echoed(), "everything that moved was asked for")
+    }
+}

@@ -1,0 +1,116 @@
+//! What a simulation has reached: faults, state transitions, exceptions. What is never reached proves nothing.
+
+use std::collections::BTreeMap;
+
+use crate::domain::exception::ExceptionKind;
+use crate::operation::State;
+
+/// Every kind of fault the worlds can have.
+pub const FAULTS: &[&str] = &[
+    "psp: not reached",
+    "psp: too many requests",
+    "psp: no answer, nothing done",
+    "psp: no answer, done",
+    "psp: no answer, done later",
+    "psp: garbage, nothing done",
+    "psp: refused by the issuer",
+    "psp: refused for now",
+    "psp: key forgotten",
+    "psp: accepted, failed",
+    "psp: confirmed, failed later",
+    "psp: look-up not answered",
+    "psp: standing not answered",
+    "psp: standing of a while ago",
+    "erp: not reached",
+    "erp: no answer, nothing done",
+    "erp: no answer, posted",
+    "erp: no answer, created only",
+    "erp: period closed",
+    "erp: refused for now",
+    "erp: look-up not answered",
+    "erp: outstanding not answered",
+    "post: not reached",
+    "post: no answer, nothing done",
+    "post: no answer, delivered",
+    "post: refused",
+    "post: look-up not answered",
+    "run: killed",
+    "run: killed while another went on",
+    "run: two at once",
+    "run: clock jumped back",
+    "run: clock jumped ahead",
+    "import: killed",
+    "shop: order changed",
+    "shop: order cancelled in part",
+    "shop: order cancelled",
+    "shop: paid late",
+    "shop: paid twice",
+    "person: captured",
+    "person: refunded",
+    "person: released",
+    "person: paid in the ERP",
+    "person: retried an operation",
+    "person: resolved an exception",
+    "psp: authorisation expired",
+    "psp: authorised amount changed",
+    "psp: captured by itself",
+    "psp: payment in error",
+];
+
+/// Counts, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage {
+    pub faults: BTreeMap<&'static str, u64>,
+    /// From, to.
+    pub transitions: BTreeMap<(String, String), u64>,
+    pub exceptions: BTreeMap<String, u64>,
+    /// Runs, calls, captures and the like: how much was simulated.
+    pub work: BTreeMap<&'static str, u64>,
+}
+
+impl Coverage {
+    pub fn fault(&mut self, name: &'static str) {
+        debug_assert!(FAULTS.contains(&name), "{name} is not listed");
+        *self.faults.entry(name).or_default() += 1;
+    }
+
+    pub fn work(&mut self, name: &'static str) {
+        *self.work.entry(name).or_default() += 1;
+    }
+
+    pub fn transition(&mut self, from: &str, to: &str) {
+        *self.transitions.entry((from.to_owned(), to.to_owned())).or_default() += 1;
+    }
+
+    pub fn exception(&mut self, kind: &str) {
+        *self.exceptions.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        for (name, count) in &other.faults {
+            *self.faults.entry(name).or_default() += count;
+        }
+        for (name, count) in &other.transitions {
+            *self.transitions.entry(name.clone()).or_default() += count;
+        }
+        for (name, count) in &other.exceptions {
+            *self.exceptions.entry(name.clone()).or_default() += count;
+        }
+        for (name, count) in &other.work {
+            *self.work.entry(name).or_default() += count;
+        }
+    }
+
+    /// Faults, states and exceptions that were never seen.
+    pub fn never(&self) -> Vec<String> {
+        let faults = FAULTS.iter().filter(|name| !self.faults.contains_key(**name)).map(|name| (*name).to_owned());
+        let states = State::ALL.iter().map(|state| state.as_str());
+        let states = states.filter(|state| !self.transitions.keys().any(|(_, to)| to == state));
+        let kinds = ExceptionKind::ALL.iter().map(|kind| kind.as_str());
+        let kinds = kinds.filter(|kind| !self.exceptions.contains_key(*kind));
+        faults
+            .chain(states.map(|state| format!("operation {state}")))
+            .chain(kinds.map(|kind| format!("exception {kind}")))
+            .collect()
+    }
+}

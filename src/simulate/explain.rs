@@ -1,0 +1,173 @@
+//! Why a day failed, for a person: what was violated, and all that is known of the payments it is about.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::auditor::Violation;
+use super::record::{By, EffectKind, EffectState, Record};
+use crate::ledger::rows::Rows;
+
+/// Violations told in full; the rest is counted.
+const MOST_TOLD: usize = 5;
+
+impl Violation {
+    /// A run ended as no run may end.
+    pub fn of_run(error: String) -> Self {
+        Self { invariant: "runs-end-well", about: super::auditor::About::default(), says: error }
+    }
+
+    /// A finding of `payjournal verify`, which must have none.
+    pub(crate) fn of_verify(check: &'static str, subject: &str, message: &str) -> Self {
+        Self {
+            invariant: check,
+            about: super::auditor::About::default(),
+            says: format!("verify: {subject}: {message}"),
+        }
+    }
+}
+
+pub(super) fn explain(violations: &[Violation], record: &Record, rows: &Rows) -> String {
+    let mut text = String::new();
+    let mut told = BTreeSet::new();
+    for violation in violations.iter().take(MOST_TOLD) {
+        line(&mut text, &format!("violated: {} - {}", violation.invariant, violation.says));
+        for transaction in transactions(violation, record) {
+            if told.insert(transaction) {
+                tell(&mut text, transaction, record, rows);
+            }
+        }
+    }
+    if violations.len() > MOST_TOLD {
+        line(&mut text, &format!("and {} more", violations.len() - MOST_TOLD));
+    }
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{line}");
+}
+
+/// The transactions a violation may be about: all of its order, and all that pay its document.
+fn transactions(violation: &Violation, record: &Record) -> Vec<usize> {
+    let about = &violation.about;
+    let document = about.document.as_ref().and_then(|(kind, number)| {
+        record.documents.iter().find(|document| document.kind == kind && document.number == *number)
+    });
+    let named = record.transactions.iter().find(|transaction| Some(&transaction.id) == about.transaction.as_ref());
+    let order = about.order.clone().or_else(|| document.and_then(|document| document.order.clone()));
+    let order = order.or_else(|| named.and_then(|transaction| transaction.order.clone()));
+    let all = record.transactions.iter().enumerate().filter(|(_, transaction)| {
+        let is_named = Some(&transaction.id) == about.transaction.as_ref();
+        let pays = document.is_some_and(|document| transaction.pays.contains(&document.number));
+        is_named || pays || (order.is_some() && transaction.order == order)
+    });
+    all.map(|(index, _)| index).collect()
+}
+
+fn tell(text: &mut String, index: usize, record: &Record, rows: &Rows) {
+    let Some(transaction) = record.transactions.get(index) else { return };
+    line(
+        text,
+        &format!(
+            "  {} by {} ({:?}, {:?}): {} {}, {} authorised{}",
+            transaction.id,
+            transaction.method,
+            transaction.trigger,
+            transaction.partial,
+            transaction.status,
+            transaction.currency,
+            transaction.authorised,
+            if transaction.adjusted { ", adjusted" } else { "" },
+        ),
+    );
+    for effect in record.effects.iter().filter(|effect| effect.transaction == index) {
+        let kind = match effect.kind {
+            EffectKind::Capture => "capture",
+            EffectKind::Refund => "refund",
+            EffectKind::Release => "release",
+        };
+        let by = match &effect.by {
+            By::Payjournal(asked) => {
+                format!("{:?} key {}, told {:?}", asked.document, asked.key, asked.told_outstanding)
+            }
+            By::Person => "a person".to_owned(),
+            By::Psp => "the PSP".to_owned(),
+        };
+        let state = match effect.state {
+            EffectState::Accepted => "accepted",
+            EffectState::Confirmed => "confirmed",
+            EffectState::Failed if effect.failed_late => "failed late",
+            EffectState::Failed => "failed",
+        };
+        line(text, &format!("    PSP    {} {kind} {} {state}, {}, by {by}", effect.id, effect.amount, effect.at));
+    }
+    for operation in rows.operations.iter().filter(|operation| operation.transaction.as_ref() == Some(&transaction.id))
+    {
+        line(
+            text,
+            &format!(
+                "    ledger operation {} {} {} {:?} {}, attempt {}, {} tries, key {}: {}",
+                operation.id,
+                operation.kind,
+                operation.amount,
+                operation.document,
+                operation.state,
+                operation.attempt,
+                operation.tries,
+                operation.key,
+                operation.note
+            ),
+        );
+    }
+    for movement in rows.movements.iter().filter(|movement| movement.transaction == transaction.id) {
+        line(text, &format!("    ledger {} {} {}", movement.kind, movement.modification, movement.amount));
+        for journal in rows.journals.iter().filter(|journal| journal.movement == movement.id) {
+            line(
+                text,
+                &format!(
+                    "      {} {} {} {:?} {:?}",
+                    journal.number, journal.kind, journal.direction, journal.document, journal.postings
+                ),
+            );
+        }
+    }
+    tell_order(text, transaction.order.as_deref(), &transaction.pays, record, rows);
+}
+
+fn tell_order(text: &mut String, order: Option<&str>, pays: &[String], record: &Record, rows: &Rows) {
+    for order in record.orders.iter().filter(|found| Some(found.number.as_str()) == order) {
+        line(
+            text,
+            &format!(
+                "    order {} {} {:?} {:?}, told {:?}",
+                order.number, order.total, order.terms, order.cancelled, order.told
+            ),
+        );
+    }
+    for document in &record.documents {
+        if document.order.as_deref() == order && order.is_some() || pays.contains(&document.number) {
+            line(
+                text,
+                &format!(
+                    "    {} {} {}, {} by hand ({} told), told {:?}, of {:?}",
+                    document.kind,
+                    document.number,
+                    document.total,
+                    document.by_hand,
+                    document.told_by_hand,
+                    document.told_at,
+                    document.references
+                ),
+            );
+        }
+    }
+    for exception in
+        rows.exceptions.iter().filter(|exception| exception.order.is_some() && exception.order.as_deref() == order)
+    {
+        line(
+            text,
+            &format!("    exception {} {} {}: {}", exception.id, exception.kind, exception.state, exception.message),
+        );
+    }
+}

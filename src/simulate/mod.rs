@@ -1,0 +1,141 @@
+//! A shop lives some weeks in which everything goes wrong that can, and an auditor checks every day that no money was taken
+//! twice or lost.
+//!
+//! `world` is what is outside: shop, PSPs, ERP and mailboxes, each with its own books ([`record`]) and its own faults. The
+//! tasks, operations, worker pool and ledger are the real ones: a simulated run enters at [`crate::run::perform`], just below
+//! lock and log file, with the worlds as its ports. Every port call and every commit is a moment on the `stage`: the run may
+//! die there, or another may go on. One seed is one exact history, on any machine.
+//!
+//! The `auditor` reads what really happened and the ledger's raw rows, and shares no code with the tasks: safety after every
+//! day, and liveness after some quiet days at the end.
+//!
+//! # How a new task joins
+//!
+//! 1. What happens to it outside becomes a record in [`record`] and a side in `world`: what happens there by itself
+//!    (`Happening`), how it answers, how it fails (a name in [`coverage::FAULTS`] for each way).
+//! 2. What must hold becomes functions in `auditor`, each with a name in its list of invariants and a planted violation in
+//!    its tests. Nothing of the task's own code is used there.
+//! 3. The task's [`crate::config::settings::TaskName`] makes it run in every round by itself.
+//! 4. At least one planted bug in `tests/planted` shows that it would be caught.
+
+pub mod auditor;
+pub mod coverage;
+mod dice;
+mod explain;
+mod job;
+mod life;
+pub mod record;
+mod shrink;
+mod stage;
+mod world;
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use coverage::Coverage;
+pub use life::{Failure, Life, Shape, live};
+pub use shrink::shrink;
+
+use crate::config::{self, Settings};
+use crate::failure::{Failure as Refusal, Result};
+
+/// Which seeds to live through, and how long a life is.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub first_seed: u64,
+    pub seeds: u64,
+    /// Days with faults; quiet days follow.
+    pub days: u32,
+    /// The days the orders are spread over.
+    pub planned_days: u32,
+    /// The orders that are placed, by their numbers.
+    pub orders: Vec<u32>,
+    pub threads: usize,
+}
+
+#[derive(Debug, Default)]
+pub struct Report {
+    pub seeds: u64,
+    pub coverage: Coverage,
+    /// Of all histories together: the same seeds, the same digest.
+    pub digest: String,
+    /// The failing seed with the lowest number, as small as it could be made.
+    pub failure: Option<(Shape, Failure)>,
+}
+
+/// The settings every simulated shop starts from.
+pub fn settings() -> Result<Settings> {
+    let path = Path::new("simulated.toml");
+    Ok(config::parse(include_str!("config.toml"), path, &Path::new("/").join(path))?.settings)
+}
+
+impl Report {
+    /// Whatever order the seeds come to their end in.
+    fn add_digest(&mut self, digest: &str) {
+        let number = |text: &str| u64::from_str_radix(text.get(..16).unwrap_or_default(), 16).unwrap_or(0);
+        self.digest = format!("{:016x}", number(&self.digest).wrapping_add(number(digest)));
+    }
+}
+
+impl Plan {
+    pub fn shape(&self, seed: u64) -> Shape {
+        Shape { seed, days: self.days, planned_days: self.planned_days, orders: self.orders.clone() }
+    }
+}
+
+/// Lives through all seeds until one fails. `told` is called after each with the number of seeds lived through; `false` ends it.
+pub fn simulate(plan: &Plan, told: &(dyn Fn(u64) -> bool + Sync)) -> Result<Report> {
+    let settings = settings()?;
+    let next = AtomicU64::new(plan.first_seed);
+    let over = AtomicBool::new(false);
+    let report = Mutex::new(Report::default());
+    let failed: Mutex<Option<(Shape, Life)>> = Mutex::new(None);
+    let broken: Mutex<Option<String>> = Mutex::new(None);
+    let work = || {
+        while !over.load(Ordering::SeqCst) {
+            let seed = next.fetch_add(1, Ordering::SeqCst);
+            if seed - plan.first_seed >= plan.seeds {
+                return;
+            }
+            let shape = plan.shape(seed);
+            match live(&shape, &settings) {
+                Ok(mut life) => {
+                    let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+                    report.seeds += 1;
+                    report.add_digest(&life.digest);
+                    report.coverage.add(&std::mem::take(&mut life.coverage));
+                    if life.failure.is_some() {
+                        over.store(true, Ordering::SeqCst);
+                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                        if failed.as_ref().is_none_or(|(other, _)| other.seed > seed) {
+                            *failed = Some((shape, life));
+                        }
+                    }
+                    if !told(report.seeds) {
+                        over.store(true, Ordering::SeqCst);
+                    }
+                }
+                Err(error) => {
+                    over.store(true, Ordering::SeqCst);
+                    *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("seed {seed}: {error}"));
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..plan.threads.max(1) {
+            scope.spawn(work);
+        }
+    });
+    if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(Refusal::bug(anyhow::anyhow!("the simulation itself failed: {error}")));
+    }
+    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some((shape, life)) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        let (shape, life) = shrink(shape, life, &settings);
+        report.failure = life.failure.map(|failure| (shape, failure));
+    }
+    Ok(report)
+}

@@ -1,0 +1,214 @@
+//! The world outside payjournal, with its own clock and its own books: a shop with its customers, PSPs, an ERP, mailboxes.
+//!
+//! Each file holds one side: what happens there by itself, how it answers payjournal, and how it fails. A side writes what
+//! really happened into the [`Record`]; the auditor reads nothing else.
+
+mod erp;
+mod export;
+mod hands;
+mod plan;
+mod post;
+mod psp;
+mod shop;
+mod standing;
+mod weather;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub(super) use export::Batch;
+pub(super) use weather::Weather;
+
+use self::plan::OrderPlan;
+use super::coverage::Coverage;
+use super::dice::{About, Dice, Purpose, named};
+use super::record::{Record, Transaction};
+use super::stage::Place;
+use crate::run::ports::Ports;
+
+/// Everything outside.
+#[derive(Debug)]
+pub(super) struct World {
+    pub now: DateTime<Utc>,
+    pub record: Record,
+    pub coverage: Coverage,
+    pub weather: Weather,
+    seed: u64,
+    /// What will happen, by time and then in the order it was decided.
+    agenda: BTreeMap<(DateTime<Utc>, u64), Happening>,
+    decided: u64,
+    plans: BTreeMap<u32, OrderPlan>,
+    transactions: BTreeMap<String, usize>,
+    psp: psp::Memory,
+    erp: erp::Memory,
+    exported: export::Memory,
+    /// How often each question was asked.
+    asked: BTreeMap<(u8, u64), u32>,
+}
+
+/// Something that happens without payjournal.
+#[derive(Debug, Clone)]
+pub(super) enum Happening {
+    Shop(u32, plan::Event),
+    /// A transaction's page ends: what the customer and the issuer make of it.
+    PageEnds(usize, plan::End),
+    Expires(usize),
+    Adjusts(usize),
+    CapturesItself(usize),
+    BackOffice(usize, plan::Hand),
+    /// An accepted modification is settled.
+    Settles(usize),
+    FailsLate(usize),
+    /// A call whose caller gave up is carried out after all.
+    ActsLate(Box<crate::operation::request::PaymentRequest>),
+}
+
+impl World {
+    pub(super) fn new(seed: u64, start: DateTime<Utc>, orders: &[u32], days: u32) -> Self {
+        let mut dice = Dice::new(seed, About::Seed);
+        let weather = Weather::of(&mut dice);
+        let mut world = Self {
+            now: start,
+            record: Record::default(),
+            coverage: Coverage::default(),
+            psp: psp::Memory::of(&mut dice),
+            weather,
+            seed,
+            agenda: BTreeMap::new(),
+            decided: 0,
+            plans: BTreeMap::new(),
+            transactions: BTreeMap::new(),
+            erp: erp::Memory::default(),
+            exported: export::Memory::default(),
+            asked: BTreeMap::new(),
+        };
+        for order in orders {
+            let plan = OrderPlan::of(Dice::new(seed, About::Order(*order)), *order, start, days, weather.persons);
+            world.plan_order(*order, plan);
+        }
+        world
+    }
+
+    /// Time passes, and what was due in it happens.
+    pub(super) fn until(&mut self, then: DateTime<Utc>) {
+        while let Some(entry) = self.agenda.first_entry() {
+            if entry.key().0 > then {
+                break;
+            }
+            self.now = self.now.max(entry.key().0);
+            let happening = entry.remove();
+            self.happen(happening);
+        }
+        self.now = self.now.max(then);
+    }
+
+    pub(super) fn pass(&mut self, seconds: i64) {
+        self.until(self.now + TimeDelta::seconds(seconds));
+    }
+
+    /// The shop closes: what is under way at the PSPs comes to its end, and nothing new begins.
+    pub(crate) fn closes(&mut self) {
+        self.weather = self.weather.calm();
+        self.agenda.retain(|_, happening| match happening {
+            Happening::Settles(_) | Happening::ActsLate(_) => true,
+            Happening::Shop(..)
+            | Happening::PageEnds(..)
+            | Happening::Expires(_)
+            | Happening::Adjusts(_)
+            | Happening::CapturesItself(_)
+            | Happening::BackOffice(..)
+            | Happening::FailsLate(_) => false,
+        });
+    }
+
+    /// Something went wrong, or was done by somebody else.
+    pub(crate) fn fault(&mut self, name: &'static str) {
+        self.coverage.fault(name);
+        let business = ["shop: ", "person: ", "psp: authori", "psp: captured by itself", "psp: payment in error"];
+        if !business.iter().any(|start| name.starts_with(start)) {
+            self.record.faults += 1;
+        }
+    }
+
+    /// A run waits.
+    pub(super) fn pause(&mut self, time: std::time::Duration) {
+        let time = TimeDelta::from_std(time).unwrap_or_else(|_| TimeDelta::days(1));
+        self.until(self.now + time);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Shop(order, event) => self.shop_event(order, &event),
+            Happening::PageEnds(transaction, end) => self.page_ends(transaction, end),
+            Happening::Expires(transaction) => self.expires(transaction),
+            Happening::Adjusts(transaction) => self.adjusts(transaction),
+            Happening::CapturesItself(transaction) => self.captures_itself(transaction),
+            Happening::BackOffice(transaction, hand) => self.back_office(transaction, hand),
+            Happening::Settles(effect) => self.settles(effect),
+            Happening::FailsLate(effect) => self.fails_late(effect),
+            Happening::ActsLate(request) => self.acts_late(&request),
+        }
+    }
+
+    pub(super) fn decide(&mut self, at: DateTime<Utc>, happening: Happening) {
+        self.decided += 1;
+        self.agenda.insert((at, self.decided), happening);
+    }
+
+    /// Dice for the next call of a kind about one thing.
+    fn dice(&mut self, purpose: Purpose, about: &str) -> Dice {
+        let name = named(about);
+        let kind = match purpose {
+            Purpose::Send => 0,
+            Purpose::LookUp => 1,
+            Purpose::Standing => 2,
+            Purpose::Outcome => 3,
+            Purpose::Outstanding => 4,
+        };
+        let before = self.asked.entry((kind, name)).or_default();
+        *before += 1;
+        Dice::new(self.seed, About::Call(purpose, name, *before))
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a transaction is never removed, and its number comes from here")]
+    pub(super) fn transaction(&self, index: usize) -> &Transaction {
+        &self.record.transactions[index]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a transaction is never removed, and its number comes from here")]
+    pub(super) fn transaction_mut(&mut self, index: usize) -> &mut Transaction {
+        &mut self.record.transactions[index]
+    }
+}
+
+/// The world as payjournal's ports reach it: from one run's place on the stage.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
+    pub world: Arc<Mutex<World>>,
+    pub place: Place,
+}
+
+impl Door {
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        // A killed run is never killed while it holds the world.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One question or request, with a moment before and after it.
+    fn through<T>(&self, call: impl FnOnce(&mut World) -> T) -> T {
+        self.place.moment();
+        let answer = call(&mut self.world());
+        self.place.moment();
+        answer
+    }
+
+    pub(super) fn ports(&self) -> Ports {
+        Ports {
+            providers: psp::providers(self),
+            erp: Box::new(erp::Counter(self.clone())),
+            post: Some(Box::new(post::Counter(self.clone()))),
+        }
+    }
+}

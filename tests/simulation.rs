@@ -1,0 +1,40 @@
+//! The simulation as a library: one seed is one history, and the seeds that once failed do not fail again.
+
+use std::fs;
+use std::path::Path;
+
+use payjournal::simulate::{Shape, live, settings};
+
+fn shape(seed: u64, days: u32, planned_days: u32, orders: Vec<u32>) -> Shape {
+    Shape { seed, days, planned_days, orders }
+}
+
+#[test]
+fn the_same_seed_lives_the_same_history_twice() {
+    let settings = settings().unwrap();
+    let short = shape(7, 8, 8, (1..=12).collect());
+    let (one, other) = (live(&short, &settings).unwrap(), live(&short, &settings).unwrap());
+    assert_eq!(one.digest, other.digest);
+    let another = live(&shape(8, 8, 8, (1..=12).collect()), &settings).unwrap();
+    assert_ne!(one.digest, another.digest);
+}
+
+/// Each line: what it found, then seed, days, days planned for, orders, with `|` between.
+#[test]
+fn histories_that_failed_once_hold_now() {
+    let settings = settings().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/simulation-regressions.txt");
+    let text = fs::read_to_string(file).unwrap();
+    let mut count = 0;
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let fields: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [what, seed, days, planned_days, orders] = fields[..] else { panic!("not five fields: {line}") };
+        let orders = orders.split(',').map(|order| order.parse().unwrap()).collect();
+        let shape = shape(seed.parse().unwrap(), days.parse().unwrap(), planned_days.parse().unwrap(), orders);
+        let life = live(&shape, &settings).unwrap();
+        let failure = life.failure.map(|failure| failure.explanation);
+        assert!(failure.is_none(), "{what}: {}", failure.unwrap_or_default());
+        count += 1;
+    }
+    assert!(count > 0);
+}

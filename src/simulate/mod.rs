@@ -2,7 +2,7 @@
 //! twice or lost.
 //!
 //! `world` is what is outside: shop, PSPs, ERP and mailboxes, each with its own books ([`record`]) and its own faults. The
-//! tasks, operations, worker pool and ledger are the real ones: a simulated run enters at [`crate::run::perform`], just below
+//! tasks, operations, worker pool and ledger are the real ones: a simulated run enters at `run::perform`, just below
 //! lock and log file, with the worlds as its ports. Every port call and every commit is a moment on the `stage`: the run may
 //! die there, or another may go on. One seed is one exact history, on any machine.
 //!

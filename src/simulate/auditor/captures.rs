@@ -165,7 +165,7 @@ impl Capture<'_, '_> {
         };
         // The ERP hears of money that went back only when the journal is delivered; the ledger knows before.
         let back = |row: &&crate::ledger::rows::JournalRow| row.direction == "reversal" || row.kind == "reopening";
-        if self.index.journals_for(kind, number).iter().any(|row| back(row)) {
+        if self.index.journals_for(kind, number).iter().any(back) {
             return None;
         }
         let on_its_way = super::refunds::not_in_the_erp(self.index, kind, number, self.place, self.effect);

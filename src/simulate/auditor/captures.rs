@@ -185,6 +185,8 @@ impl Capture<'_, '_> {
         let earlier: i64 = same
             .iter()
             .filter(|done| done.place < self.place && was_confirmed(done.effect))
+            // After a capture failed the customer may pay anew, by another transaction.
+            .filter(|done| done.effect.is_live() || done.effect.transaction == self.effect.transaction)
             .map(|done| done.effect.amount)
             .sum();
         let earlier = earlier.max(self.tied_before(document));
@@ -200,8 +202,8 @@ impl Capture<'_, '_> {
         let journals = self.index.journals_for("invoice", &document.number).iter();
         journals
             .take_while(|row| row.movement != own.id)
-            .filter(|row| row.direction == "original" && matches!(row.kind.as_str(), "receipt" | "application"))
-            .map(|row| row.amount)
+            .filter(|row| matches!(row.kind.as_str(), "receipt" | "application"))
+            .map(|row| if row.direction == "original" { row.amount } else { -row.amount })
             .sum()
     }
 

@@ -71,7 +71,6 @@ pub(super) const CAPTURES: &[Break] = &[
         }
     }),
     ("invoice-not-captured-again", |s| {
-        s.fail("E-1");
         s.transaction("TX-9", Some("SO-1"), 10_000, Trigger::Invoice);
         s.capture("TX-9", R1, 10_000);
     }),

@@ -29,7 +29,10 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     for mail in &index.rows.mails {
         let times = arrived.get(mail.event.as_str()).copied().unwrap_or_default();
         if times > 1 {
-            let says = format!("the mail `{}` for {} arrived {times} times", mail.subject, mail.event);
+            let sent = index.deliveries_of_mail(&mail.event).iter();
+            let sent: Vec<String> =
+                sent.map(|row| format!("attempt {} is {} after {} tries", row.attempt, row.state, row.tries)).collect();
+            let says = format!("`{}` ({}) arrived {times} times: {}", mail.subject, mail.event, sent.join(", "));
             found.tell("mail-once", about(index, mail), says);
         }
         if let Some(why) = untrue(index, mail) {

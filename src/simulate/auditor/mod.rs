@@ -6,6 +6,24 @@
 //! [`each_day`] is safety: it holds at any moment, also after a kill in the middle of everything. [`at_rest`] is liveness:
 //! the faults have stopped, everything outside was told and all tasks ran for many days. What can finish has finished, and
 //! the rest is an exception that a person sees, the right one.
+//!
+//! # What is not checked, and why
+//!
+//! - Posting dates, customers of postings, the wording of mails and who gets them: the record does not have them.
+//! - A ledger restored from a backup: an effect whose operation is gone counts as one without intent. No world restores one.
+//! - Whether a call was made for the amount that was right at that very second: what was told within an hour (`A_RUN`) may
+//!   have come too late for the plan. An absence believed too early, and days counted too short, are let pass where a run's
+//!   clock was wrong.
+//! - Sums of a transaction whose authorised amount somebody changed: a history of it is not recorded. Parts and what is left
+//!   of it are not judged after something of it failed.
+//! - The order of refunds is judged only where nothing was ever tried on the older payment: refusals and people change it.
+//! - Release and capture of what lacks are judged per order only where the order has one payment of its own; with several
+//!   the rules leave open which one gives back.
+//! - Paid is accepted of every order for which something was ever captured: it never goes back, and totals change. Orders
+//!   whose invoices are paid by name are only checked for Paid that is due.
+//! - Prepayment orders beyond the prepayment and orders on account: what they lack is settled by agreement.
+//! - Exceptions a person resolved or acknowledged are not judged; of those that tell how things stand, only open ones count
+//!   as told. That the ERP could not be read, or an answer contradicted another, is believed where there was any fault.
 
 mod books;
 mod captures;

@@ -64,13 +64,15 @@ pub(super) fn not_in_the_erp(index: &Index<'_>, kind: &str, number: &str, place:
         .sum()
 }
 
-/// What was taken back of a document by journals whose lines were not in the ERP yet when `effect` was sent: it was open,
-/// and what was told did not know.
+/// What was taken back of a document by journals whose lines were not in the ERP yet when it was asked: it was open, and
+/// what was told did not know. It was asked in the same run.
 pub(super) fn taken_back(index: &Index<'_>, kind: &str, number: &str, effect: &Effect) -> i64 {
     let journals = index.journals_for(kind, number).iter();
     journals
         .filter(|row| (row.direction == "reversal") == (row.kind != "reopening"))
-        .filter(|row| !index.lines(&row.number).iter().any(|line| !line.draft && line.at <= effect.at))
+        .filter(|row| {
+            !index.lines(&row.number).iter().any(|line| !line.draft && line.at <= effect.at - super::releases::A_RUN)
+        })
         .map(|row| row.amount)
         .sum()
 }

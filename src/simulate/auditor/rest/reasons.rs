@@ -250,7 +250,12 @@ impl<'i, 'a> Told<'i, 'a> {
             let refundable = self.index.record.transactions.get(at).is_some_and(|transaction| transaction.refundable);
             let mut operations = self.index.operations_of(id).iter();
             let given_up = operations.any(|row| row.kind == "refund" && row.state == "given_up");
-            if refundable && !given_up {
+            // One refund per payment and credit note: what was paid back is not topped up.
+            let busy = self.document.is_some_and(|note| {
+                let mut refunds = self.index.effects_for("credit_note", &note.number).iter();
+                refunds.any(|done| done.effect.transaction == at && done.effect.is_live())
+            });
+            if refundable && !given_up && !busy {
                 there += (paid - standing(EffectKind::Refund)).max(0);
             }
         }
@@ -264,13 +269,7 @@ impl<'i, 'a> Told<'i, 'a> {
             let others = |kind| self.index.of_kind(at, kind).filter(|done| done.effect.ours().is_none()).count();
             let usual = usize::from(transaction.collected);
             let captured = transaction.trigger != Trigger::Never && others(EffectKind::Capture) > usual;
-            // What the PSP took for us and took back again is nobody's usual task either.
-            let failed =
-                self.index.effects_of(at).iter().any(|done| done.effect.ours().is_none() && done.effect.failed_late);
-            captured
-                || failed
-                || others(EffectKind::Refund) > 0
-                || others(EffectKind::Capture) > 1 && transaction.collected
+            captured || others(EffectKind::Refund) > 0 || others(EffectKind::Capture) > 1 && transaction.collected
         });
         // What was usual when it happened is told when it is taken back.
         let taken_back = self.did(|effect| effect.ours().is_none() && effect.failed_late);

@@ -71,8 +71,11 @@ pub(super) const CAPTURES: &[Break] = &[
         }
     }),
     ("invoice-not-captured-again", |s| {
+        let refund = s.outside("TX-1", EffectKind::Refund, 7_000, By::Person);
+        let movement = s.movement("refund", "TX-1", &refund, 7_000);
+        s.journal(movement, "reopening", "original", R1, 7_000);
         s.transaction("TX-9", Some("SO-1"), 10_000, Trigger::Invoice);
-        s.capture("TX-9", R1, 10_000);
+        s.capture("TX-9", R1, 7_000);
     }),
     ("prepaid-tied-first", |s| {
         s.order("SO-9", 4_000);

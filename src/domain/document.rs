@@ -25,6 +25,11 @@ pub struct Document {
     pub booked: Amount,
     /// The part of `booked` that the ERP confirmed.
     pub delivered: Amount,
+    /// Our journal lines that pay it and that the ERP has not confirmed. Lines that take back are not set against them: the
+    /// ERP may have those already.
+    pub undelivered: Amount,
+    /// What somebody refunded of it without a credit note (rule 17).
+    pub reopened: Amount,
     /// Captures or refunds for this document whose outcome is not settled.
     pub in_flight: Amount,
 }
@@ -68,10 +73,10 @@ impl Document {
         self.total.checked_sub(self.paid_elsewhere)?.checked_sub(self.delivered)
     }
 
-    /// Of `outstanding`, as the ERP just said it, the part that nothing of ours is on its way to pay. Never negative.
+    /// Of `outstanding`, as the ERP just said it, the part that nothing of ours is on its way to pay. Never negative, and
+    /// nothing is due again before the ERP itself says so.
     pub fn uncollected(&self, outstanding: Amount) -> Result<Amount, MoneyError> {
-        let undelivered = self.booked.checked_sub(self.delivered)?;
-        Ok(outstanding.checked_sub(undelivered)?.checked_sub(self.in_flight)?.or_zero())
+        Ok(outstanding.checked_sub(self.undelivered)?.checked_sub(self.in_flight)?.or_zero())
     }
 
     /// Its part of an operation's natural key: `main:invoice:103210`.

@@ -170,6 +170,7 @@ impl Ledger {
         let mut statement = self.connection.prepare_cached(
             "SELECT p.id FROM payments p
              WHERE p.id > ?1 AND p.pays <> '' AND (p.status = 'authorised'
+               OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.state = 'planned')
                OR EXISTS (SELECT 1 FROM exceptions e WHERE e.payment_id = p.id AND e.task = 'capture' AND e.state <> 'resolved'))
              ORDER BY p.id LIMIT ?2",
         )?;
@@ -224,6 +225,12 @@ impl Ledger {
         for payment in captures.iter().map(|capture| capture.payment.id).collect::<std::collections::BTreeSet<_>>() {
             operations.extend(psp_operations(connection, payment)?);
             movements.extend(movements::of_payment(connection, payment)?);
+        }
+        // A refund may be under way for a payment the invoice is no longer paid by: its capture failed after all.
+        for refund in operations::list(connection, "WHERE document_id = ?1 AND kind = 'refund' ORDER BY id", [id.0])? {
+            if !operations.iter().any(|known: &Operation| known.id == refund.id) {
+                operations.push(refund);
+            }
         }
         let siblings = match &note.references {
             Some(number) => documents::list(

@@ -22,6 +22,11 @@ const SELECT: &str = "
         ELSE (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
                 FROM journals j JOIN operations o ON o.journal_id = j.id AND o.state = 'confirmed'
                 WHERE j.document_id = d.id) END AS delivered_minor,
+      (SELECT ifnull(sum(j.amount_minor), 0) FROM journals j
+         WHERE j.document_id = d.id AND (j.direction = 'original') = (j.kind <> 'reopening')
+           AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.journal_id = j.id AND o.state = 'confirmed')) AS undelivered_minor,
+      (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+         FROM journals j WHERE j.document_id = d.id AND j.kind = 'reopening') AS reopened_minor,
       (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
          WHERE o.document_id = d.id AND o.kind IN ('capture', 'refund')
            AND o.state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')) AS in_flight_minor
@@ -121,6 +126,8 @@ fn from_row(row: &Row<'_>) -> Result<Document> {
         posted_on: row.day("posted_on")?,
         booked: row.amount("booked_minor")?,
         delivered: row.amount("delivered_minor")?,
+        undelivered: row.amount("undelivered_minor")?,
+        reopened: row.amount("reopened_minor")?,
         in_flight: row.amount("in_flight_minor")?,
     })
 }

@@ -57,10 +57,12 @@ fn transactions(violation: &Violation, record: &Record) -> Vec<usize> {
     let named = record.transactions.iter().find(|transaction| Some(&transaction.id) == about.transaction.as_ref());
     let order = about.order.clone().or_else(|| document.and_then(|document| document.order.clone()));
     let order = order.or_else(|| named.and_then(|transaction| transaction.order.clone()));
+    // What is about nothing in particular may be about anything, and a small shop can be told whole.
+    let whole = *about == super::auditor::About::default() && record.transactions.len() <= MOST_TOLD;
     let all = record.transactions.iter().enumerate().filter(|(_, transaction)| {
         let is_named = Some(&transaction.id) == about.transaction.as_ref();
         let pays = document.is_some_and(|document| transaction.pays.contains(&document.number));
-        is_named || pays || (order.is_some() && transaction.order == order)
+        whole || is_named || pays || (order.is_some() && transaction.order == order)
     });
     all.map(|(index, _)| index).collect()
 }

@@ -170,7 +170,9 @@ fn refund(
              refunded for it: refund by hand",
             invoice.name()
         );
-        return Ok(vec![blocked(case, ExceptionKind::RefundExceedsCaptured, message, frame)]);
+        let mut steps = withdraw_planned(case);
+        steps.push(blocked(case, ExceptionKind::RefundExceedsCaptured, message, frame));
+        return Ok(steps);
     }
     let mut rest = wanted;
     let mut steps = Vec::new();

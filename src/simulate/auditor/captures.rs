@@ -101,7 +101,8 @@ impl Capture<'_, '_> {
 
     fn too_early(&self) -> Option<String> {
         let Trigger::Authorisation { days } = self.transaction.trigger else { return None };
-        if self.asked.document.is_some() {
+        // What pays posted invoices is taken at once: they are there already.
+        if self.asked.document.is_some() || !self.transaction.pays.is_empty() {
             return None;
         }
         let due = self.transaction.authorised_at? + Duration::days(days);

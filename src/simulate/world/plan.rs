@@ -138,7 +138,7 @@ impl OrderPlan {
 
     fn is_paid(&mut self, dice: &mut Dice, placed: DateTime<Utc>, persons: u32) {
         if self.terms == ShopTerms::OnAccount {
-            let method = dice.pick(&METHODS[..1], METHODS[0]);
+            let method = self.method(dice);
             let at = placed + hours(dice, 30, 300);
             self.at(at, Event::InvoicePaid { method, ends_after: minutes(dice, 1, 90) });
             return;

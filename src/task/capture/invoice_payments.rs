@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::settings::CaptureStrategy;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{DocumentId, PaymentId};
 use crate::domain::letter;
@@ -14,7 +15,7 @@ use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::{PortError, PspPayment};
 use crate::run::ports::Ports;
 use crate::task::sync_payments::learn_first;
-use crate::task::{Frame, Step, Task, Wanted, days};
+use crate::task::{Action, Frame, Step, Task, Wanted, days};
 
 /// The part of `capture` that needs no order.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +57,13 @@ impl Task for InvoicePayments {
         if !first.is_empty() {
             return Ok(first);
         }
+        // Rule 10: the PSP or a person captures, and payjournal observes.
+        let strategy = frame.settings.method(&payment.method).strategy;
+        if matches!(strategy, CaptureStrategy::Automatic | CaptureStrategy::Manual) {
+            return Ok(vec![Step::leave(self.name(case), "its method says that payjournal does not capture it")]);
+        }
         if payment.status != TransactionStatus::Authorised {
-            return Ok(vec![Step::leave(self.name(case), format!("the payment is {}", payment.status.as_str()))]);
+            return Ok(self.not_authorised_any_more(case));
         }
         if let Some(earlier) = &case.paid_before {
             let why = format!("payment {} for the same invoice came first", earlier.transaction);
@@ -91,6 +97,39 @@ impl Task for InvoicePayments {
 
     fn name(&self, case: &InvoicePaymentCase) -> String {
         format!("payment {}", case.payment.transaction)
+    }
+}
+
+impl InvoicePayments {
+    /// A capture that was planned can never be made; a person learns that the customer has to pay again.
+    fn not_authorised_any_more(self, case: &InvoicePaymentCase) -> Vec<Step> {
+        let payment = &case.payment;
+        let status = payment.status.as_str();
+        let captures = || case.operations.iter().filter(|operation| operation.kind == Kind::Capture);
+        let planned = captures().filter(|operation| operation.state == State::Planned);
+        let mut steps: Vec<Step> = planned
+            .map(|operation| Step {
+                about: self.name(case),
+                reason: format!("the payment is {status}"),
+                action: Action::Withdraw { operation: operation.id },
+            })
+            .collect();
+        let never_made = captures().max_by_key(|operation| operation.attempt).is_some_and(|last| match last.state {
+            State::Planned | State::Withdrawn => true,
+            State::Sent | State::Accepted | State::Confirmed | State::Refused | State::Unknown | State::GivenUp => {
+                false
+            }
+        });
+        if payment.status == TransactionStatus::Expired && never_made && !payment.captured.is_positive() {
+            let message = format!(
+                "its authorisation expired before {} could be captured; ask the customer to pay again",
+                payment.authorised
+            );
+            steps.push(Step::raise(exception(case, ExceptionKind::AuthorisationExpired, message), None));
+        } else {
+            steps.push(Step::leave(self.name(case), format!("the payment is {status}")));
+        }
+        steps
     }
 }
 

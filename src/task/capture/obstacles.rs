@@ -182,6 +182,16 @@ impl<'a> Planner<'a> {
         confirmed.is_some() && !all().any(open)
     }
 
+    /// Rule 17: open again because somebody refunded it without a credit note, whatever it was paid by; unless a person asked
+    /// for another attempt.
+    pub(super) fn was_reopened(&self, document: &Document, payers: &[&Payment]) -> bool {
+        let by_person = payers
+            .iter()
+            .flat_map(|payment| self.captures_of(payment, document))
+            .any(|operation| operation.retry_requested || operation.state == State::Planned && operation.attempt > 1);
+        document.reopened.is_positive() && !by_person
+    }
+
     pub(super) fn is_usable(&self, payment: &Payment, document: &Document) -> bool {
         let busy = self
             .captures_of(payment, document)

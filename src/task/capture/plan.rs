@@ -76,6 +76,8 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
     planner.collect_authorisations()?;
     planner.release()?;
     planner.withdraw_unwanted();
+    // What is withdrawn makes room for what is sent.
+    planner.steps.sort_by_key(|step| !matches!(step.action, Action::Withdraw { .. }));
     Ok(planner.steps)
 }
 
@@ -190,7 +192,7 @@ impl<'a> Planner<'a> {
             self.wait_for(document, payment);
             return Ok(());
         }
-        if self.was_captured_already(document, &payers) {
+        if self.was_captured_already(document, &payers) || self.was_reopened(document, &payers) {
             let message = format!(
                 "was captured once and has {due} outstanding again; it is never captured a second time by itself: \
                  collect it by other means, or cancel the rest"
@@ -333,11 +335,13 @@ impl<'a> Planner<'a> {
 
     /// A planned capture or release that nothing wants any more was never carried out.
     fn withdraw_unwanted(&mut self) {
-        if self.unsure {
-            return;
-        }
+        // Not on a guess, unless this plan takes the same money for something else.
+        let is_sure = |operation: &Operation| {
+            !self.unsure || operation.subject.payment.is_some_and(|payment| self.captured_now.contains(&payment))
+        };
         let unwanted = self.case.operations.iter().filter(|operation| {
-            operation.state == State::Planned && operation.kind != Kind::Refund && !self.decided.contains(&operation.id)
+            let undecided = operation.kind != Kind::Refund && !self.decided.contains(&operation.id);
+            operation.state == State::Planned && undecided && is_sure(operation)
         });
         let steps: Vec<Step> = unwanted
             .map(|operation| Step {

@@ -108,8 +108,9 @@ pub fn execute<T: Task>(task: &T, run: &mut Run<'_>) -> Result<(), LedgerError> 
         after = *last;
         let handled = u64::try_from(ids.len()).unwrap_or(u64::MAX);
         let mut again = ids;
+        let mut refused = HashSet::new();
         for _ in 0..MOST_PASSES {
-            again = pass(task, &again, run)?;
+            again = pass(task, &again, &mut refused, run)?;
             if again.is_empty() || run.is_stopped() {
                 break;
             }
@@ -146,8 +147,13 @@ fn resolve(kinds: &[Kind], run: &mut Run<'_>) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// Looks at cases once. Returns those to look at again.
-fn pass<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<i64>, LedgerError> {
+/// Looks at cases once. Returns those to look at again. `refused` are those whose steps the ledger refused before.
+fn pass<T: Task>(
+    task: &T,
+    ids: &[i64],
+    refused: &mut HashSet<i64>,
+    run: &mut Run<'_>,
+) -> Result<Vec<i64>, LedgerError> {
     let mut cases = Vec::with_capacity(ids.len());
     for id in ids {
         cases.push((*id, task.case(run.ledger, *id)?));
@@ -182,7 +188,7 @@ fn pass<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<i64>, L
     if run.id.is_none() {
         return Ok(Vec::new());
     }
-    let (calls, news) = record_intents(&queue, run)?;
+    let (calls, news, stale) = record_intents(&queue, refused, run)?;
     let confirmed = act(calls, run)?;
     // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
     let mut again: Vec<i64> = confirmed.into_iter().collect();
@@ -190,6 +196,7 @@ fn pass<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<i64>, L
         again.extend(news);
     }
     again.extend(later);
+    again.extend(stale);
     again.sort_unstable();
     again.dedup();
     Ok(again)
@@ -239,19 +246,22 @@ fn observe<T: Task>(task: &T, cases: Vec<(i64, T::Case)>, run: &mut Run<'_>) -> 
 /// Operations to send, each with its case and reason.
 type Planned = Vec<(i64, OperationId, String)>;
 
-/// Commits what is intended, before anything is sent. Returns what to send, and the cases that learnt something new. A case the ledger refuses is left out; the others go on.
+/// Commits what is intended, before anything is sent. Returns what to send, the cases that learnt something new, and those to
+/// plan anew: what the ledger refuses the first time, another run may have changed since the case was read.
 fn record_intents(
     queue: &[(i64, crate::ledger::Scope, Vec<Step>)],
+    refused: &mut HashSet<i64>,
     run: &mut Run<'_>,
-) -> Result<(Planned, Vec<i64>), LedgerError> {
+) -> Result<(Planned, Vec<i64>, Vec<i64>), LedgerError> {
     if queue.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok((Vec::new(), Vec::new(), Vec::new()));
     }
     let (id, now, task_name) = (run.id, run.now, run.task_name);
     let mut to_send = Vec::new();
     let mut said = Vec::new();
     let mut settled = Vec::new();
     let mut news = Vec::new();
+    let mut stale = Vec::new();
     run.ledger.write("intents", id, now, |writer| {
         for (case, scope, steps) in queue {
             let mut of_case = Recorded::default();
@@ -271,6 +281,7 @@ fn record_intents(
                     settled.extend(of_case.settle);
                     said.extend(steps.iter().zip(of_case.new).map(|(step, new)| (step.clone(), new, None)));
                 }
+                Err(error) if !error.is_conflict() && refused.insert(*case) => stale.push(*case),
                 Err(error) => said.extend(steps.first().map(|step| (step.clone(), false, Some(error)))),
             }
         }
@@ -280,7 +291,7 @@ fn record_intents(
         run.report_recorded(&step, new, refused);
     }
     run.settle(settled)?;
-    Ok((to_send, news))
+    Ok((to_send, news, stale))
 }
 
 #[derive(Default)]

@@ -169,7 +169,8 @@ impl Shop {
             };
             // Cron starts it again, sooner or later.
             jobs.extend(killed.into_iter().filter(|_| dice.chance(500)));
-            let then = self.world().now + TimeDelta::seconds(dice.between(5, 900));
+            let seconds = dice.pick(&[60, 60, 900], 900);
+            let then = self.world().now + TimeDelta::seconds(dice.between(5, seconds));
             self.world().until(then);
         }
         None

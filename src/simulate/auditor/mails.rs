@@ -28,7 +28,8 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     }
     for mail in &index.rows.mails {
         let times = arrived.get(mail.event.as_str()).copied().unwrap_or_default();
-        if times > 1 {
+        // With a wrong clock nobody can tell when an absence proves something.
+        if times > 1 && index.record.clock_jumps == 0 {
             let sent = index.deliveries_of_mail(&mail.event).iter();
             let sent: Vec<String> =
                 sent.map(|row| format!("attempt {} is {} after {} tries", row.attempt, row.state, row.tries)).collect();

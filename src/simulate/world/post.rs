@@ -98,7 +98,8 @@ impl World {
             self.fault("post: look-up not answered");
             return LookUp::CannotTell { why: "HTTP 503".to_owned() };
         }
-        let found = |letter: &&Delivered| letter.key == request.key.as_str();
+        let now = self.now;
+        let found = |letter: &&Delivered| letter.key == request.key.as_str() && now - letter.at >= LAG;
         let Some(letter) = self.record.letters.iter().find(found) else { return LookUp::Absent };
         match ModificationId::parse(&letter.key) {
             Ok(modification) => LookUp::Found(Answer::Confirmed { modification, at: letter.at }),

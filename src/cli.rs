@@ -207,7 +207,7 @@ pub struct Simulate {
     pub seconds: Option<u64>,
 
     /// Days with faults; quiet days follow, after which everything must have come to its end
-    #[arg(long, default_value_t = 30, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=366))]
+    #[arg(long, default_value_t = 30, value_name = "D", value_parser = clap::value_parser!(u32).range(0..=366))]
     pub days: u32,
 
     /// Orders of each shop

@@ -46,6 +46,20 @@ pub struct IllegalTransition {
     pub event: Event,
 }
 
+impl Event {
+    pub const ALL: [Self; 9] = [
+        Self::Send,
+        Self::Accept,
+        Self::Confirm,
+        Self::Refuse,
+        Self::NotDone,
+        Self::NoAnswer,
+        Self::GiveUp,
+        Self::Withdraw,
+        Self::Reopen,
+    ];
+}
+
 impl State {
     pub const ALL: [Self; 8] = [
         Self::Planned,
@@ -191,19 +205,7 @@ impl std::error::Error for IllegalTransition {}
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 9] = [
-        Event::Send,
-        Event::Accept,
-        Event::Confirm,
-        Event::Refuse,
-        Event::NotDone,
-        Event::NoAnswer,
-        Event::GiveUp,
-        Event::Withdraw,
-        Event::Reopen,
-    ];
-
-    /// Every state × event, written out: rows in the order of `State::ALL`, columns in the order of `EVENTS`.
+    /// Every state × event, written out: rows in the order of `State::ALL`, columns in the order of `Event::ALL`.
     const TABLE: &str = "
         planned    sent - confirmed - - - given_up withdrawn -
         sent       - accepted confirmed refused planned unknown - - -
@@ -225,7 +227,7 @@ mod tests {
         assert_eq!(rows.len(), State::ALL.len());
         for (row, state) in rows.iter().zip(State::ALL) {
             assert_eq!(row[0], state.as_str());
-            for (event, expected) in EVENTS.into_iter().zip(&row[1..]) {
+            for (event, expected) in Event::ALL.into_iter().zip(&row[1..]) {
                 let found = state.apply(event).map_or("-", State::as_str);
                 assert_eq!(found, *expected, "{state:?} on {event:?}");
             }

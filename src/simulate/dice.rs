@@ -83,7 +83,7 @@ impl Dice {
 }
 
 impl Purpose {
-    fn number(self) -> u64 {
+    pub(super) fn number(self) -> u64 {
         match self {
             Self::Send => 0,
             Self::LookUp => 1,

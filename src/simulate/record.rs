@@ -92,6 +92,8 @@ pub struct Transaction {
     pub collected: bool,
     /// Its PSP gives payjournal's keys back when it lists what was done to it.
     pub echoes_keys: bool,
+    /// The authorisation ran out, in part or whole.
+    pub lapsed: bool,
 }
 
 /// What makes payjournal capture a transaction, by its payment method's settings.

@@ -12,18 +12,6 @@ use crate::operation::{Event, Operation, State};
 /// After its validity an operation is given up by the next run that has its turn with it, which backs off and may be late.
 const GRACE_DAYS: u32 = 2;
 
-const EVENTS: [Event; 9] = [
-    Event::Send,
-    Event::Accept,
-    Event::Confirm,
-    Event::Refuse,
-    Event::NotDone,
-    Event::NoAnswer,
-    Event::GiveUp,
-    Event::Withdraw,
-    Event::Reopen,
-];
-
 pub(super) const CHECKS: [Check; 7] = [
     Check {
         name: "operation-state",
@@ -99,7 +87,7 @@ fn illegal_step(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
         return if state == State::Planned { Ok(None) } else { fault(&format!("its history begins with {state}")) };
     }
     let before = row.choice("before", State::parse)?;
-    if EVENTS.into_iter().any(|event| before.apply(event) == Ok(state)) {
+    if Event::ALL.into_iter().any(|event| before.apply(event) == Ok(state)) {
         return Ok(None);
     }
     fault(&format!("on {} it went from {before} to {state}, which no event does", row.plain::<String>("at")?))

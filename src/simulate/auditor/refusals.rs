@@ -41,7 +41,8 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
 /// Somebody else acted on the transaction, or something of it failed, or it ended by itself.
 fn is_explained(index: &Index<'_>, transaction: &Transaction, refused: &Refused) -> bool {
     let disturbed = index.is_disturbed(refused.transaction);
-    let ended = transaction.capture_before.is_some_and(|before| before <= refused.at)
+    let ended = transaction.lapsed
+        || transaction.capture_before.is_some_and(|before| before <= refused.at)
         || matches!(transaction.status, "open" | "pending" | "expired" | "cancelled" | "refused" | "error")
         || (transaction.status == "released"
             && index.of_kind(refused.transaction, EffectKind::Release).all(|done| done.effect.ours().is_none()));

@@ -64,6 +64,7 @@ impl World {
         if self.transaction(index).status == "authorised" {
             self.remember_before(index);
             self.fault("psp: authorisation expired");
+            self.transaction_mut(index).lapsed = true;
             let captured = self.live(index, EffectKind::Capture) > 0;
             self.transaction_mut(index).status = if captured { "captured" } else { "expired" };
         }

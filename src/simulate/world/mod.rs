@@ -45,7 +45,7 @@ pub(super) struct World {
     erp: erp::Memory,
     exported: export::Memory,
     /// How often each question was asked.
-    asked: BTreeMap<(u8, u64), u32>,
+    asked: BTreeMap<(u64, u64), u32>,
 }
 
 /// Something that happens without payjournal.
@@ -160,14 +160,7 @@ impl World {
     /// Dice for the next call of a kind about one thing.
     fn dice(&mut self, purpose: Purpose, about: &str) -> Dice {
         let name = named(about);
-        let kind = match purpose {
-            Purpose::Send => 0,
-            Purpose::LookUp => 1,
-            Purpose::Standing => 2,
-            Purpose::Outcome => 3,
-            Purpose::Outstanding => 4,
-        };
-        let before = self.asked.entry((kind, name)).or_default();
+        let before = self.asked.entry((purpose.number(), name)).or_default();
         *before += 1;
         Dice::new(self.seed, About::Call(purpose, name, *before))
     }

@@ -115,6 +115,7 @@ impl World {
             authorised: 0,
             authorised_at: None,
             echoes_keys: method.provider != "beta" || self.psp.beta_names_keys,
+            lapsed: false,
             adjusted: false,
             capture_before: None,
             told_at: None,

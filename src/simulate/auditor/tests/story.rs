@@ -106,6 +106,7 @@ impl Story {
             told_at: Some(day(1)),
             collected: false,
             echoes_keys: true,
+            lapsed: false,
         });
         self.rows.payments.push(PaymentRow {
             transaction: id.to_owned(),

@@ -67,6 +67,18 @@ impl DocumentKind {
     }
 }
 
+/// Which document, without its figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedDocument {
+    pub id: DocumentId,
+    pub natural_key: String,
+}
+
+/// `main:invoice:103210`.
+pub fn natural_key(company: &Company, kind: DocumentKind, number: &DocumentNumber) -> String {
+    format!("{company}:{}:{number}", kind.as_str())
+}
+
 impl Document {
     /// What the ERP `local` still sees open: total less what was paid elsewhere less our delivered lines (rule 9).
     pub fn outstanding(&self) -> Result<Amount, MoneyError> {
@@ -81,7 +93,11 @@ impl Document {
 
     /// Its part of an operation's natural key: `main:invoice:103210`.
     pub fn natural_key(&self) -> String {
-        format!("{}:{}:{}", self.company, self.kind.as_str(), self.number)
+        natural_key(&self.company, self.kind, &self.number)
+    }
+
+    pub fn named(&self) -> NamedDocument {
+        NamedDocument { id: self.id, natural_key: self.natural_key() }
     }
 
     /// As an exception names it: with its company where that is not the usual one.

@@ -8,7 +8,7 @@ use super::{
     BookedJournal, Ledger, LedgerError, QueuedMail, Result, documents, journals, mails, movements, operations, orders,
     payments,
 };
-use crate::domain::document::{Document, DocumentKind};
+use crate::domain::document::{Document, DocumentKind, NamedDocument};
 use crate::domain::id::{DocumentId, JournalId, MailId, MovementId, OrderId, PaymentId};
 use crate::domain::money::Amount;
 use crate::domain::movement::Movement;
@@ -99,7 +99,7 @@ pub struct PaymentCase {
     pub operations: Vec<Operation>,
     pub movements: Vec<Movement>,
     /// The documents of its order.
-    pub documents: Vec<Document>,
+    pub documents: Vec<NamedDocument>,
 }
 
 /// A mail that is not known to be delivered.
@@ -150,7 +150,7 @@ impl Ledger {
             movements.extend(movements::of_payment(connection, payment.id)?);
         }
         let mut being_paid = Vec::new();
-        for document in &documents {
+        for document in documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {
             if let Some(payment) = documents::is_being_paid(connection, document, &self.books.company)? {
                 being_paid.push((document.id, payment));
             }
@@ -235,7 +235,7 @@ impl Ledger {
         let siblings = match &note.references {
             Some(number) => documents::list(
                 connection,
-                "WHERE d.kind = 'credit_note' AND d.references_number = ?1 AND d.company = ?2 ORDER BY d.id",
+                "d.kind = 'credit_note' AND d.references_number = ?1 AND d.company = ?2",
                 (number.as_str(), note.company.as_str()),
             )?,
             None => Vec::new(),
@@ -301,7 +301,7 @@ impl Ledger {
             operations: psp_operations(connection, id)?,
             movements: movements::of_payment(connection, id)?,
             documents: match payment.order {
-                Some(order) => documents::of_order(connection, order)?,
+                Some(order) => documents::named_of_order(connection, order)?,
                 None => Vec::new(),
             },
             payment,

@@ -2,35 +2,33 @@
 
 use rusqlite::{Connection, Params, Row};
 
-use super::row::Columns;
+use super::row::{Columns, InOrder};
 use super::{Ledger, LedgerError, Result, UnsettledPayment};
-use crate::domain::document::{Document, DocumentKind};
+use crate::domain::document::{Document, DocumentKind, NamedDocument, natural_key};
 use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId, PaymentId};
+use crate::domain::money::Amount;
 
 /// A shipment carries no journal: what was captured for it counts at once. A reopening takes away from what an invoice was
 /// paid.
 const SELECT: &str = "
     SELECT d.*,
+      ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
+        AS booked_minor,
+      ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END)
+        FILTER (WHERE o.id IS NOT NULL), 0) AS delivered_minor,
+      ifnull(sum(j.amount_minor) FILTER (WHERE o.id IS NULL AND (j.direction = 'original') = (j.kind <> 'reopening')), 0)
+        AS undelivered_minor,
+      ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END)
+        FILTER (WHERE j.kind = 'reopening'), 0) AS reopened_minor,
+      (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
+         WHERE c.document_id = d.id AND c.kind IN ('capture', 'refund')
+           AND c.state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')) AS in_flight_minor,
       CASE d.kind WHEN 'shipment'
-        THEN (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
-                WHERE o.document_id = d.id AND o.kind = 'capture' AND o.state = 'confirmed')
-        ELSE (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
-                FROM journals j WHERE j.document_id = d.id) END AS booked_minor,
-      CASE d.kind WHEN 'shipment'
-        THEN (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
-                WHERE o.document_id = d.id AND o.kind = 'capture' AND o.state = 'confirmed')
-        ELSE (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
-                FROM journals j JOIN operations o ON o.journal_id = j.id AND o.state = 'confirmed'
-                WHERE j.document_id = d.id) END AS delivered_minor,
-      (SELECT ifnull(sum(j.amount_minor), 0) FROM journals j
-         WHERE j.document_id = d.id AND (j.direction = 'original') = (j.kind <> 'reopening')
-           AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.journal_id = j.id AND o.state = 'confirmed')) AS undelivered_minor,
-      (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
-         FROM journals j WHERE j.document_id = d.id AND j.kind = 'reopening') AS reopened_minor,
-      (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
-         WHERE o.document_id = d.id AND o.kind IN ('capture', 'refund')
-           AND o.state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')) AS in_flight_minor
-    FROM documents d ";
+        THEN (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
+                WHERE c.document_id = d.id AND c.kind = 'capture' AND c.state = 'confirmed') END AS shipment_minor
+    FROM documents d
+    LEFT JOIN journals j ON j.document_id = d.id
+    LEFT JOIN operations o ON o.journal_id = j.id AND o.state = 'confirmed' ";
 
 impl Ledger {
     pub fn document(&self, id: DocumentId) -> Result<Document> {
@@ -43,19 +41,32 @@ impl Ledger {
 
     /// Documents of any company and kind with this number.
     pub fn documents_numbered(&self, number: &str) -> Result<Vec<Document>> {
-        list(&self.connection, "WHERE d.number = ?1 ORDER BY d.id", [number])
+        list(&self.connection, "d.number = ?1", [number])
     }
 }
 
 pub(super) fn document(connection: &Connection, id: DocumentId) -> Result<Document> {
-    list(connection, "WHERE d.id = ?1", [id.0])?
-        .pop()
-        .ok_or_else(|| LedgerError::NotFound { what: format!("document {id}") })
+    list(connection, "d.id = ?1", [id.0])?.pop().ok_or_else(|| LedgerError::NotFound { what: format!("document {id}") })
 }
 
 /// In the order in which they were posted.
 pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Document>> {
-    list(connection, "WHERE d.order_id = ?1 ORDER BY d.posted_on, d.number", [order.0])
+    let mut documents = list(connection, "d.order_id = ?1", [order.0])?;
+    documents
+        .sort_by(|one, other| (one.posted_on, &one.number, one.id).cmp(&(other.posted_on, &other.number, other.id)));
+    Ok(documents)
+}
+
+pub(super) fn named_of_order(connection: &Connection, order: OrderId) -> Result<Vec<NamedDocument>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, company, kind, number FROM documents WHERE order_id = ?1 ORDER BY id")?;
+    let named = statement.query_and_then([order.0], |row| {
+        let company = row.named("company", Company::parse)?;
+        let number = row.named("number", DocumentNumber::parse)?;
+        let kind = row.choice("kind", DocumentKind::parse)?;
+        Ok(NamedDocument { id: row.id("id", DocumentId)?, natural_key: natural_key(&company, kind, &number) })
+    })?;
+    named.collect()
 }
 
 /// The invoice with this number: of this company, or the only one there is.
@@ -64,7 +75,7 @@ pub(super) fn invoice_numbered(
     number: &DocumentNumber,
     company: &Company,
 ) -> Result<Option<Document>> {
-    let mut found = list(connection, "WHERE d.kind = 'invoice' AND d.number = ?1", [number.as_str()])?;
+    let mut found = list(connection, "d.kind = 'invoice' AND d.number = ?1", [number.as_str()])?;
     Ok(match found.iter().position(|invoice| invoice.company == *company) {
         Some(own) => Some(found.swap_remove(own)),
         None if found.len() == 1 => found.pop(),
@@ -95,25 +106,31 @@ pub(super) fn paid_by_earlier(
 
 fn being_paid(connection: &Connection, document: &Document, before: i64) -> Result<Option<UnsettledPayment>> {
     let mut statement = connection.prepare_cached(
-        "SELECT transaction_id, status_since FROM payments
+        "SELECT min(id) AS first, transaction_id, status_since FROM payments
          WHERE id < ?2 AND pays <> '' AND status IN ('pending', 'authorised')
-           AND instr(';' || pays || ';', ';' || ?1 || ';') > 0
-         ORDER BY id LIMIT 1",
+           AND instr(';' || pays || ';', ';' || ?1 || ';') > 0",
     )?;
+    // The other columns are those of the row with the least id; of no rows, nothing is the least.
     let mut found = statement.query_and_then((document.number.as_str(), before), |row| {
-        Ok(UnsettledPayment { transaction: row.plain("transaction_id")?, since: row.time("status_since")? })
+        Ok(match row.optional_id("first", PaymentId)? {
+            Some(_) => {
+                Some(UnsettledPayment { transaction: row.plain("transaction_id")?, since: row.time("status_since")? })
+            }
+            None => None,
+        })
     })?;
-    found.next().transpose()
+    found.next().transpose().map(Option::flatten)
 }
 
-pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params) -> Result<Vec<Document>> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} {tail}"))?;
+/// In the order in which they came into the ledger.
+pub(super) fn list(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Document>> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition} GROUP BY d.id"))?;
     statement.query_and_then(parameters, from_row)?.collect()
 }
 
 fn from_row(row: &Row<'_>) -> Result<Document> {
-    let references: Option<String> = row.plain("references_number")?;
-    Ok(Document {
+    let row = InOrder::of(row);
+    let document = Document {
         id: row.id("id", DocumentId)?,
         company: row.named("company", Company::parse)?,
         kind: row.choice("kind", DocumentKind::parse)?,
@@ -122,12 +139,19 @@ fn from_row(row: &Row<'_>) -> Result<Document> {
         bill_to: row.named("bill_to", CustomerNumber::parse)?,
         total: row.amount("total_minor")?,
         paid_elsewhere: row.amount("paid_elsewhere_minor")?,
-        references: references.as_deref().map(DocumentNumber::parse).transpose()?,
+        references: row.optional_text("references_number")?.map(DocumentNumber::parse).transpose()?,
         posted_on: row.day("posted_on")?,
         booked: row.amount("booked_minor")?,
         delivered: row.amount("delivered_minor")?,
         undelivered: row.amount("undelivered_minor")?,
         reopened: row.amount("reopened_minor")?,
         in_flight: row.amount("in_flight_minor")?,
+    };
+    Ok(match row.plain::<Option<i64>>("shipment_minor")? {
+        Some(captured) => {
+            let captured = Amount::from_minor(captured, row.currency()?);
+            Document { booked: captured, delivered: captured, ..document }
+        }
+        None => document,
     })
 }

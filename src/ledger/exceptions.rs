@@ -107,9 +107,10 @@ impl Writer<'_> {
     /// Resolves what a task's plan raised for an order or document earlier and no longer raises: its reason is gone.
     pub fn resolve_gone(&self, task: &str, scope: &super::cases::Scope, still: &[ExceptionDraft]) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, kind, subject FROM exceptions WHERE task = ?1 AND state <> 'resolved' AND operation_id IS NULL
-               AND ((?2 IS NOT NULL AND order_id = ?2) OR (?3 IS NOT NULL AND document_id = ?3)
-                 OR (?4 IS NOT NULL AND payment_id = ?4))",
+            // A condition for each index: SQLite takes a partial index only where its own condition stands beside the column.
+            "SELECT id, kind, subject FROM exceptions WHERE task = ?1 AND +operation_id IS NULL
+               AND ((order_id = ?2 AND state <> 'resolved') OR (document_id = ?3 AND state <> 'resolved')
+                 OR (payment_id = ?4 AND state <> 'resolved'))",
         )?;
         let scoped = (task, scope.order.map(|id| id.0), scope.document.map(|id| id.0), scope.payment.map(|id| id.0));
         let open: Vec<(i64, String, String)> = statement

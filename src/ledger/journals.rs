@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
-use super::row::{Columns, day_text, time_text};
+use super::row::{Columns, InOrder, day_text, time_text};
 use super::{Ledger, LedgerError, Result, Writer, documents};
 use crate::domain::booking::{Direction, JournalDraft, JournalKind, Posting};
 use crate::domain::document::DocumentKind;
@@ -231,23 +231,22 @@ pub(super) fn list(
 }
 
 fn from_row(row: &Row<'_>) -> Result<BookedJournal> {
-    let document_kind: Option<String> = row.plain("document_kind")?;
-    let document_number: Option<String> = row.plain("document_number")?;
+    let row = InOrder::of(row);
     Ok(BookedJournal {
         id: row.id("id", JournalId)?,
-        number: row.plain("number")?,
         kind: row.choice("kind", JournalKind::parse)?,
         direction: row.choice("direction", Direction::parse)?,
+        document: row.optional_id("document_id", DocumentId)?,
+        number: row.plain("number")?,
         posting_date: row.day("posting_date")?,
         bill_to: row.named("bill_to", CustomerNumber::parse)?,
         amount: row.amount("amount_minor")?,
         payment: row.id("payment_id", PaymentId)?,
-        document: row.optional_id("document_id", DocumentId)?,
-        document_kind: document_kind.as_deref().and_then(DocumentKind::parse),
-        document_number: document_number.as_deref().map(DocumentNumber::parse).transpose()?,
-        order: row.plain("order_name")?,
-        transaction: row.named("transaction_id", TransactionId::parse)?,
         modification: row.named("modification_id", ModificationId::parse)?,
+        transaction: row.named("transaction_id", TransactionId::parse)?,
+        document_kind: row.optional_text("document_kind")?.and_then(DocumentKind::parse),
+        document_number: row.optional_text("document_number")?.map(DocumentNumber::parse).transpose()?,
+        order: row.plain("order_name")?,
         delivered: row.plain("delivered")?,
         postings: Vec::new(),
     })

@@ -93,6 +93,14 @@ impl Ledger {
         Ok(done)
     }
 
+    /// Runs `read` on one snapshot: what it reads fits together, whatever another run commits meanwhile.
+    pub fn snapshot<T>(&self, read: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let done = read(self)?;
+        transaction.commit()?;
+        Ok(done)
+    }
+
     /// Has every commit from now on witnessed.
     pub fn witnessed_by(&mut self, witness: Witness) {
         self.witness = Some(witness);
@@ -131,15 +139,17 @@ impl Writer<'_> {
     /// Tries a part of a change: what it wrote is taken back if it fails, and the rest of the transaction goes on. A
     /// database that cannot go on at all ends everything.
     pub fn attempt<T>(&self, part: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
-        self.connection.execute_batch("SAVEPOINT part")?;
+        let run = |sql| Ok::<_, LedgerError>(self.connection.prepare_cached(sql)?.execute([])?);
+        run("SAVEPOINT part")?;
         match part() {
             Ok(done) => {
-                self.connection.execute_batch("RELEASE part")?;
+                run("RELEASE part")?;
                 Ok(Ok(done))
             }
             Err(error) if error.is_fatal() => Err(error),
             Err(error) => {
-                self.connection.execute_batch("ROLLBACK TO part; RELEASE part")?;
+                run("ROLLBACK TO part")?;
+                run("RELEASE part")?;
                 Ok(Err(error))
             }
         }

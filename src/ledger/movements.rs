@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::row::{Columns, time_text};
+use super::row::{Columns, InOrder, time_text};
 use super::{Ledger, LedgerError, Result, Writer, documents, journals, orders, payments};
 use crate::domain::booking::{JournalDraft, JournalKind, Posting, Share, spread};
 use crate::domain::consequence::MovementDraft;
@@ -19,10 +19,10 @@ const SELECT: &str = "
       CASE WHEN m.kind NOT IN ('capture', 'refund') OR EXISTS (SELECT 1 FROM movements f WHERE f.kind = m.kind || '_failure'
                 AND f.provider = m.provider AND f.merchant_account = m.merchant_account AND f.modification_id = m.modification_id)
         THEN 0
-        ELSE m.amount_minor - (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
-                FROM journals j WHERE j.movement_id = m.id AND j.document_id IS NOT NULL) END AS untied_minor,
-      (SELECT group_concat(j.document_id) FROM journals j WHERE j.movement_id = m.id AND j.document_id IS NOT NULL) AS tied_to
-    FROM movements m ";
+        ELSE m.amount_minor - ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+      END AS untied_minor,
+      group_concat(j.document_id) AS tied_to
+    FROM movements m LEFT JOIN journals j ON j.movement_id = m.id AND j.document_id IS NOT NULL ";
 
 impl Ledger {
     pub fn movements_of_payment(&self, payment: PaymentId) -> Result<Vec<Movement>> {
@@ -219,14 +219,15 @@ fn take_back<'a>(amount: Amount, invoices: &'a [Document], paid: &[Amount]) -> R
 }
 
 pub(super) fn of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<Movement>> {
-    let mut statement =
-        connection.prepare_cached(&format!("{SELECT} WHERE m.payment_id = ?1 ORDER BY m.occurred_at, m.id"))?;
-    statement.query_and_then([payment.0], from_row)?.collect()
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE m.payment_id = ?1 GROUP BY m.id"))?;
+    let mut movements: Vec<Movement> = statement.query_and_then([payment.0], from_row)?.collect::<Result<_>>()?;
+    movements.sort_by_key(|movement| (movement.occurred_at, movement.id));
+    Ok(movements)
 }
 
 fn movement_by_id(connection: &Connection, id: MovementId) -> Result<Movement> {
     connection
-        .prepare_cached(&format!("{SELECT} WHERE m.id = ?1"))?
+        .prepare_cached(&format!("{SELECT} WHERE m.id = ?1 GROUP BY m.id"))?
         .query_row([id.0], |row| Ok(from_row(row)))
         .optional()?
         .ok_or_else(|| LedgerError::NotFound { what: format!("movement {id}") })?
@@ -235,7 +236,8 @@ fn movement_by_id(connection: &Connection, id: MovementId) -> Result<Movement> {
 fn known(connection: &Connection, payment: &Payment, draft: &MovementDraft) -> Result<Option<Movement>> {
     connection
         .prepare_cached(&format!(
-            "{SELECT} WHERE m.provider = ?1 AND m.merchant_account = ?2 AND m.kind = ?3 AND m.modification_id = ?4"
+            "{SELECT} WHERE m.provider = ?1 AND m.merchant_account = ?2 AND m.kind = ?3 AND m.modification_id = ?4
+             GROUP BY m.id"
         ))?
         .query_row(
             (
@@ -268,7 +270,7 @@ fn differs(payment: &Payment, known: &Movement, draft: &MovementDraft) -> Except
 }
 
 fn from_row(row: &Row<'_>) -> Result<Movement> {
-    let tied_to = row.plain::<Option<String>>("tied_to")?.unwrap_or_default();
+    let row = InOrder::of(row);
     Ok(Movement {
         id: row.id("id", MovementId)?,
         payment: row.id("payment_id", PaymentId)?,
@@ -278,6 +280,12 @@ fn from_row(row: &Row<'_>) -> Result<Movement> {
         occurred_at: row.time("occurred_at")?,
         operation: row.optional_id("operation_id", OperationId)?,
         untied: row.amount("untied_minor")?,
-        tied_to: tied_to.split(',').filter_map(|id| id.parse().ok()).map(DocumentId).collect(),
+        tied_to: row
+            .optional_text("tied_to")?
+            .unwrap_or_default()
+            .split(',')
+            .filter_map(|id| id.parse().ok())
+            .map(DocumentId)
+            .collect(),
     })
 }

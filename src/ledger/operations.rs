@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde::Serialize;
 
-use super::row::{Columns, time_text};
+use super::row::{Columns, InOrder, time_text};
 use super::{Ledger, LedgerError, Result, Writer, payments, requests};
 use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, PaymentId};
 use crate::domain::money::Amount;
@@ -44,12 +44,12 @@ impl Ledger {
     ) -> Result<Vec<Operation>> {
         let all = list(
             &self.connection,
-            "WHERE state IN ('unknown', 'accepted') AND id > ?1
-               AND (next_attempt_at IS NULL OR next_attempt_at <= ?2)
-             ORDER BY id",
+            "WHERE state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')
+               AND state IN ('unknown', 'accepted') AND +id > ?1
+               AND (next_attempt_at IS NULL OR next_attempt_at <= ?2)",
             (after.0, time_text(now)),
         )?;
-        let wanted = all.into_iter().filter(|operation| kinds.contains(&operation.kind));
+        let wanted = sorted(all).into_iter().filter(|operation| kinds.contains(&operation.kind));
         Ok(wanted.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
     }
 
@@ -253,10 +253,11 @@ impl Writer<'_> {
     pub fn recover_operations(&self, task: &str) -> Result<Vec<OperationId>> {
         let sent = list(
             self.connection,
-            "WHERE state = 'sent' AND run_id IN (SELECT id FROM runs WHERE task = ?1) ORDER BY id",
+            "WHERE state IN ('sent', 'unknown') AND state = 'sent' AND run_id IN (SELECT id FROM runs WHERE task = ?1)",
             [task],
         )?;
-        sent.iter()
+        sorted(sent)
+            .iter()
             .map(|operation| {
                 let note = "the run that sent it died before an answer came";
                 self.move_operation(operation.id, Event::NoAnswer, note)?;
@@ -283,35 +284,32 @@ pub(super) fn operation(connection: &Connection, id: OperationId) -> Result<Oper
         .ok_or_else(|| LedgerError::NotFound { what: format!("operation {id}") })?
 }
 
+/// Oldest first. Sorted here where `SQLite` would rather read the whole table in order than the few rows of a partial index,
+/// whose condition stands in the query word for word.
+fn sorted(mut operations: Vec<Operation>) -> Vec<Operation> {
+    operations.sort_by_key(|operation| operation.id);
+    operations
+}
+
 pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params) -> Result<Vec<Operation>> {
     let mut statement = connection.prepare_cached(&format!("SELECT * FROM operations {tail}"))?;
     statement.query_and_then(parameters, from_row)?.collect()
 }
 
 pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
-    let minor: Option<i64> = row.plain("amount_minor")?;
-    let modification: Option<String> = row.plain("modification_id")?;
-    let code: Option<String> = row.plain("refusal_code")?;
-    let refusal = match code {
-        Some(code) => Some(Refusal {
-            code,
-            message: row.plain::<Option<String>>("refusal_message")?.unwrap_or_default(),
-            transient: row.plain("refusal_transient")?,
-        }),
-        None => None,
-    };
+    let row = InOrder::of(row);
     Ok(Operation {
         id: row.id("id", OperationId)?,
         kind: row.choice("kind", Kind::parse)?,
+        target: Target::from_ledger(row.plain("target")?),
         subject: Subject {
             payment: row.optional_id("payment_id", PaymentId)?,
             document: row.optional_id("document_id", DocumentId)?,
             journal: row.optional_id("journal_id", JournalId)?,
             mail: row.optional_id("mail_id", MailId)?,
         },
-        target: Target::from_ledger(row.plain("target")?),
-        amount: match minor {
-            Some(_) => Some(row.amount("amount_minor")?),
+        amount: match row.plain::<Option<i64>>("amount_minor")? {
+            Some(minor) => Some(Amount::from_minor(minor, row.currency()?)),
             None => None,
         },
         attempt: row.count("attempt")?,
@@ -323,8 +321,15 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
         last_sent_at: row.optional_time("last_sent_at")?,
         tries: row.count("tries")?,
         next_attempt_at: row.optional_time("next_attempt_at")?,
-        modification: modification.as_deref().map(ModificationId::parse).transpose()?,
-        refusal,
+        modification: row.optional_text("modification_id")?.map(ModificationId::parse).transpose()?,
+        refusal: match row.plain::<Option<String>>("refusal_code")? {
+            Some(code) => Some(Refusal {
+                code,
+                message: row.optional_text("refusal_message")?.unwrap_or_default().to_owned(),
+                transient: row.plain("refusal_transient")?,
+            }),
+            None => None,
+        },
         retry_requested: row.plain("retry_requested")?,
     })
 }

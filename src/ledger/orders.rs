@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::row::Columns;
+use super::row::{Columns, InOrder};
 use super::{Ledger, LedgerError, Result, Writer, payments};
 use crate::domain::id::{CustomerNumber, OrderId, OrderNumber, ShopName};
 use crate::domain::money::{Amount, Currency};
@@ -53,13 +53,13 @@ pub(super) fn invoiced(connection: &Connection, id: OrderId, currency: Currency)
 }
 
 fn from_row(row: &Row<'_>) -> Result<Order> {
-    let terms: String = row.plain("terms")?;
+    let row = InOrder::of(row);
     Ok(Order {
         id: row.id("id", OrderId)?,
         shop: row.named("shop", ShopName::parse)?,
         number: row.named("number", OrderNumber::parse)?,
         total: row.amount("total_minor")?,
-        terms: match terms.as_str() {
+        terms: match row.text("terms")? {
             "online" => Terms::Online,
             "on_account" => Terms::OnAccount,
             "prepayment" => Terms::Prepayment { basis_points: row.plain("prepayment_basis_points")? },

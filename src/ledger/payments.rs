@@ -1,8 +1,8 @@
 //! Payments in the ledger, with the totals that follow from movements and operations.
 
-use rusqlite::{Connection, OptionalExtension, Params, Row};
+use rusqlite::{Connection, Params, Row};
 
-use super::row::{Columns, time_text};
+use super::row::{Columns, InOrder, time_text};
 use super::{Ledger, LedgerError, Result, Writer};
 use crate::domain::consequence::Standing;
 use crate::domain::id::{DocumentNumber, MerchantAccount, MethodName, OrderId, PaymentId, ProviderName, TransactionId};
@@ -12,19 +12,17 @@ use crate::domain::payment::{Payment, TransactionStatus};
 const SELECT: &str = "
     SELECT p.*,
       ifnull((SELECT a.amount_minor FROM authorisations a WHERE a.payment_id = p.id ORDER BY a.id DESC LIMIT 1), 0) AS authorised_minor,
-      (SELECT ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END), 0)
-         FROM movements m WHERE m.payment_id = p.id) AS captured_minor,
-      (SELECT ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END), 0)
-         FROM movements m WHERE m.payment_id = p.id) AS refunded_minor,
+      sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END) AS captured_minor,
+      sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END) AS refunded_minor,
       (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
          WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.state NOT IN ('refused', 'withdrawn'))
-      + (SELECT ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END), 0)
-         FROM movements m WHERE m.payment_id = p.id AND m.operation_id IS NULL) AS claimed_minor,
+      + ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END)
+               FILTER (WHERE m.operation_id IS NULL), 0) AS claimed_minor,
       (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
          WHERE o.payment_id = p.id AND o.kind = 'refund' AND o.state NOT IN ('refused', 'withdrawn'))
-      + (SELECT ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END), 0)
-         FROM movements m WHERE m.payment_id = p.id AND m.operation_id IS NULL) AS refund_claimed_minor
-    FROM payments p ";
+      + ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END)
+               FILTER (WHERE m.operation_id IS NULL), 0) AS refund_claimed_minor
+    FROM payments p LEFT JOIN movements m ON m.payment_id = p.id ";
 
 impl Ledger {
     pub fn payment(&self, id: PaymentId) -> Result<Payment> {
@@ -37,7 +35,7 @@ impl Ledger {
 
     /// Payments of any provider with this transaction id.
     pub fn payments_with_transaction(&self, transaction: &str) -> Result<Vec<Payment>> {
-        list(&self.connection, "WHERE p.transaction_id = ?1 ORDER BY p.id", [transaction])
+        list(&self.connection, "p.transaction_id = ?1", [transaction])
     }
 }
 
@@ -82,28 +80,23 @@ impl Writer<'_> {
 }
 
 pub(super) fn payment(connection: &Connection, id: PaymentId) -> Result<Payment> {
-    connection
-        .prepare_cached(&format!("{SELECT} WHERE p.id = ?1"))?
-        .query_row([id.0], |row| Ok(from_row(row)))
-        .optional()?
-        .ok_or_else(|| LedgerError::NotFound { what: format!("payment {id}") })?
+    let found = list(connection, "p.id = ?1", [id.0])?.pop();
+    found.ok_or_else(|| LedgerError::NotFound { what: format!("payment {id}") })
 }
 
 /// Oldest first.
 pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Payment>> {
-    // Sorted here: with ORDER BY, SQLite prepares this long statement anew at every use.
-    let mut payments = list(connection, "WHERE p.order_id = ?1", [order.0])?;
-    payments.sort_by_key(|payment| payment.id);
-    Ok(payments)
+    list(connection, "p.order_id = ?1", [order.0])
 }
 
-pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params) -> Result<Vec<Payment>> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} {tail}"))?;
+/// In the order in which they came into the ledger.
+pub(super) fn list(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Payment>> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition} GROUP BY p.id"))?;
     statement.query_and_then(parameters, from_row)?.collect()
 }
 
 fn from_row(row: &Row<'_>) -> Result<Payment> {
-    let pays: String = row.plain("pays")?;
+    let row = InOrder::of(row);
     Ok(Payment {
         id: row.id("id", PaymentId)?,
         provider: row.named("provider", ProviderName::parse)?,
@@ -114,16 +107,17 @@ fn from_row(row: &Row<'_>) -> Result<Payment> {
         status: row.choice("status", TransactionStatus::parse)?,
         status_since: row.time("status_since")?,
         authorised_at: row.optional_time("authorised_at")?,
+        capture_before: row.optional_time("capture_before")?,
+        pays: row
+            .text("pays")?
+            .split(';')
+            .filter(|number| !number.is_empty())
+            .map(DocumentNumber::parse)
+            .collect::<Result<_, _>>()?,
         authorised: row.amount("authorised_minor")?,
         captured: row.amount("captured_minor")?,
         refunded: row.amount("refunded_minor")?,
         claimed: row.amount("claimed_minor")?,
         refund_claimed: row.amount("refund_claimed_minor")?,
-        capture_before: row.optional_time("capture_before")?,
-        pays: pays
-            .split(';')
-            .filter(|number| !number.is_empty())
-            .map(DocumentNumber::parse)
-            .collect::<Result<_, _>>()?,
     })
 }

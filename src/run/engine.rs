@@ -154,10 +154,7 @@ fn pass<T: Task>(
     refused: &mut HashSet<i64>,
     run: &mut Run<'_>,
 ) -> Result<Vec<i64>, LedgerError> {
-    let mut cases = Vec::with_capacity(ids.len());
-    for id in ids {
-        cases.push((*id, task.case(run.ledger, *id)?));
-    }
+    let cases = run.ledger.snapshot(|ledger| ids.iter().map(|id| Ok((*id, task.case(ledger, *id)?))).collect())?;
     let seen = observe(task, cases, run)?;
     let mut queue = Vec::new();
     let mut later = Vec::new();

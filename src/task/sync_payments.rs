@@ -8,7 +8,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use super::{Frame, Step, Task, days, order_name};
 use crate::config::settings::CaptureStrategy;
 use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft, Standing};
-use crate::domain::document::Document;
+use crate::domain::document::NamedDocument;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{DocumentId, PaymentId};
 use crate::domain::letter;
@@ -62,15 +62,8 @@ impl Task for SyncPayments {
                 return Ok(vec![Step::raise(exception(case, ExceptionKind::PaymentError, about, message), None)]);
             }
         };
-        let mut steps = news(
-            &case.payment,
-            case.order.as_ref(),
-            &case.operations,
-            &case.movements,
-            &case.documents.iter().collect::<Vec<_>>(),
-            psp,
-            frame,
-        );
+        let mut steps =
+            news(&case.payment, case.order.as_ref(), &case.operations, &case.movements, &case.documents, psp, frame);
         if psp.status == TransactionStatus::Error {
             let message = "the PSP says Error: nobody knows whether the customer was charged; the order's other payments wait \
                            until a person has looked";
@@ -111,7 +104,7 @@ pub(crate) fn learn_first(
     order: Option<&Order>,
     operations: &[Operation],
     movements: &[Movement],
-    documents: &[&Document],
+    documents: &[NamedDocument],
     frame: &Frame<'_>,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -166,7 +159,7 @@ fn news(
     order: Option<&Order>,
     operations: &[Operation],
     movements: &[Movement],
-    documents: &[&Document],
+    documents: &[NamedDocument],
     psp: &PspPayment,
     frame: &Frame<'_>,
 ) -> Vec<Step> {
@@ -194,7 +187,7 @@ struct Desk<'a> {
     about: About,
     operations: &'a [Operation],
     movements: &'a [Movement],
-    documents: &'a [&'a Document],
+    documents: &'a [NamedDocument],
     psp: &'a PspPayment,
     frame: &'a Frame<'a>,
 }
@@ -380,7 +373,7 @@ impl Desk<'_> {
         }
         self.documents
             .iter()
-            .find(|document| is_key_of(&document.natural_key()))
+            .find(|document| is_key_of(&document.natural_key))
             .map(|document| Forgotten::Document(document.id))
     }
 

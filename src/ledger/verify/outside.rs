@@ -35,11 +35,13 @@ impl Ledger {
         // The journals count with their sign as in `documents`; what is not delivered yet is open for the ERP as well.
         documents::list(
             &self.connection,
-            "WHERE d.id > ?1 AND d.kind IN ('invoice', 'credit_note') AND (?3 IS NULL OR d.posted_on >= ?3
-               OR d.total_minor - d.paid_elsewhere_minor <> ifnull((
-                    SELECT sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END)
-                    FROM journals j WHERE j.document_id = d.id), 0))
-             ORDER BY d.id LIMIT ?2",
+            "d.id IN (
+               SELECT e.id FROM documents e
+               WHERE e.id > ?1 AND e.kind IN ('invoice', 'credit_note') AND (?3 IS NULL OR e.posted_on >= ?3
+                 OR e.total_minor - e.paid_elsewhere_minor <> ifnull((
+                      SELECT sum(CASE WHEN (b.direction = 'original') = (b.kind <> 'reopening') THEN b.amount_minor ELSE -b.amount_minor END)
+                      FROM journals b WHERE b.document_id = e.id), 0))
+               ORDER BY e.id LIMIT ?2)",
             (after.0, limit, since.map(|since| day_text(since.date_naive()))),
         )
     }

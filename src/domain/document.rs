@@ -71,11 +71,19 @@ impl DocumentKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedDocument {
     pub id: DocumentId,
-    pub natural_key: String,
+    pub company: Company,
+    pub kind: DocumentKind,
+    pub number: DocumentNumber,
 }
 
-/// `main:invoice:103210`.
-pub fn natural_key(company: &Company, kind: DocumentKind, number: &DocumentNumber) -> String {
+impl NamedDocument {
+    /// Its part of an operation's natural key: `main:invoice:103210`.
+    pub fn natural_key(&self) -> String {
+        natural_key(&self.company, self.kind, &self.number)
+    }
+}
+
+fn natural_key(company: &Company, kind: DocumentKind, number: &DocumentNumber) -> String {
     format!("{company}:{}:{number}", kind.as_str())
 }
 
@@ -97,7 +105,8 @@ impl Document {
     }
 
     pub fn named(&self) -> NamedDocument {
-        NamedDocument { id: self.id, natural_key: self.natural_key() }
+        let (company, number) = (self.company.clone(), self.number.clone());
+        NamedDocument { id: self.id, company, kind: self.kind, number }
     }
 
     /// As an exception names it: with its company where that is not the usual one.

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Params, Row};
 
 use super::row::{Columns, InOrder};
 use super::{Ledger, LedgerError, Result, UnsettledPayment};
-use crate::domain::document::{Document, DocumentKind, NamedDocument, natural_key};
+use crate::domain::document::{Document, DocumentKind, NamedDocument};
 use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId, PaymentId};
 use crate::domain::money::Amount;
 
@@ -58,13 +58,25 @@ pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Do
 }
 
 pub(super) fn named_of_order(connection: &Connection, order: OrderId) -> Result<Vec<NamedDocument>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, company, kind, number FROM documents WHERE order_id = ?1 ORDER BY id")?;
-    let named = statement.query_and_then([order.0], |row| {
-        let company = row.named("company", Company::parse)?;
-        let number = row.named("number", DocumentNumber::parse)?;
-        let kind = row.choice("kind", DocumentKind::parse)?;
-        Ok(NamedDocument { id: row.id("id", DocumentId)?, natural_key: natural_key(&company, kind, &number) })
+    names(connection, "SELECT id, company, kind, number FROM documents WHERE order_id = ?1 ORDER BY id", order.0)
+}
+
+/// A document without its figures.
+pub(super) fn named(connection: &Connection, id: DocumentId) -> Result<NamedDocument> {
+    names(connection, "SELECT id, company, kind, number FROM documents WHERE id = ?1", id.0)?
+        .pop()
+        .ok_or_else(|| LedgerError::NotFound { what: format!("document {id}") })
+}
+
+fn names(connection: &Connection, query: &str, id: i64) -> Result<Vec<NamedDocument>> {
+    let mut statement = connection.prepare_cached(query)?;
+    let named = statement.query_and_then([id], |row| {
+        Ok(NamedDocument {
+            id: row.id("id", DocumentId)?,
+            company: row.named("company", Company::parse)?,
+            kind: row.choice("kind", DocumentKind::parse)?,
+            number: row.named("number", DocumentNumber::parse)?,
+        })
     })?;
     named.collect()
 }

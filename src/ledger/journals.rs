@@ -108,10 +108,7 @@ impl Writer<'_> {
             return Err(LedgerError::Invariant(format!("a journal over {} does not sum to zero", journal.amount)));
         }
         let document = match journal.document {
-            Some(id) => {
-                let document = documents::document(self.connection, id)?;
-                format!("{}:{}:{}", document.company, document.kind.as_str(), document.number)
-            }
+            Some(id) => documents::named(self.connection, id)?.natural_key(),
             None => "PREPAYMENT".to_owned(),
         };
         let number = journal_number(JournalKey {

@@ -84,6 +84,32 @@ pub(super) fn payment(connection: &Connection, id: PaymentId) -> Result<Payment>
     found.ok_or_else(|| LedgerError::NotFound { what: format!("payment {id}") })
 }
 
+/// A payment without its figures.
+#[derive(Debug)]
+pub(super) struct NamedPayment {
+    pub(super) provider: ProviderName,
+    pub(super) merchant_account: MerchantAccount,
+    pub(super) transaction: TransactionId,
+    pub(super) order: Option<OrderId>,
+    pub(super) method: MethodName,
+}
+
+pub(super) fn named(connection: &Connection, id: PaymentId) -> Result<NamedPayment> {
+    let mut statement = connection.prepare_cached(
+        "SELECT provider, merchant_account, transaction_id, order_id, method FROM payments WHERE id = ?1",
+    )?;
+    let mut found = statement.query_and_then([id.0], |row| {
+        Ok(NamedPayment {
+            provider: row.named("provider", ProviderName::parse)?,
+            merchant_account: row.named("merchant_account", MerchantAccount::parse)?,
+            transaction: row.named("transaction_id", TransactionId::parse)?,
+            order: row.optional_id("order_id", OrderId)?,
+            method: row.named("method", MethodName::parse)?,
+        })
+    })?;
+    found.next().unwrap_or_else(|| Err(LedgerError::NotFound { what: format!("payment {id}") }))
+}
+
 /// Oldest first.
 pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Payment>> {
     list(connection, "p.order_id = ?1", [order.0])

@@ -61,10 +61,10 @@ fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
     let lacks = |what: &str| LedgerError::damaged(format!("a {} without a {what}", intent.kind.as_str()));
     match intent.kind {
         Kind::Capture | Kind::Refund | Kind::Release => {
-            let payment = payments::payment(connection, intent.subject.payment.ok_or_else(|| lacks("payment"))?)?;
+            let payment = payments::named(connection, intent.subject.payment.ok_or_else(|| lacks("payment"))?)?;
             let document = match intent.subject.document {
                 Some(id) => {
-                    let document = documents::document(connection, id)?;
+                    let document = documents::named(connection, id)?;
                     Some((document.kind, document.number))
                 }
                 None => None,
@@ -87,10 +87,10 @@ fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
         Kind::Journal => {
             let journal = journals::journal(connection, intent.subject.journal.ok_or_else(|| lacks("journal"))?)?;
             let company = match journal.document {
-                Some(id) => Some(documents::document(connection, id)?.company),
+                Some(id) => Some(documents::named(connection, id)?.company),
                 None => None,
             };
-            let payment = payments::payment(connection, journal.payment)?;
+            let payment = payments::named(connection, journal.payment)?;
             // A reversal's postings are turned round: debit is where the amount is positive.
             let debit = journal.postings.iter().find(|posting| posting.amount.is_positive());
             let credit = journal.postings.iter().find(|posting| posting.amount.is_negative());

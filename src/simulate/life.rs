@@ -23,7 +23,7 @@ use crate::run::books;
 /// Days without faults after which everything must have come to its end.
 const QUIET_DAYS: u32 = 9;
 /// `payjournal verify` looks after so many days, and on the last.
-const VERIFIED_EVERY: u32 = 10;
+const VERIFIED_EVERY: u32 = 15;
 /// Runs at once, at most.
 const MOST_AT_ONCE: usize = 3;
 /// Where an operation may be this old, and live to be asked about again.
@@ -255,7 +255,7 @@ impl Shop {
         };
         let is_last = day + 1 == self.shape.days + QUIET_DAYS;
         let mut violations = auditor::each_day(&self.world().record, &rows);
-        if is_last || day.is_multiple_of(VERIFIED_EVERY) {
+        if is_last || (day + 1).is_multiple_of(VERIFIED_EVERY) {
             match self.verify() {
                 Ok(found) => violations.extend(found),
                 Err(error) => violations.push(Violation::of_run(error)),

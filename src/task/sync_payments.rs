@@ -373,7 +373,7 @@ impl Desk<'_> {
         }
         self.documents
             .iter()
-            .find(|document| is_key_of(&document.natural_key))
+            .find(|document| is_key_of(&document.natural_key()))
             .map(|document| Forgotten::Document(document.id))
     }
 

@@ -134,6 +134,9 @@ fn an_invoice_posted_after_everything_was_captured_is_not_forgotten() {
     shop.exits("capture", 1);
     assert_eq!(captures(&shop), ["capture TX-SO-1 10000"]);
     assert_eq!(exceptions(&shop), ["exceeds_authorised"]);
+    // What was captured does not expire, however long ago that was.
+    shop.ok("capture --as-of 2027-06-01T03:00:00Z");
+    assert_eq!(exceptions(&shop), ["exceeds_authorised"]);
 }
 
 #[test]

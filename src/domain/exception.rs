@@ -9,6 +9,8 @@ use super::id::{DocumentId, OperationId, OrderId, PaymentId};
 pub enum ExceptionKind {
     /// A document wants more than is still authorised.
     ExceedsAuthorised,
+    /// Other money was taken for the order too: with this capture it would be paid twice.
+    ExceedsOrder,
     PartialCaptureNotAllowed,
     /// The authorisation lapsed before it could be captured.
     AuthorisationExpired,
@@ -16,7 +18,7 @@ pub enum ExceptionKind {
     OutstandingUnreadable,
     /// Another payment for the invoice has been under way for too long.
     WaitsForPayment,
-    /// Captured money of a cancelled order that no invoice takes.
+    /// Captured money that no invoice takes: of a cancelled order, or more than the order costs.
     UntiedMoney,
     /// Captured once already, and open again: never captured a second time automatically (rule 17).
     CapturedAlready,
@@ -67,8 +69,9 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::ExceedsAuthorised,
+        Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
         Self::AuthorisationExpired,
         Self::OutstandingUnreadable,
@@ -95,6 +98,7 @@ impl ExceptionKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ExceedsAuthorised => "exceeds_authorised",
+            Self::ExceedsOrder => "exceeds_order",
             Self::PartialCaptureNotAllowed => "partial_capture_not_allowed",
             Self::AuthorisationExpired => "authorisation_expired",
             Self::OutstandingUnreadable => "outstanding_unreadable",

@@ -87,6 +87,8 @@ pub struct JournalCase {
     pub journal: BookedJournal,
     pub booked_at: DateTime<Utc>,
     pub operations: Vec<Operation>,
+    /// The number of the journal it undoes or applies, where the ERP has not confirmed that one.
+    pub waits_for: Option<String>,
     /// What was last said about it.
     pub note: String,
 }
@@ -265,7 +267,9 @@ impl Ledger {
             .connection
             .prepare_cached("SELECT booked_at FROM journals WHERE id = ?1")?
             .query_row([id.0], |row| Ok(row.time("booked_at")))??;
-        Ok(JournalCase { journal: journals::journal(&self.connection, id)?, booked_at, operations, note })
+        let journal = journals::journal(&self.connection, id)?;
+        let waits_for = journals::undelivered_before(&self.connection, &journal)?;
+        Ok(JournalCase { journal, booked_at, operations, waits_for, note })
     }
 
     /// Payments that changed less than their validity ago and are not final, have an operation the PSP has not settled, or

@@ -180,6 +180,19 @@ pub(super) fn relatives(connection: &Connection, journal: &BookedJournal) -> Res
     Ok((applies_from, reverses))
 }
 
+/// The number of the prepayment an application applies, or of the journal a reversal undoes, unless the ERP has confirmed it.
+pub(super) fn undelivered_before(connection: &Connection, journal: &BookedJournal) -> Result<Option<String>> {
+    let (applies_from, reverses) = relatives(connection, journal)?;
+    let Some(before) = reverses.or(applies_from) else { return Ok(None) };
+    let delivered: bool = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM journals j JOIN operations o ON o.journal_id = j.id AND o.state = 'confirmed'
+                            WHERE j.number = ?1)",
+        )?
+        .query_row([&before], |row| row.get(0))?;
+    Ok((!delivered).then_some(before))
+}
+
 /// The original journals of a movement, as drafts that can be turned round.
 pub(super) fn drafts_of_movement(connection: &Connection, movement: MovementId) -> Result<Vec<JournalDraft>> {
     list(connection, "WHERE j.movement_id = ?1 AND j.direction = 'original' ORDER BY j.id", [movement.0])?

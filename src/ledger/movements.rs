@@ -9,7 +9,7 @@ use crate::domain::consequence::MovementDraft;
 use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{CustomerNumber, DocumentId, ModificationId, MovementId, OperationId, PaymentId};
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, Currency};
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::payment::{Payment, TransactionStatus};
 
@@ -158,6 +158,14 @@ impl Writer<'_> {
             )));
         }
         let payment = payments::payment(self.connection, movement.payment)?;
+        // What was paid back without a document was prepaid money too, and another run may have learnt of it just now.
+        let there = untied(self.connection, movement.payment, amount.currency())?;
+        if amount.minor() > there.minor() {
+            return Err(LedgerError::Invariant(format!(
+                "{amount} of capture {} cannot be tied, of payment {} only {there} is untied and not paid back",
+                movement.modification, payment.transaction
+            )));
+        }
         let invoice = documents::document(self.connection, document)?;
         let prepayment = journals::drafts_of_movement(self.connection, movement.id)?;
         let prepayment = prepayment.into_iter().find(|journal| journal.kind == JournalKind::Prepayment);
@@ -223,6 +231,16 @@ pub(super) fn of_payment(connection: &Connection, payment: PaymentId) -> Result<
     let mut movements: Vec<Movement> = statement.query_and_then([payment.0], from_row)?.collect::<Result<_>>()?;
     movements.sort_by_key(|movement| (movement.occurred_at, movement.id));
     Ok(movements)
+}
+
+/// Prepaid money of a payment that belongs to no document and was not paid back.
+fn untied(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
+    let all = of_payment(connection, payment)?;
+    let sum = |kind| {
+        let of_kind = all.iter().filter(move |movement: &&Movement| movement.kind == kind);
+        Amount::sum(currency, of_kind.map(|movement| movement.untied))
+    };
+    Ok(sum(MovementKind::Capture)?.checked_sub(sum(MovementKind::Refund)?)?)
 }
 
 fn movement_by_id(connection: &Connection, id: MovementId) -> Result<Movement> {

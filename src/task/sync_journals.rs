@@ -43,6 +43,11 @@ impl Task for SyncJournals {
             steps.extend(give_up(operation, &name(journal), frame));
             return Ok(steps);
         }
+        // The ERP cannot undo or apply what it does not have.
+        if let Some(before) = &case.waits_for {
+            steps.push(Step::leave(name(journal), format!("journal {before} has to be in the ERP first")));
+            return Ok(steps);
+        }
         let key = |attempt| Key::of_text(Kind::Journal, &journal.number, attempt);
         let wanted = Wanted {
             about: name(journal),

@@ -44,6 +44,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
                 ("invoice-not-captured-again", capture.captured_again()),
                 ("prepaid-tied-first", capture.prepaid_already()),
                 ("no-capture-after-release", capture.after_release()),
+                ("order-collected-once", capture.collected_twice()),
                 ("invoice-payment-within-lacking", capture.more_than_its_invoices()),
             ] {
                 if let Some(why) = wrong {
@@ -248,6 +249,33 @@ impl Capture<'_, '_> {
             }
         }
         (ours && self.effect.amount > most).then(|| format!("its invoices lacked {most} at most"))
+    }
+
+    /// What payjournal itself took for the order by other payments, and what of the invoices the ledger knew to be paid by
+    /// hand, counts against what the order was known to cost. Beyond one payment nothing more is taken.
+    fn collected_twice(&self) -> Option<String> {
+        let order = self.order.filter(|_| self.transaction.pays.is_empty())?;
+        let told = self.asked.told_order.filter(|_| !super::releases::is_fresh(self.asked, self.effect.at))?;
+        let kept = |at: usize, place: usize| {
+            let ours = |kind| {
+                let done = self.index.of_kind(at, kind).filter(move |done| done.place < place);
+                done.filter(|done| done.effect.is_live() && done.effect.ours().is_some())
+            };
+            let refunds = self.index.of_kind(at, EffectKind::Refund).filter(|done| done.place < place);
+            ours(EffectKind::Capture).map(|done| done.effect.amount).sum::<i64>()
+                - refunds.map(|done| done.effect.amount).sum::<i64>()
+        };
+        let transactions = self.index.paying_order(&order.number).filter(|(at, _)| *at != self.at);
+        let others: i64 = transactions.map(|(at, _)| kept(at, self.place)).sum();
+        let agreed = match order.terms {
+            ShopTerms::Prepayment(basis_points) => (told.total * basis_points + 5_000).div_euclid(10_000),
+            ShopTerms::Online | ShopTerms::OnAccount => told.total,
+        };
+        let costs = agreed.max(self.asked.told_invoiced);
+        let together = others + kept(self.at, self.place) + self.effect.amount;
+        (others > 0 && together > costs).then(|| {
+            format!("{others} were taken by other payments already; together {together}, and it costs {costs}")
+        })
     }
 
     fn after_release(&self) -> Option<String> {

@@ -34,6 +34,10 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("invoice-not-captured-again", "an invoice open again is not captured again by itself (rule 17)"),
     ("prepaid-tied-first", "money captured and untied is tied first, only the rest is captured (rule 10)"),
     ("invoice-payment-within-lacking", "a payment of invoices takes no more than they lack (accounting)"),
+    (
+        "order-collected-once",
+        "what several payments take for one order is no more than the order or its invoices (accounting)",
+    ),
     ("no-capture-after-release", "what was given back is not captured (rule 12)"),
     // Safety: refunds.
     ("refund-for-credit-note", "a refund is for a credit note that agrees with its invoice (rule 16)"),
@@ -70,6 +74,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     // Safety: lines in the ERP.
     ("line-once", "a journal is posted into the ERP once (rule 1)"),
     ("line-is-its-journal", "a line is a journal of the ledger, figure by figure (rule 3)"),
+    ("line-after-its-original", "the ERP has what a line undoes or applies before it gets the line (rules 7, 15)"),
     ("line-was-intended", "a line's operation is committed before it is sent (design: record intent)"),
     ("line-as-believed", "delivered is posted, refused is not posted (design)"),
     // Safety: mails.
@@ -98,7 +103,10 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("credit-note-refunded-or-told", "what is open on a credit note is refunded, or told (rule 16)"),
     ("authorisation-captured-or-told", "an authorisation that triggers its own capture is captured, or told (rule 10)"),
     ("rest-released-or-told", "what will never be needed is given back, or told (rule 12)"),
-    ("untied-money-told", "captured money of a cancelled order that no invoice takes is told (accounting)"),
+    (
+        "untied-money-told",
+        "captured money that no invoice takes is told: of a cancelled order, or more than the order (accounting)",
+    ),
     // Liveness: what people see.
     ("order-status", "the status of an order follows from its payments (rule 14)"),
     ("exception-right", "every open exception has what justifies its kind (accounting)"),

@@ -10,7 +10,10 @@ use super::{About, Found};
 
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     let mut posted: HashSet<&str> = HashSet::new();
-    for line in &index.record.lines {
+    for (place, line) in index.record.lines.iter().enumerate() {
+        if let Some(missing) = missing_before(index, place, line) {
+            tell(found, "line-after-its-original", line, &format!("{missing} was not in the ERP before it"));
+        }
         let certain = index.record.clock_jumps == 0;
         if !line.draft && !posted.insert(&line.number) && certain {
             tell(found, "line-once", line, "is in the ERP twice");
@@ -32,6 +35,17 @@ fn tell(found: &mut Found, invariant: &'static str, line: &Line, why: &str) {
     let says = format!("line {} ({} {} of {}): {why}", line.number, line.kind, line.direction, line.amount);
     let about = About { order: None, transaction: Some(line.transaction.clone()), document: line.document.clone() };
     found.tell(invariant, about, says);
+}
+
+/// What a line undoes or applies, where the ERP did not have it when the line came.
+fn missing_before<'i>(index: &'i Index<'_>, place: usize, line: &Line) -> Option<&'i str> {
+    let booking = index.booking(index.journal(&line.number)?.movement)?;
+    let wanted = booking.originals.iter().find(|row| match line.direction {
+        "original" => line.kind == "application" && row.kind == "prepayment",
+        _ => row.document == line.document,
+    })?;
+    let mut before = index.record.lines.iter().take(place);
+    (!before.any(|earlier| earlier.number == wanted.number)).then_some(wanted.number.as_str())
 }
 
 fn differs(index: &Index<'_>, line: &Line) -> Option<String> {

@@ -4,6 +4,7 @@
 mod consequences;
 mod invoice_payments;
 mod obstacles;
+mod once;
 mod plan;
 mod release;
 

@@ -87,8 +87,13 @@ impl<'a> Planner<'a> {
         self.steps.push(Step::raise(draft, None));
     }
 
-    /// Captured money that nothing takes: an invoice it paid once already is open again, or the order is cancelled.
-    pub(super) fn tell_of_untied(&mut self, open_again: &[(&Document, Amount, Amount)], left: Amount) {
+    /// Captured money that nothing takes: an invoice it paid once already is open again, the order is cancelled, or it is more
+    /// than the order costs.
+    pub(super) fn tell_of_untied(
+        &mut self,
+        open_again: &[(&Document, Amount, Amount)],
+        left: Amount,
+    ) -> Result<(), MoneyError> {
         for (invoice, due, rest) in open_again {
             let message = format!(
                 "has {due} outstanding again, and {rest} of the money that paid it once is still a prepayment; tie it by hand"
@@ -96,14 +101,22 @@ impl<'a> Planner<'a> {
             let draft = self.exception(ExceptionKind::CapturedAlready, Some(invoice), message);
             self.steps.push(Step::raise(draft, None));
         }
-        if self.case.order.cancelled != Cancellation::None && left.is_positive() && !self.unsure {
-            let message = format!(
-                "is cancelled ({}), and {left} that was captured for it belongs to no invoice: refund it",
-                self.case.order.cancelled.as_str()
-            );
+        let cancelled = self.case.order.cancelled != Cancellation::None;
+        let nobodys = if cancelled { left } else { self.beyond_the_order(left)? };
+        if nobodys.is_positive() && !self.unsure {
+            let message = if cancelled {
+                let how = self.case.order.cancelled.as_str();
+                format!("is cancelled ({how}), and {left} that was captured for it belongs to no invoice: refund it")
+            } else {
+                format!(
+                    "{nobodys} more was captured for it than it costs ({}), and belongs to no invoice: refund it",
+                    self.case.order.total
+                )
+            };
             let draft = self.exception(ExceptionKind::UntiedMoney, None, message);
             self.steps.push(Step::raise(draft, None));
         }
+        Ok(())
     }
 
     pub(super) fn expired(&mut self, payment: &Payment, document: Option<&Document>, amount: Amount) {
@@ -205,11 +218,13 @@ impl<'a> Planner<'a> {
             && self.left_of(payment).is_positive()
     }
 
-    /// The PSP said so, or its own deadline is over (rule 13), or nothing changed for the validity (trap T11).
+    /// The PSP said so, or its own deadline is over (rule 13), or nothing changed for the validity (trap T11): of what was
+    /// captured meanwhile nothing lapses.
     pub(super) fn has_lapsed(&self, payment: &Payment) -> bool {
         payment.status == TransactionStatus::Expired
             || payment.capture_before.is_some_and(|deadline| deadline <= self.frame.now)
-            || payment.status_since + days(self.frame.task.transaction_valid_days) <= self.frame.now
+            || (payment.status == TransactionStatus::Authorised
+                && payment.status_since + days(self.frame.task.transaction_valid_days) <= self.frame.now)
     }
 
     pub(super) fn past_default_deadline(&self, payment: &Payment) -> bool {

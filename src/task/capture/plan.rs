@@ -34,6 +34,10 @@ pub(super) struct Planner<'a> {
     pub(super) due: BTreeMap<DocumentId, Amount>,
     /// What each payment still has authorised, less what this plan takes.
     pub(super) left: BTreeMap<PaymentId, Amount>,
+    /// What each payment has taken for the order and not paid back, and what this plan takes.
+    pub(super) taken: BTreeMap<PaymentId, Amount>,
+    /// Of that, what this plan takes without an invoice.
+    pub(super) wanted_without_invoice: Amount,
     /// Operations this plan decided about; a planned one it did not is withdrawn.
     decided: BTreeSet<OperationId>,
     /// Payments this plan takes something from.
@@ -63,6 +67,8 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
         steps: Vec::new(),
         due: BTreeMap::new(),
         left: BTreeMap::new(),
+        taken: BTreeMap::new(),
+        wanted_without_invoice: Amount::zero(case.order.total.currency()),
         decided: BTreeSet::new(),
         captured_now: BTreeSet::new(),
         unsure: false,
@@ -84,6 +90,7 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
 impl<'a> Planner<'a> {
     /// What is due and what is left, as if our planned operations were not there: they are decided about again.
     fn take_stock(&mut self) -> Result<(), MoneyError> {
+        self.take_stock_of_taken()?;
         for payment in &self.case.payments {
             let planned = self
                 .planned(|operation| operation.subject.payment == Some(payment.id) && operation.kind == Kind::Capture);
@@ -161,8 +168,7 @@ impl<'a> Planner<'a> {
             }
         }
         let left = Amount::sum(case.order.total.currency(), untied.iter().map(|(_, rest)| *rest))?;
-        self.tell_of_untied(&open_again, left);
-        Ok(())
+        self.tell_of_untied(&open_again, left)
     }
 
     /// Refunds that no document stands for took untied money away again.
@@ -230,6 +236,9 @@ impl<'a> Planner<'a> {
                     self.steps.push(Step::raise(draft, Some(letter)));
                     return Ok(());
                 }
+                if !self.is_collected_once(payment, Some(document), due)? {
+                    return Ok(());
+                }
                 parts.push((*payment, part));
                 rest = rest.checked_sub(part)?;
             }
@@ -264,6 +273,9 @@ impl<'a> Planner<'a> {
                 self.expired(payment, None, left);
                 continue;
             }
+            if !self.is_collected_once(payment, None, left)? {
+                continue;
+            }
             self.want(
                 payment,
                 None,
@@ -285,6 +297,13 @@ impl<'a> Planner<'a> {
         self.decide(Kind::Capture, payment, document, subject, amount, reason);
         let left = self.left_of(payment).checked_sub(amount)?;
         self.left.insert(payment.id, left);
+        if let Some(taken) = self.taken.get_mut(&payment.id) {
+            *taken = taken.checked_add(amount)?;
+        }
+        let without_invoice = document.is_none_or(|document| document.kind != DocumentKind::Invoice);
+        if without_invoice && amount.currency() == self.wanted_without_invoice.currency() {
+            self.wanted_without_invoice = self.wanted_without_invoice.checked_add(amount)?;
+        }
         self.captured_now.insert(payment.id);
         if let Some(document) = document
             && let Some(due) = self.due.get_mut(&document.id)

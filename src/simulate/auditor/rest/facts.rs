@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::ledger::rows::OperationRow;
+use crate::ledger::rows::{JournalRow, OperationRow};
 use crate::simulate::auditor::index::{Index, pair, was_confirmed};
 use crate::simulate::auditor::intents::said;
 use crate::simulate::auditor::{About, Found};
@@ -161,6 +161,16 @@ fn mail_missing(index: &Index<'_>, effect: &Effect) -> Option<String> {
     index.mail(&event).is_none().then_some(event)
 }
 
+/// What must be in the ERP before a journal: the prepayment that is applied, the original that is reversed.
+fn before<'a>(index: &Index<'a>, journal: &JournalRow) -> Option<&'a JournalRow> {
+    let booking = index.booking(journal.movement)?;
+    let of_this = |row: &&&JournalRow| match journal.direction.as_str() {
+        "original" => journal.kind == "application" && row.kind == "prepayment",
+        _ => row.document == journal.document,
+    };
+    booking.originals.iter().find(of_this).copied()
+}
+
 /// Every journal is in the ERP's books and every mail arrived, or a person was told why not.
 fn undelivered(index: &Index<'_>, found: &mut Found) {
     let excused = |deliveries: &[&OperationRow]| {
@@ -170,8 +180,11 @@ fn undelivered(index: &Index<'_>, found: &mut Found) {
         })
     };
     for journal in &index.rows.journals {
-        let posted = index.lines(&journal.number).iter().any(|line| !line.draft);
-        if !posted && !excused(index.deliveries_of_journal(&journal.number)) {
+        let is_posted = |journal: &JournalRow| index.lines(&journal.number).iter().any(|line| !line.draft);
+        let mut missing = std::iter::successors(Some(journal), |journal| before(index, journal))
+            .take_while(|journal| !is_posted(journal));
+        let told = missing.any(|journal| excused(index.deliveries_of_journal(&journal.number)));
+        if !is_posted(journal) && !told {
             let about = index.booking(journal.movement).map(|booking| &booking.movement.transaction);
             let about = about.map(|transaction| index.about_transaction(transaction)).unwrap_or_default();
             let about = About { document: journal.document.clone(), ..about };

@@ -33,8 +33,9 @@ const OF_EVENTS: [&str; 9] = [
 ];
 
 /// Why a document was not captured or an authorisation not released, when the exception names no other document.
-const OF_CAPTURES: [&str; 12] = [
+const OF_CAPTURES: [&str; 13] = [
     "exceeds_authorised",
+    "exceeds_order",
     "partial_capture_not_allowed",
     "authorisation_expired",
     "outstanding_unreadable",

@@ -210,10 +210,36 @@ fn unreleased(index: &Index<'_>, at: usize, transaction: &Transaction, order: &S
     }
 }
 
-/// Captured money of a cancelled order that no invoice takes is told.
+/// An order that is invoiced in full and paid, and something was captured beyond that.
+fn more_than_it_costs(index: &Index<'_>, order: &ShopOrder, found: &mut Found) {
+    let Some(told) = order.told.filter(|_| order.terms != ShopTerms::OnAccount) else { return };
+    let known = || {
+        let known = index.documents_of(&order.number).iter().filter(|posted| posted.told_at.is_some());
+        known.filter(|posted| posted.kind == "invoice")
+    };
+    let invoiced: i64 = known().map(|posted| posted.total).sum();
+    let open = known().any(|posted| {
+        lacking(index, posted) > 0
+            || was_taken_back(index, posted)
+            || told_of_document(index, "invoice", &posted.number)
+    });
+    let own = || index.paying_order(&order.number);
+    let settled = own().all(|(at, _)| {
+        let effects = index.effects_of(at);
+        effects.iter().all(|done| super::super::index::was_confirmed(done.effect)) && !index.is_disturbed(at)
+    });
+    let untied: i64 = own().map(|(_, transaction)| books::untied(index, &transaction.id)).sum();
+    let mut told_of = index.told_of_order(&order.number).iter().filter(|row| super::tells(row));
+    if invoiced >= told.total && told.total > 0 && untied > 0 && !open && settled && told_of.next().is_none() {
+        let says = format!("{untied} were captured beyond its {}, of which {invoiced} are invoiced", told.total);
+        found.tell("untied-money-told", About { order: Some(order.number.clone()), ..About::default() }, says);
+    }
+}
+
+/// Captured money that no invoice takes is told: of a cancelled order all of it, of another what no invoice can take any more.
 fn money_of_nobody(index: &Index<'_>, order: &ShopOrder, found: &mut Found) {
     if cancelled(order) == Cancelled::No {
-        return;
+        return more_than_it_costs(index, order, found);
     }
     // While the customer pays one of the invoices, nobody knows yet what is left over.
     let open = index.documents_of(&order.number).iter().filter(|posted| posted.kind == "invoice");

@@ -3,7 +3,7 @@
 use crate::ledger::rows::ExceptionRow;
 use crate::simulate::auditor::index::{Booking, Index};
 use crate::simulate::auditor::{About, Found, books};
-use crate::simulate::record::{Effect, EffectKind, EffectState, Partial, Posted, Transaction, Trigger};
+use crate::simulate::record::{Effect, EffectKind, EffectState, Partial, Posted, ShopTerms, Transaction, Trigger};
 
 use super::{lacking, left, was_taken_back};
 
@@ -71,6 +71,7 @@ impl<'i, 'a> Told<'i, 'a> {
         }
         match self.row.kind.as_str() {
             "exceeds_authorised" => self.not_exceeded(),
+            "exceeds_order" => self.not_paid_already(),
             "partial_capture_not_allowed" => {
                 let all_many = self.transactions.iter().all(|(_, transaction)| transaction.partial == Partial::Many);
                 self.nothing_lacking().or_else(|| wrong(all_many, "every payment of it allows many parts"))
@@ -174,6 +175,34 @@ impl<'i, 'a> Told<'i, 'a> {
             .sum();
         let lacks = self.lacks()?;
         (usable >= lacks && !given_up).then(|| format!("{lacks} are lacking and {usable} are left"))
+    }
+
+    /// With what is left of one of its payments the order would have more money than it costs, from several sides.
+    fn not_paid_already(&self) -> Option<String> {
+        let of_transaction = self.transactions.first().and_then(|(_, transaction)| transaction.order.as_deref());
+        let named = self.row.order.as_deref().or(of_transaction);
+        let Some((order, told)) = self.index.order(named).and_then(|order| Some((order, order.told?))) else {
+            return Some("it names no order".to_owned());
+        };
+        let mut invoiced = 0;
+        let mut by_hand = 0;
+        for posted in self.index.documents_of(&order.number).iter().filter(|posted| posted.kind == "invoice") {
+            invoiced += posted.total;
+            by_hand += posted.by_hand.max(posted.told_by_hand);
+        }
+        let captured = |at: usize| {
+            let captures = self.index.of_kind(at, EffectKind::Capture);
+            captures.filter(|done| done.effect.is_live()).map(|done| done.effect.amount).sum::<i64>()
+        };
+        let money: i64 = by_hand + self.transactions.iter().map(|(at, _)| captured(*at)).sum::<i64>();
+        let left = self.transactions.iter().map(|(at, transaction)| left(self.index, *at, transaction)).max();
+        let agreed = match order.terms {
+            ShopTerms::Prepayment(basis_points) => (told.total * basis_points + 5_000).div_euclid(10_000),
+            ShopTerms::Online | ShopTerms::OnAccount => told.total,
+        };
+        let most = money + left.unwrap_or_default();
+        let costs = agreed.max(invoiced);
+        wrong(money <= 0 || most <= costs, &format!("{money} were taken and at most {most} would be; it costs {costs}"))
     }
 
     fn lapsed(&self, at: usize, transaction: &Transaction) -> bool {

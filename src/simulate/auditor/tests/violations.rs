@@ -87,6 +87,13 @@ pub(super) const CAPTURES: &[Break] = &[
         s.capture("TX-9", Some(("invoice", "R-9")), 4_000);
     }),
     ("invoice-payment-within-lacking", INVOICE_PAID_TWICE),
+    ("order-collected-once", |s| {
+        s.order("SO-9", 4_000);
+        for transaction in ["TX-8", "TX-9"] {
+            s.transaction(transaction, Some("SO-9"), 4_000, Trigger::Authorisation { days: 0 });
+            s.capture(transaction, None, 4_000);
+        }
+    }),
     ("no-capture-after-release", |s| {
         s.document("invoice", "R-2b", Some("SO-2"), 100, None);
         s.capture("TX-2", Some(("invoice", "R-2b")), 100);
@@ -190,6 +197,11 @@ pub(super) const TOLD: &[Break] = &[
         s.record.lines.push(again);
     }),
     ("line-is-its-journal", |s| s.record.lines[0].amount = 9_999),
+    ("line-after-its-original", |s| {
+        let place = s.record.lines.iter().position(|line| line.kind == "prepayment").unwrap();
+        let prepayment = s.record.lines.remove(place);
+        s.record.lines.push(prepayment);
+    }),
     ("line-was-intended", |s| s.rows.operations.retain(|row| row.journal.as_deref() != Some("PJ-1"))),
     ("line-as-believed", |s| drop(s.record.lines.remove(0))),
     ("mail-was-written", |s| {

@@ -2,6 +2,7 @@
 //! Locks, logs, calls, retries and progress are `run`'s business.
 
 pub mod capture;
+mod facts;
 pub mod mail_queue;
 pub mod refunds;
 pub mod sync_journals;

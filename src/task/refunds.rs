@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sync_payments::learn_first;
+use super::facts::learn_first;
 use super::{Action, Context, Frame, Step, Task, Wanted, capture};
 use crate::domain::consequence::Consequence;
 use crate::domain::document::{Document, NamedDocument};

@@ -14,7 +14,7 @@ use crate::operation::key::NaturalKey;
 use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::{PortError, PspPayment};
 use crate::run::ports::Ports;
-use crate::task::sync_payments::learn_first;
+use crate::task::facts::learn_first;
 use crate::task::{Action, Frame, Step, Task, Wanted, days};
 
 /// The part of `capture` that needs no order.

@@ -22,7 +22,7 @@ use crate::ledger::CaptureCase;
 use crate::operation::key::NaturalKey;
 use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::PortError;
-use crate::task::sync_payments::learn_first;
+use crate::task::facts::learn_first;
 use crate::task::{Action, Frame, Step, Wanted, days, order_name};
 
 pub(super) struct Planner<'a> {

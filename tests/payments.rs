@@ -368,3 +368,65 @@ fn a_second_capture_of_the_same_amount_as_an_imported_one_is_a_fact_of_its_own()
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     assert_eq!(movements(&shop), ["capture 10000", "capture 10000"], "the PSP has taken it twice");
 }
+
+#[test]
+fn what_failed_after_all_and_is_confirmed_again_is_told_and_neither_booked_nor_made_twice() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.ok("capture");
+    let ends = |how: &str| sandbox(&shop, &format!("UPDATE modifications SET ends = '{how}'"));
+    ends("failed");
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    ends("confirmed");
+    shop.exits("sync-payments --as-of 2026-11-26T02:00:00Z", 1);
+    shop.ok("sync-payments --as-of 2026-11-28T02:00:00Z");
+    assert_eq!(movements(&shop), ["capture 10000", "capture_failure 10000"]);
+    assert_eq!(exceptions(&shop), ["answer_contradicts", "capture_refused"]);
+    let told = shop.rows("SELECT message FROM exceptions WHERE kind = 'answer_contradicts'").concat();
+    let operation = shop.rows("SELECT id FROM operations WHERE kind = 'capture'").concat();
+    assert!(told.contains("EUR 100.00") || told.contains("100.00 EUR"), "{told}");
+    assert!(told.contains(&format!("do not retry operation {operation}")), "{told}");
+    sandbox(&shop, "UPDATE transactions SET status = 'authorised', authorised_minor = 20000");
+    shop.run(&["sync-payments", "--as-of", "2026-11-29T02:00:00Z"]);
+    shop.ok("sync-journals --as-of 2026-11-29T02:30:00Z");
+    shop.ok(&format!("retry {operation}"));
+    shop.run(&["capture", "--as-of", "2026-11-29T03:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-SO-1 10000"], "not even where a person asked for it before reading on");
+    ends("failed");
+    shop.run(&["sync-payments", "--as-of", "2026-11-30T02:00:00Z"]);
+    assert!(exceptions(&shop).is_empty(), "the contradiction is gone: {:?}", exceptions(&shop));
+}
+
+#[test]
+fn a_failure_goes_with_its_movement_though_an_operation_was_confirmed_for_it() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.ok("capture");
+    shop.documents("credit_note,G-1,,EUR,40.00,,R-SO-1,2026-11-21\n");
+    shop.ok("refunds");
+    // As if another run had met the refund, without our key, before its answer was recorded.
+    shop.ledger()
+        .execute_batch(
+            "DROP TRIGGER movements_fixed; UPDATE movements SET operation_id = NULL WHERE kind = 'refund';
+             CREATE TRIGGER movements_fixed BEFORE UPDATE ON movements BEGIN SELECT RAISE(ABORT, 'movements are append-only'); END;",
+        )
+        .unwrap();
+    sandbox(&shop, "UPDATE modifications SET ends = 'failed' WHERE kind = 'refund'");
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    assert_eq!(shop.rows("SELECT operation_id FROM movements WHERE kind = 'refund_failure'"), ["-"]);
+    let operation = shop.rows("SELECT id FROM operations WHERE kind = 'refund'").concat();
+    shop.ok("sync-journals --as-of 2026-11-24T02:30:00Z");
+    shop.ok(&format!("retry {operation}"));
+    shop.ok("refunds --as-of 2026-11-24T03:00:00Z");
+    assert_eq!(
+        shop.rows("SELECT amount_minor FROM operations WHERE kind = 'refund' AND state = 'confirmed'"),
+        ["4000"]
+    );
+    shop.documents("credit_note,G-2,,EUR,60.00,,R-SO-1,2026-11-21\n");
+    shop.ok("refunds --as-of 2026-11-24T04:00:00Z");
+    assert_eq!(
+        shop.rows("SELECT sum(amount_minor) FROM operations WHERE kind = 'refund' AND state = 'confirmed'"),
+        ["10000"],
+        "what failed is free again"
+    );
+}

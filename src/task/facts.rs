@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-use super::{Frame, Step, order_name};
+use super::{Action, Frame, Step, order_name};
 use crate::config::settings::CaptureStrategy;
 use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft, Standing};
 use crate::domain::document::NamedDocument;
@@ -43,7 +43,14 @@ pub(crate) fn learn_first(
                 let operations: Vec<Operation> = operations.cloned().collect();
                 let movements = movements.iter().filter(|movement| movement.payment == *id);
                 let movements: Vec<Movement> = movements.cloned().collect();
-                steps.extend(news(payment, order, &operations, &movements, documents, psp, frame));
+                let news = news(payment, order, &operations, &movements, documents, psp, frame);
+                let contradicted = news.iter().any(|step| matches!(step.action, Action::Raise(..)));
+                steps.extend(news);
+                if contradicted {
+                    let why =
+                        "the PSP contradicts the ledger: nothing is taken or given back until a person has decided";
+                    steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
+                }
                 if let Some(other) = psp.modifications.iter().find(|other| is_under_way(other, &operations)) {
                     let why =
                         format!("somebody else's {} of {} is not settled yet", kind_name(other.kind), other.amount);
@@ -70,6 +77,12 @@ fn ours<'a>(modification: &PspModification, operations: &'a [Operation]) -> Opti
     operations.iter().find(|operation| {
         modification.key.as_ref() == Some(&operation.key) || operation.modification.as_ref() == Some(&modification.id)
     })
+}
+
+/// The operation is the effect of another modification that came with the same key.
+fn is_another(modification: &PspModification, operation: &Operation) -> bool {
+    operation.state == State::Confirmed
+        && operation.modification.as_ref().is_some_and(|known| *known != modification.id)
 }
 
 fn kind_name(kind: ModificationKind) -> &'static str {
@@ -150,11 +163,13 @@ impl Desk<'_> {
         let ours = ours(modification, self.operations);
         match (&modification.state, ours) {
             (ModificationState::Accepted, _) => Vec::new(),
+            (ModificationState::Confirmed { .. }, _) if self.was_taken_back(modification) => {
+                vec![self.stands_after_all(modification, ours)]
+            }
             (ModificationState::Failed { at, refusal }, None) => self.strange_failed(modification, *at, refusal),
             (ModificationState::Confirmed { at }, Some(operation)) => {
                 let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at };
-                let other = operation.modification.as_ref().is_some_and(|known| *known != modification.id);
-                if operation.state == State::Confirmed && other {
+                if is_another(modification, operation) {
                     // The PSP carried one key out twice: the second time is nobody's.
                     return self.unasked(modification, *at);
                 }
@@ -171,16 +186,18 @@ impl Desk<'_> {
             (ModificationState::Failed { at, .. }, Some(operation))
                 if matches!(operation.state, State::Refused | State::Withdrawn) =>
             {
-                let booked = self.recorded(modification).map(|movement| movement.operation);
-                let failed = booked.and_then(|by| self.failed_after_all(by.map(|_| operation), modification, *at));
-                failed.into_iter().collect()
+                self.failed_after_all(modification, *at).into_iter().collect()
+            }
+            // The PSP carried one key out twice, and the second time, which is nobody's, failed.
+            (ModificationState::Failed { at, refusal }, Some(operation)) if is_another(modification, operation) => {
+                self.strange_failed(modification, *at, refusal)
             }
             (ModificationState::Failed { at, refusal }, Some(operation)) => {
                 let open =
                     matches!(operation.state, State::Accepted | State::Unknown | State::GivenUp | State::Confirmed);
                 let mut steps = self.settle(operation, Answer::Refused(refusal.clone()), open);
                 if operation.state == State::Confirmed {
-                    steps.extend(self.failed_after_all(Some(operation), modification, *at));
+                    steps.extend(self.failed_after_all(modification, *at));
                 }
                 steps
             }
@@ -223,31 +240,27 @@ impl Desk<'_> {
             && first.is_some_and(|first| first.id == modification.id)
     }
 
-    /// A confirmed capture or refund that the PSP took back: the opposite of its journals.
-    fn failed_after_all(
-        &self,
-        operation: Option<&Operation>,
-        modification: &PspModification,
-        at: DateTime<Utc>,
-    ) -> Option<Step> {
+    /// A recorded capture or refund that the PSP took back: the opposite of its journals. The failure belongs to the operation
+    /// the movement belongs to, or to none as it does: the two cancel each other out in every sum.
+    fn failed_after_all(&self, modification: &PspModification, at: DateTime<Utc>) -> Option<Step> {
         let kind = match modification.kind {
             ModificationKind::Capture => MovementKind::CaptureFailure,
             ModificationKind::Refund => MovementKind::RefundFailure,
             ModificationKind::Release => return None,
         };
-        // The failure goes by the name of what failed, or its journals would not be found.
-        let name = self.recorded(modification).map_or(&modification.id, |movement| &movement.modification);
-        let known = |movement: &Movement| movement.kind == kind && movement.modification == *name;
-        if self.movements.iter().any(known) {
+        let original = self.recorded(modification)?;
+        if self.failure_of(original).is_some() {
             return None;
         }
+        let operation = self.operations.iter().find(|operation| Some(operation.id) == original.operation);
         let draft = MovementDraft {
             payment: self.payment.id,
             kind,
-            modification: name.clone(),
+            // The failure goes by the name of what failed, or its journals would not be found.
+            modification: original.modification.clone(),
             amount: modification.amount,
             occurred_at: at,
-            operation: operation.map(|operation| operation.id),
+            operation: original.operation,
             document: operation.and_then(|operation| operation.subject.document),
             learnt_from: LearntFrom::LookUp,
         };
@@ -255,12 +268,44 @@ impl Desk<'_> {
         Some(Step::record(self.name.clone(), reason, Consequence::Movement(draft)))
     }
 
+    fn was_taken_back(&self, modification: &PspModification) -> bool {
+        self.recorded(modification).is_some_and(|original| self.failure_of(original).is_some())
+    }
+
+    /// The PSP confirms again what it took back before. A movement is booked once and reversed once, so the books cannot follow
+    /// by themselves; another attempt would move the money a second time.
+    fn stands_after_all(&self, modification: &PspModification, operation: Option<&Operation>) -> Step {
+        let what = format!("{} {}", kind_name(modification.kind), modification.id);
+        let retry = operation.map_or_else(String::new, |operation| {
+            format!(", and do not retry operation {}: it would move the money a second time", operation.id)
+        });
+        let draft = ExceptionDraft {
+            kind: ExceptionKind::AnswerContradicts,
+            subject: format!("{what} of {}", self.name),
+            message: format!(
+                "the PSP took this {} of {} back, the books reversed it, and now the PSP says that it is done; nothing is \
+                 booked twice. Ask the PSP which is right. If it is done, book it by hand{retry}",
+                kind_name(modification.kind),
+                modification.amount
+            ),
+            about: About { document: operation.and_then(|operation| operation.subject.document), ..self.about },
+        };
+        Step::raise(draft, None)
+    }
+
+    /// What took a recorded capture or refund back.
+    fn failure_of(&self, original: &Movement) -> Option<&Movement> {
+        let kind = match original.kind {
+            MovementKind::Capture => MovementKind::CaptureFailure,
+            MovementKind::Refund => MovementKind::RefundFailure,
+            MovementKind::CaptureFailure | MovementKind::RefundFailure => return None,
+        };
+        self.movements.iter().find(|other| other.kind == kind && other.modification == original.modification)
+    }
+
     /// A recorded movement nobody here asked for that the PSP took back: reversed like ours, and told, once.
     fn strange_failed(&self, modification: &PspModification, at: DateTime<Utc>, refusal: &Refusal) -> Vec<Step> {
-        if !self.is_recorded(modification) {
-            return Vec::new();
-        }
-        let Some(failed) = self.failed_after_all(None, modification, at) else { return Vec::new() };
+        let Some(failed) = self.failed_after_all(modification, at) else { return Vec::new() };
         let draft = ExceptionDraft {
             kind: ExceptionKind::UnaskedMovement,
             subject: format!("failure of {} of {}", modification.id, self.name),

@@ -268,28 +268,36 @@ impl Ledger {
         Ok(JournalCase { journal: journals::journal(&self.connection, id)?, booked_at, operations, note })
     }
 
-    /// Payments that changed less than their validity ago and are not final, have an operation the PSP has not settled, or
-    /// were not asked about since `asked_before`: money can still go back, and the shop may have given up too early.
+    /// Payments with an operation the PSP has not settled, however old; and those of which anything changed since `not_before`
+    /// that are not final, or were not asked about since `asked_before`: money can still go back, and the shop may have given
+    /// up too early. A payment asked about later than `now` was asked by a run whose clock was wrong: it counts as not asked.
     pub fn open_payments(
         &self,
         after: PaymentId,
         limit: u32,
         not_before: DateTime<Utc>,
         asked_before: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<Vec<PaymentId>> {
         let mut statement = self.connection.prepare_cached(
+            // What is open is few and has an index of its own; what moved lately is looked up payment by payment.
             "SELECT p.id FROM payments p
-             WHERE p.id > ?1 AND p.status_since > ?3 AND (
-               p.status IN ('open', 'pending', 'authorised')
-               OR (p.status <> 'error' AND (p.asked_at IS NULL OR p.asked_at <= ?4))
-               OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.state IN ('accepted', 'unknown', 'given_up')
-                            AND o.kind IN ('capture', 'refund', 'release')))
+             WHERE p.id > ?1 AND (
+               p.id IN (SELECT o.payment_id FROM operations o
+                        WHERE o.state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')
+                          AND o.state IN ('accepted', 'unknown', 'given_up') AND o.kind IN ('capture', 'refund', 'release'))
+               OR ((p.status IN ('open', 'pending', 'authorised')
+                    OR (p.status <> 'error' AND (p.asked_at IS NULL OR p.asked_at <= ?4 OR p.asked_at > ?5)))
+                   AND (p.status_since > ?3
+                     OR EXISTS (SELECT 1 FROM movements m WHERE m.payment_id = p.id AND m.learnt_at > ?3)
+                     OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.status_since > ?3
+                                  AND o.kind IN ('capture', 'refund', 'release')))))
              ORDER BY p.id LIMIT ?2",
         )?;
+        let times = [not_before, asked_before, now].map(time_text);
+        let [not_before, asked_before, now] = &times;
         statement
-            .query_and_then((after.0, limit, time_text(not_before), time_text(asked_before)), |row| {
-                row.id("id", PaymentId)
-            })?
+            .query_and_then((after.0, limit, not_before, asked_before, now), |row| row.id("id", PaymentId))?
             .collect()
     }
 

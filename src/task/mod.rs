@@ -172,7 +172,11 @@ pub(crate) struct Wanted<'a> {
 impl Wanted<'_> {
     /// Turns the wish into steps by what was tried before.
     pub(crate) fn steps(self, frame: &Frame<'_>) -> Vec<Step> {
-        let Self { about, reason, kind, subject, amount, past, key } = self;
+        let Self { about, reason, kind, subject, amount, mut past, key } = self;
+        let latest = decide::latest_wait(frame.now, frame.task.retry_interval_max);
+        for operation in &mut past {
+            operation.next_attempt_at = operation.next_attempt_at.filter(|at| *at <= latest);
+        }
         let send = |attempt: u32| Action::Send(Intent { kind, subject, amount, attempt, key: key(attempt) });
         let step = |reason: String, action: Action| Step { about: about.clone(), reason, action };
         let stale = |operation: &Operation| {

@@ -31,7 +31,7 @@ impl Task for SyncPayments {
         let not_before = frame.now - days(frame.task.transaction_valid_days);
         // Somewhat less than a day, so that a daily run asks daily.
         let asked_before = frame.now - TimeDelta::hours(20);
-        let open = ledger.open_payments(PaymentId(after), limit, not_before, asked_before)?;
+        let open = ledger.open_payments(PaymentId(after), limit, not_before, asked_before, frame.now)?;
         Ok(open.into_iter().map(|id| id.0).collect())
     }
 

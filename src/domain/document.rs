@@ -96,10 +96,6 @@ impl Document {
         natural_key(&self.company, self.kind, &self.number)
     }
 
-    pub fn named(&self) -> NamedDocument {
-        NamedDocument { id: self.id, natural_key: self.natural_key() }
-    }
-
     /// As an exception names it: with its company where that is not the usual one.
     pub fn name_beside(&self, usual: &Company) -> String {
         if self.company == *usual { self.name() } else { format!("{} of company {}", self.name(), self.company) }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::facts::learn_first;
 use super::{Action, Context, Frame, Step, Task, Wanted, capture};
 use crate::domain::consequence::Consequence;
-use crate::domain::document::{Document, NamedDocument};
+use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{DocumentId, PaymentId, ShopName};
 use crate::domain::letter;
@@ -109,8 +109,8 @@ impl Task for Refunds {
             return Ok(steps);
         }
         let payments: Vec<&Payment> = case.captures.iter().map(|capture| &capture.payment).collect();
-        let documents: Vec<NamedDocument> = case.siblings.iter().chain(&case.invoice).map(Document::named).collect();
-        let first = learn_first(&seen.standings, &payments, None, &case.operations, &case.movements, &documents, frame);
+        let first =
+            learn_first(&seen.standings, &payments, None, &case.operations, &case.movements, &case.named, frame);
         if !first.is_empty() {
             return Ok(first);
         }

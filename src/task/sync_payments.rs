@@ -57,7 +57,7 @@ impl Task for SyncPayments {
             }
         };
         let mut steps =
-            news(&case.payment, case.order.as_ref(), &case.operations, &case.movements, &case.documents, psp, frame);
+            news(&case.payment, case.order.as_ref(), &case.operations, &case.movements, &case.named, psp, frame);
         if psp.status == TransactionStatus::Error {
             let message = "the PSP says Error: nobody knows whether the customer was charged; the order's other payments wait \
                            until a person has looked";

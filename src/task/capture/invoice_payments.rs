@@ -53,7 +53,8 @@ impl Task for InvoicePayments {
     fn plan(&self, case: &InvoicePaymentCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let payment = &case.payment;
         let order = case.order.as_ref();
-        let first = learn_first(&seen.standings, &[payment], order, &case.operations, &case.movements, &[], frame);
+        let first =
+            learn_first(&seen.standings, &[payment], order, &case.operations, &case.movements, &case.named, frame);
         if !first.is_empty() {
             return Ok(first);
         }

@@ -136,3 +136,73 @@ fn a_wait_set_by_a_run_with_the_clock_ahead_is_over() {
     shop.ok("capture --as-of 2026-11-23T02:00:00Z");
     assert_eq!(shop.psp_record(), ["capture TX-SO-1 10000"]);
 }
+
+/// An order of 100.00 on an authorisation of 300.00, with its invoice, at a PSP that confirms a day later.
+fn captured_late() -> Shop {
+    let shop = shop("confirm_after = \"1 day\"\n");
+    shop.orders("SO-1,EUR,300.00,online,,none,C1,2026-11-15\n");
+    shop.payments("TX-1,SO-1,,card,EUR,authorised,300.00,2026-11-16T08:00:00Z,,\n");
+    shop.documents("invoice,R-1,SO-1,EUR,100.00,,,2026-11-20\n");
+    shop.ok("capture");
+    shop
+}
+
+#[test]
+fn what_the_psp_says_moved_is_booked_told_and_holds_that_payment_until_a_person_has_resolved_it() {
+    for (minor, learns) in [(9000, "sync-payments"), (9000, "capture"), (11000, "sync-payments"), (11000, "capture")] {
+        let shop = captured_late();
+        sandbox(&shop, &format!("UPDATE modifications SET amount_minor = {minor}"));
+        shop.exits(&format!("{learns} --as-of 2026-11-24T02:00:00Z"), 1);
+        shop.ok("sync-payments --as-of 2026-11-25T02:00:00Z");
+        shop.ok("sync-journals --as-of 2026-11-25T02:30:00Z");
+        assert_eq!(movements(&shop), [format!("capture {minor}")], "{learns}");
+        assert_eq!(shop.rows("SELECT state FROM operations WHERE kind = 'capture'"), ["confirmed"]);
+        assert_eq!(exceptions(&shop), ["amount_differs"], "{learns}");
+        let told = shop.rows("SELECT message FROM exceptions").concat();
+        assert!(told.contains("asked for 100.00 EUR") && told.contains(&format!("{}.00 EUR", minor / 100)), "{told}");
+        shop.documents("invoice,R-2,SO-1,EUR,50.00,,,2026-11-21\n");
+        shop.ok("capture --as-of 2026-11-26T02:00:00Z");
+        let so_far = format!("capture TX-1 {minor}");
+        assert_eq!(shop.psp_record(), [so_far.as_str()], "nothing new for that payment");
+        shop.ok(&format!("resolve {}", shop.rows("SELECT id FROM exceptions").concat()));
+        shop.run(&["capture", "--as-of", "2026-11-27T02:00:00Z"]);
+        let mut expected = [so_far, "capture TX-1 5000".to_owned()];
+        expected.sort();
+        assert_eq!(shop.psp_record(), expected, "R-2 is captured, R-1 never again by itself");
+        assert_eq!(shop.exits("verify --as-of 2026-11-27T03:00:00Z", 0).code, Some(0));
+    }
+}
+
+#[test]
+fn a_refund_over_another_amount_is_booked_as_the_psp_says() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.ok("capture");
+    shop.write("payjournal.toml", &format!("{CONFIG}confirm_after = \"1 day\"\n"));
+    shop.documents("credit_note,G-1,,EUR,30.00,,R-SO-1,2026-11-21\n");
+    shop.ok("refunds");
+    sandbox(&shop, "UPDATE modifications SET amount_minor = 4000 WHERE kind = 'refund'");
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    assert_eq!(movements(&shop), ["capture 10000", "refund 4000"]);
+    assert_eq!(exceptions(&shop), ["amount_differs"]);
+    assert_eq!(shop.rows("SELECT amount_minor FROM journals WHERE kind = 'refund'"), ["4000"]);
+    shop.documents("credit_note,G-2,,EUR,10.00,,R-SO-1,2026-11-21\n");
+    shop.ok("refunds --as-of 2026-11-25T02:00:00Z");
+    assert_eq!(shop.psp_record(), ["capture TX-SO-1 10000", "refund TX-SO-1 4000"]);
+}
+
+#[test]
+fn another_amount_of_what_is_recorded_is_told_as_long_as_the_psp_says_it() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.ok("capture");
+    let says = |minor: u32| sandbox(&shop, &format!("UPDATE modifications SET amount_minor = {minor}"));
+    says(9000);
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    shop.ok("sync-payments --as-of 2026-11-25T02:00:00Z");
+    assert_eq!(movements(&shop), ["capture 10000"]);
+    assert_eq!(exceptions(&shop), ["amount_differs"]);
+    says(10000);
+    shop.ok("sync-payments --as-of 2026-11-26T02:00:00Z");
+    assert!(exceptions(&shop).is_empty());
+}

@@ -35,6 +35,10 @@ pub(crate) fn learn_first(
     frame: &Frame<'_>,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
+    for payment in payments.iter().filter(|payment| payment.amount_differs) {
+        let why = "the PSP reported another amount: nothing is taken or given back until a person has resolved that";
+        steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
+    }
     for (id, standing) in standings {
         let Some(payment) = payments.iter().find(|payment| payment.id == *id) else { continue };
         match standing {
@@ -106,6 +110,7 @@ pub(super) fn news(
     let about = About { order: order.map(|order| order.id), payment: Some(payment.id), ..About::default() };
     let desk = Desk { payment, name: named(payment, order), about, operations, movements, documents, psp, frame };
     let mut steps: Vec<Step> = psp.modifications.iter().flat_map(|modification| desk.fact(modification)).collect();
+    steps.extend(psp.modifications.iter().filter_map(|modification| desk.contradiction(modification)));
     steps.extend(desk.standing(psp));
     steps
 }
@@ -163,12 +168,10 @@ impl Desk<'_> {
         let ours = ours(modification, self.operations);
         match (&modification.state, ours) {
             (ModificationState::Accepted, _) => Vec::new(),
-            (ModificationState::Confirmed { .. }, _) if self.was_taken_back(modification) => {
-                vec![self.stands_after_all(modification, ours)]
-            }
             (ModificationState::Failed { at, refusal }, None) => self.strange_failed(modification, *at, refusal),
             (ModificationState::Confirmed { at }, Some(operation)) => {
-                let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at };
+                let amount = Some(modification.amount);
+                let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at, amount };
                 if is_another(modification, operation) {
                     // The PSP carried one key out twice: the second time is nobody's.
                     return self.unasked(modification, *at);
@@ -268,13 +271,34 @@ impl Desk<'_> {
         Some(Step::record(self.name.clone(), reason, Consequence::Movement(draft)))
     }
 
-    fn was_taken_back(&self, modification: &PspModification) -> bool {
-        self.recorded(modification).is_some_and(|original| self.failure_of(original).is_some())
+    /// What the PSP says of a recorded movement and the books cannot follow: told as long as it says so.
+    fn contradiction(&self, modification: &PspModification) -> Option<Step> {
+        let is_confirmed = matches!(modification.state, ModificationState::Confirmed { .. });
+        let known = self.recorded(modification).filter(|_| is_confirmed)?;
+        if self.failure_of(known).is_some() {
+            return Some(self.stands_after_all(modification));
+        }
+        (known.amount != modification.amount).then(|| self.other_amount(known, modification))
+    }
+
+    fn other_amount(&self, known: &Movement, modification: &PspModification) -> Step {
+        let draft = ExceptionDraft {
+            kind: ExceptionKind::AmountDiffers,
+            subject: format!("{} {} of payment {}", known.kind.as_str(), known.modification, self.payment.transaction),
+            message: format!(
+                "recorded with {}, and the PSP now says {}; the record stays, and nothing more is taken from this payment or \
+                 given back. Ask the PSP which is right, and book the difference by hand",
+                known.amount, modification.amount
+            ),
+            about: self.about,
+        };
+        Step::raise(draft, None)
     }
 
     /// The PSP confirms again what it took back before. A movement is booked once and reversed once, so the books cannot follow
     /// by themselves; another attempt would move the money a second time.
-    fn stands_after_all(&self, modification: &PspModification, operation: Option<&Operation>) -> Step {
+    fn stands_after_all(&self, modification: &PspModification) -> Step {
+        let operation = ours(modification, self.operations);
         let what = format!("{} {}", kind_name(modification.kind), modification.id);
         let retry = operation.map_or_else(String::new, |operation| {
             format!(", and do not retry operation {}: it would move the money a second time", operation.id)

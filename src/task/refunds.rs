@@ -329,10 +329,9 @@ fn blocked(case: &RefundCase, kind: ExceptionKind, message: String, frame: &Fram
 /// A confirmed refund is a movement and a mail.
 pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, shop: &ShopName) -> Vec<Consequence> {
     match answer {
-        Answer::Confirmed { modification, at } => {
-            let moved = context.movement(operation, MovementKind::Refund, modification, *at);
-            let mut follows: Vec<Consequence> = moved.into_iter().collect();
-            follows.extend(context.letter(operation, shop, letter::refunded));
+        Answer::Confirmed { modification, at, amount } => {
+            let mut follows = context.moved(operation, MovementKind::Refund, modification, *at, *amount);
+            follows.extend(context.letter(operation, *amount, shop, letter::refunded));
             follows
         }
         Answer::Refused(refusal) => {

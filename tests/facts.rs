@@ -149,7 +149,9 @@ fn captured_late() -> Shop {
 
 #[test]
 fn what_the_psp_says_moved_is_booked_told_and_holds_that_payment_until_a_person_has_resolved_it() {
-    for (minor, learns) in [(9000, "sync-payments"), (9000, "capture"), (11000, "sync-payments"), (11000, "capture")] {
+    let cases = [("90", "sync-payments"), ("90", "capture"), ("110", "sync-payments"), ("110", "capture")];
+    for (euro, learns) in cases {
+        let minor = format!("{euro}00");
         let shop = captured_late();
         sandbox(&shop, &format!("UPDATE modifications SET amount_minor = {minor}"));
         shop.exits(&format!("{learns} --as-of 2026-11-24T02:00:00Z"), 1);
@@ -159,7 +161,7 @@ fn what_the_psp_says_moved_is_booked_told_and_holds_that_payment_until_a_person_
         assert_eq!(shop.rows("SELECT state FROM operations WHERE kind = 'capture'"), ["confirmed"]);
         assert_eq!(exceptions(&shop), ["amount_differs"], "{learns}");
         let told = shop.rows("SELECT message FROM exceptions").concat();
-        assert!(told.contains("asked for 100.00 EUR") && told.contains(&format!("{}.00 EUR", minor / 100)), "{told}");
+        assert!(told.contains("asked for 100.00 EUR") && told.contains(&format!("{euro}.00 EUR")), "{told}");
         shop.documents("invoice,R-2,SO-1,EUR,50.00,,,2026-11-21\n");
         shop.ok("capture --as-of 2026-11-26T02:00:00Z");
         let so_far = format!("capture TX-1 {minor}");
@@ -205,4 +207,60 @@ fn another_amount_of_what_is_recorded_is_told_as_long_as_the_psp_says_it() {
     says(10000);
     shop.ok("sync-payments --as-of 2026-11-26T02:00:00Z");
     assert!(exceptions(&shop).is_empty());
+}
+
+/// A payment the shop imports as collected with 100.00, without the PSP's id, of which the PSP lists these captures.
+fn collected_in(parts: &[u32]) -> Shop {
+    let shop = shop("[method.auto]\nstrategy = \"automatic\"\n");
+    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-15\n");
+    shop.payments("TX-1,SO-1,,auto,EUR,captured,100.00,2026-11-16T08:00:00Z,,2026-11-16T08:00:00Z\n");
+    sandbox(&shop, "DELETE FROM modifications");
+    for (number, minor) in parts.iter().enumerate() {
+        sandbox(
+            &shop,
+            &format!(
+                "INSERT INTO modifications VALUES ('M-{number}', 'Shop', 'TX-1', 'capture', {minor}, 'psp {number}', 'confirmed',
+                 '2026-11-16 08:00:00+00:00', '2026-11-16 08:0{number}:00+00:00')"
+            ),
+        );
+    }
+    shop
+}
+
+#[test]
+fn collected_money_the_psp_captured_in_parts_is_booked_once() {
+    let shop = collected_in(&[6000, 4000]);
+    shop.ok("sync-payments");
+    shop.ok("sync-payments --as-of 2026-11-24T02:00:00Z");
+    assert_eq!(movements(&shop), ["capture 10000"]);
+    assert!(exceptions(&shop).is_empty());
+}
+
+#[test]
+fn parts_that_do_not_sum_to_what_was_collected_are_told_and_not_booked_beside_it() {
+    let shop = collected_in(&[6000, 3000]);
+    shop.documents("invoice,R-1,SO-1,EUR,100.00,,,2026-11-20\ncredit_note,G-1,,EUR,30.00,,R-1,2026-11-21\n");
+    shop.ok("capture");
+    shop.exits("sync-payments", 1);
+    shop.ok("sync-payments --as-of 2026-11-23T02:00:00Z");
+    assert_eq!(movements(&shop), ["capture 10000"]);
+    assert_eq!(exceptions(&shop), ["amount_differs"]);
+    let told = shop.rows("SELECT message FROM exceptions").concat();
+    for figure in ["100.00 EUR", "60.00 EUR", "30.00 EUR", "90.00 EUR"] {
+        assert!(told.contains(figure), "{figure}: {told}");
+    }
+    shop.ok("refunds --as-of 2026-11-24T02:00:00Z");
+    assert_eq!(shop.psp_record(), ["capture TX-1 3000", "capture TX-1 6000"], "nothing is given back meanwhile");
+    sandbox(&shop, "UPDATE modifications SET amount_minor = 4000 WHERE amount_minor = 3000");
+    shop.ok("sync-payments --as-of 2026-11-25T02:00:00Z");
+    assert!(exceptions(&shop).is_empty(), "{:?}", exceptions(&shop));
+    shop.ok("refunds --as-of 2026-11-26T02:00:00Z");
+    assert_eq!(shop.psp_record(), ["capture TX-1 4000", "capture TX-1 6000", "refund TX-1 3000"]);
+}
+
+#[test]
+fn of_captures_beside_the_collected_one_each_is_a_fact_of_its_own() {
+    let shop = collected_in(&[10000, 2000]);
+    shop.ok("sync-payments");
+    assert_eq!(movements(&shop), ["capture 10000", "capture 2000"], "the books hold what the PSP holds");
 }

@@ -1,6 +1,8 @@
 //! What the PSP says of one payment, held against what the ledger has of it: each fact that is news, whoever caused it
 //! (rules 1 and 2).
 
+mod handed_over;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, Utc};
@@ -111,6 +113,7 @@ pub(super) fn news(
     let desk = Desk { payment, name: named(payment, order), about, operations, movements, documents, psp, frame };
     let mut steps: Vec<Step> = psp.modifications.iter().flat_map(|modification| desk.fact(modification)).collect();
     steps.extend(psp.modifications.iter().filter_map(|modification| desk.contradiction(modification)));
+    steps.extend(desk.parts_differ());
     steps.extend(desk.standing(psp));
     steps
 }
@@ -224,23 +227,10 @@ impl Desk<'_> {
     /// Known by its id; or imported as collected without the PSP's id, under the transaction's.
     fn recorded(&self, modification: &PspModification) -> Option<&Movement> {
         let kind = movement_kind(modification.kind)?;
-        self.movements.iter().filter(|movement| movement.kind == kind).find(|movement| {
-            let imported = kind == MovementKind::Capture
-                && self.may_be_the_imported_one(modification)
-                && movement.operation.is_none()
-                && movement.modification.as_str() == self.payment.transaction.as_str()
-                && movement.amount == modification.amount;
-            movement.modification == modification.id || imported
+        let by_id = |movement: &&Movement| movement.kind == kind && movement.modification == modification.id;
+        self.movements.iter().find(by_id).or_else(|| {
+            self.handed_over().filter(|imported| self.is_the_one(imported).is_some_and(|one| one.id == modification.id))
         })
-    }
-
-    /// Of several captures of one amount the first is the one the shop imported without a name, unless the PSP has one
-    /// under the transaction's own id.
-    fn may_be_the_imported_one(&self, modification: &PspModification) -> bool {
-        let captures = || self.psp.modifications.iter().filter(|other| other.kind == ModificationKind::Capture);
-        let first = captures().find(|other| other.amount == modification.amount);
-        !captures().any(|other| other.id.as_str() == self.payment.transaction.as_str())
-            && first.is_some_and(|first| first.id == modification.id)
     }
 
     /// A recorded capture or refund that the PSP took back: the opposite of its journals. The failure belongs to the operation
@@ -282,14 +272,19 @@ impl Desk<'_> {
     }
 
     fn other_amount(&self, known: &Movement, modification: &PspModification) -> Step {
+        let message = format!(
+            "recorded with {}, and the PSP now says {}; the record stays, and nothing more is taken from this payment or \
+             given back. Ask the PSP which is right, and book the difference by hand",
+            known.amount, modification.amount
+        );
+        self.differs(known, message)
+    }
+
+    fn differs(&self, known: &Movement, message: String) -> Step {
         let draft = ExceptionDraft {
             kind: ExceptionKind::AmountDiffers,
             subject: format!("{} {} of payment {}", known.kind.as_str(), known.modification, self.payment.transaction),
-            message: format!(
-                "recorded with {}, and the PSP now says {}; the record stays, and nothing more is taken from this payment or \
-                 given back. Ask the PSP which is right, and book the difference by hand",
-                known.amount, modification.amount
-            ),
+            message,
             about: self.about,
         };
         Step::raise(draft, None)
@@ -377,7 +372,8 @@ impl Desk<'_> {
     /// the PSP or a person captures.
     fn unasked(&self, modification: &PspModification, at: DateTime<Utc>) -> Vec<Step> {
         let Some(kind) = movement_kind(modification.kind) else { return Vec::new() };
-        if self.is_recorded(modification) {
+        let is_part = kind == MovementKind::Capture && self.is_in_parts().is_some();
+        if is_part || self.is_recorded(modification) {
             return Vec::new();
         }
         let forgotten = self.forgotten(modification);

@@ -35,6 +35,30 @@ fn what_was_done_after_the_backup_is_recognised_and_never_done_again() {
 }
 
 #[test]
+fn what_was_done_for_invoices_of_two_orders_is_recognised_too() {
+    for learns in ["sync-payments", "capture", "refunds"] {
+        let shop = Shop::new();
+        shop.orders("SO-1,EUR,60.00,on_account,,none,C1,2026-11-15\nSO-2,EUR,40.00,on_account,,none,C1,2026-11-15\n");
+        shop.documents("invoice,R-1,SO-1,EUR,60.00,,,2026-11-20\ninvoice,R-2,SO-2,EUR,40.00,,,2026-11-20\n");
+        shop.payments("TX-1,,R-1;R-2,ideal,EUR,authorised,100.00,2026-11-16T08:00:00Z,,\n");
+        shop.ok("capture");
+        shop.documents("credit_note,G-2,,EUR,15.00,,R-2,2026-11-21\n");
+        let backup = std::fs::read(shop.path.join("payjournal.db")).unwrap();
+        shop.ok("refunds");
+        let done = ["capture TX-1 10000", "refund TX-1 1500"];
+        assert_eq!(shop.psp_record(), done);
+        std::fs::write(shop.path.join("payjournal.db"), &backup).unwrap();
+        for task in [learns, "sync-payments", "refunds", "capture"] {
+            shop.ok(&format!("{task} --as-of 2026-11-24T02:00:00Z"));
+        }
+        assert_eq!(shop.psp_record(), done, "{learns} first");
+        let lines = "SELECT j.kind, d.number, j.amount_minor FROM journals j JOIN documents d ON d.id = j.document_id";
+        assert_eq!(shop.rows(lines), ["receipt R-1 6000", "receipt R-2 4000", "refund G-2 1500"], "{learns} first");
+        assert!(exceptions(&shop).is_empty(), "{learns} first: {:?}", exceptions(&shop));
+    }
+}
+
+#[test]
 fn a_credit_note_of_another_order_than_its_invoice_refunds_nobody() {
     let shop = Shop::new();
     shop.one_order("SO-1");

@@ -104,11 +104,6 @@ impl Document {
         natural_key(&self.company, self.kind, &self.number)
     }
 
-    pub fn named(&self) -> NamedDocument {
-        let (company, number) = (self.company.clone(), self.number.clone());
-        NamedDocument { id: self.id, company, kind: self.kind, number }
-    }
-
     /// As an exception names it: with its company where that is not the usual one.
     pub fn name_beside(&self, usual: &Company) -> String {
         if self.company == *usual { self.name() } else { format!("{} of company {}", self.name(), self.company) }

@@ -31,7 +31,7 @@ impl Local {
 
     fn confirmed(&self, request: &JournalRequest) -> Answer {
         match ModificationId::parse(&request.number) {
-            Ok(modification) => Answer::Confirmed { modification, at: self.now },
+            Ok(modification) => Answer::Confirmed { modification, at: self.now, amount: None },
             Err(error) => Answer::Unknown { why: error.to_string() },
         }
     }

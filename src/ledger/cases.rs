@@ -1,5 +1,7 @@
 //! What each task looks at: one case at a time, in the order of a key, a batch per query.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
@@ -35,6 +37,8 @@ pub struct CaptureCase {
     /// All captures, refunds and releases of these payments.
     pub operations: Vec<Operation>,
     pub movements: Vec<Movement>,
+    /// What money of these payments may be for.
+    pub named: Vec<NamedDocument>,
     /// Documents a payment of their own is paying right now.
     pub being_paid: Vec<(DocumentId, UnsettledPayment)>,
 }
@@ -53,6 +57,8 @@ pub struct InvoicePaymentCase {
     pub order: Option<Order>,
     pub operations: Vec<Operation>,
     pub movements: Vec<Movement>,
+    /// What money of it may be for.
+    pub named: Vec<NamedDocument>,
     /// The invoices it names, in its currency.
     pub invoices: Vec<Document>,
     /// An earlier payment for one of them that is not settled yet.
@@ -69,6 +75,8 @@ pub struct RefundCase {
     /// Refunds of these payments, for this and other credit notes of the invoice.
     pub operations: Vec<Operation>,
     pub movements: Vec<Movement>,
+    /// What money of these payments may be for.
+    pub named: Vec<NamedDocument>,
     /// The credit notes of the invoice, this one included.
     pub siblings: Vec<Document>,
 }
@@ -100,8 +108,8 @@ pub struct PaymentCase {
     pub order: Option<Order>,
     pub operations: Vec<Operation>,
     pub movements: Vec<Movement>,
-    /// The documents of its order.
-    pub documents: Vec<NamedDocument>,
+    /// What money of it may be for.
+    pub named: Vec<NamedDocument>,
 }
 
 /// A mail that is not known to be delivered.
@@ -147,9 +155,11 @@ impl Ledger {
         let documents = documents::of_order(connection, id)?;
         let mut operations = Vec::new();
         let mut movements = Vec::new();
+        let mut named = Vec::new();
         for payment in &payments {
             operations.extend(psp_operations(connection, payment.id)?);
             movements.extend(movements::of_payment(connection, payment.id)?);
+            named.extend(documents::named_of_payment(connection, payment)?);
         }
         let mut being_paid = Vec::new();
         for document in documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {
@@ -163,6 +173,7 @@ impl Ledger {
             documents,
             operations,
             movements,
+            named,
             being_paid,
         })
     }
@@ -180,7 +191,7 @@ impl Ledger {
     }
 
     pub fn invoice_payment_case(&self, id: PaymentId) -> Result<InvoicePaymentCase> {
-        let PaymentCase { payment, order, operations, movements, documents: _ } = self.payment_case(id)?;
+        let PaymentCase { payment, order, operations, movements, named } = self.payment_case(id)?;
         let mut invoices = Vec::new();
         let mut paid_before = None;
         for number in &payment.pays {
@@ -190,7 +201,7 @@ impl Ledger {
                 invoices.push(invoice);
             }
         }
-        Ok(InvoicePaymentCase { payment, order, operations, movements, invoices, paid_before })
+        Ok(InvoicePaymentCase { payment, order, operations, movements, named, invoices, paid_before })
     }
 
     /// Credit notes with something open, with a refund that was planned and not sent, or with an exception to look at again.
@@ -224,9 +235,13 @@ impl Ledger {
         };
         let mut operations = Vec::new();
         let mut movements = Vec::new();
-        for payment in captures.iter().map(|capture| capture.payment.id).collect::<std::collections::BTreeSet<_>>() {
-            operations.extend(psp_operations(connection, payment)?);
-            movements.extend(movements::of_payment(connection, payment)?);
+        let mut named = Vec::new();
+        let payments: BTreeMap<PaymentId, &Payment> =
+            captures.iter().map(|capture| (capture.payment.id, &capture.payment)).collect();
+        for (id, payment) in payments {
+            operations.extend(psp_operations(connection, id)?);
+            movements.extend(movements::of_payment(connection, id)?);
+            named.extend(documents::named_of_payment(connection, payment)?);
         }
         // A refund may be under way for a payment the invoice is no longer paid by: its capture failed after all.
         for refund in operations::list(connection, "WHERE document_id = ?1 AND kind = 'refund' ORDER BY id", [id.0])? {
@@ -244,7 +259,7 @@ impl Ledger {
         };
         let currency = note.total.currency();
         let siblings = siblings.into_iter().filter(|sibling| sibling.total.currency() == currency).collect();
-        Ok(RefundCase { note, invoice, captures, operations, movements, siblings })
+        Ok(RefundCase { note, invoice, captures, operations, movements, named, siblings })
     }
 
     /// Journals without a confirmed delivery, in the order booked.
@@ -272,28 +287,36 @@ impl Ledger {
         Ok(JournalCase { journal, booked_at, operations, waits_for, note })
     }
 
-    /// Payments that changed less than their validity ago and are not final, have an operation the PSP has not settled, or
-    /// were not asked about since `asked_before`: money can still go back, and the shop may have given up too early.
+    /// Payments with an operation the PSP has not settled, however old; and those of which anything changed since `not_before`
+    /// that are not final, or were not asked about since `asked_before`: money can still go back, and the shop may have given
+    /// up too early. A payment asked about later than `now` was asked by a run whose clock was wrong: it counts as not asked.
     pub fn open_payments(
         &self,
         after: PaymentId,
         limit: u32,
         not_before: DateTime<Utc>,
         asked_before: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<Vec<PaymentId>> {
         let mut statement = self.connection.prepare_cached(
+            // What is open is few and has an index of its own; what moved lately is looked up payment by payment.
             "SELECT p.id FROM payments p
-             WHERE p.id > ?1 AND p.status_since > ?3 AND (
-               p.status IN ('open', 'pending', 'authorised')
-               OR (p.status <> 'error' AND (p.asked_at IS NULL OR p.asked_at <= ?4))
-               OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.state IN ('accepted', 'unknown', 'given_up')
-                            AND o.kind IN ('capture', 'refund', 'release')))
+             WHERE p.id > ?1 AND (
+               p.id IN (SELECT o.payment_id FROM operations o
+                        WHERE o.state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')
+                          AND o.state IN ('accepted', 'unknown', 'given_up') AND o.kind IN ('capture', 'refund', 'release'))
+               OR ((p.status IN ('open', 'pending', 'authorised')
+                    OR (p.status <> 'error' AND (p.asked_at IS NULL OR p.asked_at <= ?4 OR p.asked_at > ?5)))
+                   AND (p.status_since > ?3
+                     OR EXISTS (SELECT 1 FROM movements m WHERE m.payment_id = p.id AND m.learnt_at > ?3)
+                     OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.status_since > ?3
+                                  AND o.kind IN ('capture', 'refund', 'release')))))
              ORDER BY p.id LIMIT ?2",
         )?;
+        let times = [not_before, asked_before, now].map(time_text);
+        let [not_before, asked_before, now] = &times;
         statement
-            .query_and_then((after.0, limit, time_text(not_before), time_text(asked_before)), |row| {
-                row.id("id", PaymentId)
-            })?
+            .query_and_then((after.0, limit, not_before, asked_before, now), |row| row.id("id", PaymentId))?
             .collect()
     }
 
@@ -304,10 +327,7 @@ impl Ledger {
             order: payment.order.map(|order| orders::order(connection, order)).transpose()?,
             operations: psp_operations(connection, id)?,
             movements: movements::of_payment(connection, id)?,
-            documents: match payment.order {
-                Some(order) => documents::named_of_order(connection, order)?,
-                None => Vec::new(),
-            },
+            named: documents::named_of_payment(connection, &payment)?,
             payment,
         })
     }

@@ -7,6 +7,7 @@ use super::{Ledger, LedgerError, Result, UnsettledPayment};
 use crate::domain::document::{Document, DocumentKind, NamedDocument};
 use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId, PaymentId};
 use crate::domain::money::Amount;
+use crate::domain::payment::Payment;
 
 /// A shipment carries no journal: what was captured for it counts at once. A reopening takes away from what an invoice was
 /// paid.
@@ -57,8 +58,30 @@ pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Do
     Ok(documents)
 }
 
-pub(super) fn named_of_order(connection: &Connection, order: OrderId) -> Result<Vec<NamedDocument>> {
-    names(connection, "SELECT id, company, kind, number FROM documents WHERE order_id = ?1 ORDER BY id", order.0)
+/// The documents money of a payment may be for: those of its order, those its movements are booked for, those it names, and
+/// the credit notes of all these invoices. One too many does no harm: what is sought is found by its key.
+pub(super) fn named_of_payment(connection: &Connection, payment: &Payment) -> Result<Vec<NamedDocument>> {
+    let mut of_payment = connection.prepare_cached(
+        "WITH own AS (SELECT id, company, kind, number FROM documents WHERE order_id = ?2
+                      UNION SELECT d.id, d.company, d.kind, d.number FROM movements m
+                      JOIN journals j ON j.movement_id = m.id JOIN documents d ON d.id = j.document_id WHERE m.payment_id = ?1)
+         SELECT * FROM own
+         UNION SELECT n.id, n.company, n.kind, n.number FROM own JOIN documents n
+           ON n.references_number = own.number AND n.company = own.company AND n.kind = 'credit_note'
+         WHERE own.kind = 'invoice' ORDER BY id",
+    )?;
+    let rows = of_payment.query_and_then((payment.id.0, payment.order.map(|order| order.0)), name)?;
+    let mut documents: Vec<NamedDocument> = rows.collect::<Result<_>>()?;
+    let mut of_number = connection.prepare_cached(
+        "SELECT id, company, kind, number FROM documents WHERE number = ?1 AND kind = 'invoice'
+         UNION ALL SELECT id, company, kind, number FROM documents WHERE references_number = ?1 AND kind = 'credit_note'",
+    )?;
+    for number in &payment.pays {
+        for document in of_number.query_and_then([number.as_str()], name)? {
+            documents.push(document?);
+        }
+    }
+    Ok(documents)
 }
 
 /// A document without its figures.
@@ -70,15 +93,16 @@ pub(super) fn named(connection: &Connection, id: DocumentId) -> Result<NamedDocu
 
 fn names(connection: &Connection, query: &str, id: i64) -> Result<Vec<NamedDocument>> {
     let mut statement = connection.prepare_cached(query)?;
-    let named = statement.query_and_then([id], |row| {
-        Ok(NamedDocument {
-            id: row.id("id", DocumentId)?,
-            company: row.named("company", Company::parse)?,
-            kind: row.choice("kind", DocumentKind::parse)?,
-            number: row.named("number", DocumentNumber::parse)?,
-        })
-    })?;
-    named.collect()
+    statement.query_and_then([id], name)?.collect()
+}
+
+fn name(row: &Row<'_>) -> Result<NamedDocument> {
+    Ok(NamedDocument {
+        id: row.id("id", DocumentId)?,
+        company: row.named("company", Company::parse)?,
+        kind: row.choice("kind", DocumentKind::parse)?,
+        number: row.named("number", DocumentNumber::parse)?,
+    })
 }
 
 /// The invoice with this number: of this company, or the only one there is.

@@ -34,11 +34,13 @@ impl Ledger {
         list(&self.connection, "WHERE payment_id = ?1 ORDER BY id", [payment.0])
     }
 
-    /// Operations of these kinds that a call was made for and that have no final answer, and may be asked about now.
+    /// Operations of these kinds that a call was made for and that have no final answer, and may be asked about now: those
+    /// that wait for nothing, or for longer than `latest`, which no wait does by right.
     pub fn to_be_asked(
         &self,
         kinds: &[Kind],
         now: DateTime<Utc>,
+        latest: DateTime<Utc>,
         after: OperationId,
         limit: u32,
     ) -> Result<Vec<Operation>> {
@@ -46,8 +48,8 @@ impl Ledger {
             &self.connection,
             "WHERE state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')
                AND state IN ('unknown', 'accepted') AND +id > ?1
-               AND (next_attempt_at IS NULL OR next_attempt_at <= ?2)",
-            (after.0, time_text(now)),
+               AND (next_attempt_at IS NULL OR next_attempt_at <= ?2 OR next_attempt_at > ?3)",
+            (after.0, time_text(now), time_text(latest)),
         )?;
         let wanted = sorted(all).into_iter().filter(|operation| kinds.contains(&operation.kind));
         Ok(wanted.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())

@@ -8,7 +8,8 @@ use crate::domain::consequence::Standing;
 use crate::domain::id::{DocumentNumber, MerchantAccount, MethodName, OrderId, PaymentId, ProviderName, TransactionId};
 use crate::domain::payment::{Payment, TransactionStatus};
 
-/// `captured` and `refunded` are facts; `claimed` is what our live intents and other people's facts have used up.
+/// `captured` and `refunded` are facts; `claimed` is what our live intents and other people's facts have used up, and what the
+/// PSP moved beyond an intent.
 const SELECT: &str = "
     SELECT p.*,
       ifnull((SELECT a.amount_minor FROM authorisations a WHERE a.payment_id = p.id ORDER BY a.id DESC LIMIT 1), 0) AS authorised_minor,
@@ -17,12 +18,18 @@ const SELECT: &str = "
       (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
          WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.state NOT IN ('refused', 'withdrawn'))
       + ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END)
-               FILTER (WHERE m.operation_id IS NULL), 0) AS claimed_minor,
+               FILTER (WHERE m.operation_id IS NULL), 0)
+      + ifnull(sum(max(m.amount_minor - w.amount_minor, 0))
+               FILTER (WHERE m.kind = 'capture' AND w.state NOT IN ('refused', 'withdrawn')), 0) AS claimed_minor,
       (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
          WHERE o.payment_id = p.id AND o.kind = 'refund' AND o.state NOT IN ('refused', 'withdrawn'))
       + ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END)
-               FILTER (WHERE m.operation_id IS NULL), 0) AS refund_claimed_minor
-    FROM payments p LEFT JOIN movements m ON m.payment_id = p.id ";
+               FILTER (WHERE m.operation_id IS NULL), 0)
+      + ifnull(sum(max(m.amount_minor - w.amount_minor, 0))
+               FILTER (WHERE m.kind = 'refund' AND w.state NOT IN ('refused', 'withdrawn')), 0) AS refund_claimed_minor,
+      EXISTS (SELECT 1 FROM exceptions e WHERE e.payment_id = p.id AND e.state <> 'resolved' AND e.kind = 'amount_differs')
+        AS amount_differs
+    FROM payments p LEFT JOIN movements m ON m.payment_id = p.id LEFT JOIN operations w ON w.id = m.operation_id ";
 
 impl Ledger {
     pub fn payment(&self, id: PaymentId) -> Result<Payment> {
@@ -145,5 +152,6 @@ fn from_row(row: &Row<'_>) -> Result<Payment> {
         refunded: row.amount("refunded_minor")?,
         claimed: row.amount("claimed_minor")?,
         refund_claimed: row.amount("refund_claimed_minor")?,
+        amount_differs: row.plain("amount_differs")?,
     })
 }

@@ -99,6 +99,7 @@ impl Post for Maildir {
                 Err(error) => return refused("bad_key", error.into()),
             },
             at: self.now,
+            amount: None,
         };
         match self.arrived(request) {
             Ok(true) => return arrived,
@@ -123,7 +124,9 @@ impl Post for Maildir {
 
     fn look_up(&self, request: &MailRequest) -> LookUp {
         match (self.arrived(request), ModificationId::parse(request.key.as_str())) {
-            (Ok(true), Ok(modification)) => LookUp::Found(Answer::Confirmed { modification, at: self.now }),
+            (Ok(true), Ok(modification)) => {
+                LookUp::Found(Answer::Confirmed { modification, at: self.now, amount: None })
+            }
             (Ok(_), _) => LookUp::Absent,
             (Err(error), _) => LookUp::CannotTell { why: format!("the maildir cannot be read: {error}") },
         }

@@ -65,6 +65,12 @@ pub fn back_off(tries: u32, first: Duration, longest: Duration) -> TimeDelta {
     TimeDelta::from_std(doubled.min(longest)).unwrap_or(TimeDelta::MAX)
 }
 
+/// The latest moment a wait can by right last until. One that lasts longer was set by a run whose clock was ahead: it is over.
+pub fn latest_wait(now: DateTime<Utc>, longest: Duration) -> DateTime<Utc> {
+    let century = TimeDelta::days(36_500);
+    now + TimeDelta::from_std(longest).unwrap_or(century).min(century)
+}
+
 fn minute(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
@@ -152,6 +158,12 @@ mod tests {
     fn back_off_doubles_up_to_its_longest() {
         let minutes = |tries| back_off(tries, Duration::from_mins(5), Duration::from_hours(1)).num_minutes();
         assert_eq!([1, 2, 3, 4, 5, 60].map(minutes), [5, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn no_wait_lasts_longer_than_the_longest_back_off_from_now() {
+        assert_eq!(latest_wait(at(7), Duration::from_hours(6)), at(7 + 6 * 60));
+        assert!(latest_wait(at(0), Duration::MAX) > at(0));
     }
 
     #[test]

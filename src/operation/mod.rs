@@ -105,6 +105,8 @@ pub enum Answer {
     Confirmed {
         modification: ModificationId,
         at: DateTime<Utc>,
+        /// What the other side says was moved, where it names an amount.
+        amount: Option<Amount>,
     },
     Refused(Refusal),
     /// Certainly not done: too many requests, no connection. The same key may be sent again.

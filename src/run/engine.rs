@@ -19,6 +19,7 @@ use crate::domain::consequence::Consequence;
 use crate::domain::exception::ExceptionDraft;
 use crate::domain::id::{OperationId, PaymentId, RunId};
 use crate::ledger::{Ledger, LedgerError, Writer};
+use crate::operation::decide::latest_wait;
 use crate::operation::request::Request;
 use crate::operation::{Answer, Event, Kind, LookUp, Operation, State, Target};
 use crate::task::{Action, Frame, Step, Task};
@@ -125,8 +126,9 @@ pub fn execute<T: Task>(task: &T, run: &mut Run<'_>) -> Result<(), LedgerError> 
 /// Asks about every operation of these kinds that has no final answer.
 fn resolve(kinds: &[Kind], run: &mut Run<'_>) -> Result<(), LedgerError> {
     let mut after = OperationId(0);
+    let latest = latest_wait(run.now, run.task.retry_interval_max);
     while !run.is_stopped() {
-        let open = run.ledger.to_be_asked(kinds, run.now, after, run.task.batch_size)?;
+        let open = run.ledger.to_be_asked(kinds, run.now, latest, after, run.task.batch_size)?;
         let Some(last) = open.last() else { break };
         after = last.id;
         let mut calls: VecDeque<Call> =

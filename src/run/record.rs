@@ -136,9 +136,20 @@ impl Recorder<'_> {
         error: &LedgerError,
     ) -> Result<Operation, LedgerError> {
         for consequence in follows {
-            if let Consequence::Movement(draft) = consequence {
+            match consequence {
                 // Not counted by the operation, so counted as a fact of its own.
-                writer.record_movement(&MovementDraft { operation: None, ..draft })?;
+                Consequence::Movement(draft) => {
+                    writer.record_movement(&MovementDraft { operation: None, ..draft })?;
+                }
+                Consequence::Raise(draft) if draft.kind == ExceptionKind::AmountDiffers => {
+                    writer.raise(&draft, None)?;
+                }
+                Consequence::Application { .. }
+                | Consequence::Standing(_)
+                | Consequence::Settle { .. }
+                | Consequence::Asked(_)
+                | Consequence::Letter(_)
+                | Consequence::Raise(_) => {}
             }
         }
         let about = writer.context(operation)?.about(operation);

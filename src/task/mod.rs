@@ -2,6 +2,7 @@
 //! Locks, logs, calls, retries and progress are `run`'s business.
 
 pub mod capture;
+mod facts;
 pub mod mail_queue;
 pub mod refunds;
 pub mod sync_journals;
@@ -171,7 +172,11 @@ pub(crate) struct Wanted<'a> {
 impl Wanted<'_> {
     /// Turns the wish into steps by what was tried before.
     pub(crate) fn steps(self, frame: &Frame<'_>) -> Vec<Step> {
-        let Self { about, reason, kind, subject, amount, past, key } = self;
+        let Self { about, reason, kind, subject, amount, mut past, key } = self;
+        let latest = decide::latest_wait(frame.now, frame.task.retry_interval_max);
+        for operation in &mut past {
+            operation.next_attempt_at = operation.next_attempt_at.filter(|at| *at <= latest);
+        }
         let send = |attempt: u32| Action::Send(Intent { kind, subject, amount, attempt, key: key(attempt) });
         let step = |reason: String, action: Action| Step { about: about.clone(), reason, action };
         let stale = |operation: &Operation| {
@@ -241,16 +246,20 @@ impl Context {
         }
     }
 
-    /// The fact that a confirmed capture or refund of ours is.
-    pub(crate) fn movement(
+    /// The fact that a confirmed capture or refund of ours is: over what the PSP says has moved. Where that is not what was
+    /// asked for, a person is told, and what is no amount of this payment is not booked at all (rules 2 and 3).
+    pub(crate) fn moved(
         &self,
         operation: &Operation,
         kind: MovementKind,
         modification: &ModificationId,
         at: DateTime<Utc>,
-    ) -> Option<Consequence> {
-        let (payment, amount) = (self.payment.as_ref()?, operation.amount?);
-        Some(Consequence::Movement(MovementDraft {
+        reported: Option<Amount>,
+    ) -> Vec<Consequence> {
+        let (Some(payment), Some(asked)) = (self.payment.as_ref(), operation.amount) else { return Vec::new() };
+        let amount = reported.unwrap_or(asked);
+        let bookable = amount.is_positive() && amount.currency() == asked.currency();
+        let moved = bookable.then(|| MovementDraft {
             payment: payment.id,
             kind,
             modification: modification.clone(),
@@ -259,17 +268,36 @@ impl Context {
             operation: Some(operation.id),
             document: operation.subject.document,
             learnt_from: LearntFrom::Answer,
-        }))
+        });
+        let mut follows: Vec<Consequence> = moved.map(Consequence::Movement).into_iter().collect();
+        if amount != asked {
+            let booked = if bookable { format!("{amount} is booked") } else { "nothing is booked".to_owned() };
+            follows.push(Consequence::Raise(ExceptionDraft {
+                kind: ExceptionKind::AmountDiffers,
+                subject: format!("{} {modification} of payment {}", kind.as_str(), payment.transaction),
+                message: format!(
+                    "operation {} asked for {asked}, and the PSP says that {amount} moved; {booked}. Nothing more is taken from \
+                     this payment or given back until a person has ended this: settle the difference with the PSP or the \
+                     customer, then `payjournal resolve` this exception",
+                    operation.id
+                ),
+                // Not of the operation: that it is confirmed ends nothing here.
+                about: About { operation: None, ..self.about(operation) },
+            }));
+        }
+        follows
     }
 
-    /// Runs `write` with what a letter about the operation names; nothing without a payment and an amount.
+    /// Runs `write` with what a letter about the operation names: the amount the PSP reported, else the one asked for.
+    /// Nothing without a payment and an amount.
     pub(crate) fn letter(
         &self,
         operation: &Operation,
+        reported: Option<Amount>,
         shop: &ShopName,
         write: impl FnOnce(Matter<'_>) -> Letter,
     ) -> Option<Consequence> {
-        let (payment, amount) = (self.payment.as_ref()?, operation.amount?);
+        let (payment, amount) = (self.payment.as_ref()?, reported.or(operation.amount)?);
         let (document, order) = (self.document_name(), self.order_name());
         let matter = Matter {
             shop,

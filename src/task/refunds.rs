@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::sync_payments::learn_first;
+use super::facts::learn_first;
 use super::{Action, Context, Frame, Step, Task, Wanted, capture};
 use crate::domain::consequence::Consequence;
-use crate::domain::document::{Document, NamedDocument};
+use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{DocumentId, PaymentId, ShopName};
 use crate::domain::letter;
@@ -109,8 +109,8 @@ impl Task for Refunds {
             return Ok(steps);
         }
         let payments: Vec<&Payment> = case.captures.iter().map(|capture| &capture.payment).collect();
-        let documents: Vec<NamedDocument> = case.siblings.iter().chain(&case.invoice).map(Document::named).collect();
-        let first = learn_first(&seen.standings, &payments, None, &case.operations, &case.movements, &documents, frame);
+        let first =
+            learn_first(&seen.standings, &payments, None, &case.operations, &case.movements, &case.named, frame);
         if !first.is_empty() {
             return Ok(first);
         }
@@ -329,10 +329,9 @@ fn blocked(case: &RefundCase, kind: ExceptionKind, message: String, frame: &Fram
 /// A confirmed refund is a movement and a mail.
 pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, shop: &ShopName) -> Vec<Consequence> {
     match answer {
-        Answer::Confirmed { modification, at } => {
-            let moved = context.movement(operation, MovementKind::Refund, modification, *at);
-            let mut follows: Vec<Consequence> = moved.into_iter().collect();
-            follows.extend(context.letter(operation, shop, letter::refunded));
+        Answer::Confirmed { modification, at, amount } => {
+            let mut follows = context.moved(operation, MovementKind::Refund, modification, *at, *amount);
+            follows.extend(context.letter(operation, *amount, shop, letter::refunded));
             follows
         }
         Answer::Refused(refusal) => {

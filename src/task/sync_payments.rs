@@ -1,25 +1,19 @@
 //! `sync-payments`: asks the PSP how payments stand, moves orders New → In progress → Paid | Cancelled | Error, and records
 //! every capture and refund the PSP knows of, whoever asked for it (rules 1, 2, 13, 14).
 
-use std::collections::BTreeMap;
+use chrono::TimeDelta;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-
-use super::{Frame, Step, Task, days, order_name};
-use crate::config::settings::CaptureStrategy;
-use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft, Standing};
-use crate::domain::document::NamedDocument;
+use super::facts::{named, news};
+use super::{Frame, Step, Task, days};
+use crate::domain::consequence::Consequence;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::{DocumentId, PaymentId};
+use crate::domain::id::PaymentId;
 use crate::domain::letter;
 use crate::domain::money::MoneyError;
-use crate::domain::movement::{Movement, MovementKind};
-use crate::domain::order::Order;
-use crate::domain::payment::{Payment, TransactionStatus};
+use crate::domain::payment::TransactionStatus;
 use crate::ledger::{Ledger, LedgerError, PaymentCase, Scope};
-use crate::operation::key::NaturalKey;
-use crate::operation::{Answer, Key, Kind, Operation, Refusal, State};
-use crate::provider::{ModificationKind, ModificationState, PortError, PspModification, PspPayment};
+use crate::operation::Kind;
+use crate::provider::{PortError, PspPayment};
 use crate::run::ports::Ports;
 
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +31,7 @@ impl Task for SyncPayments {
         let not_before = frame.now - days(frame.task.transaction_valid_days);
         // Somewhat less than a day, so that a daily run asks daily.
         let asked_before = frame.now - TimeDelta::hours(20);
-        let open = ledger.open_payments(PaymentId(after), limit, not_before, asked_before)?;
+        let open = ledger.open_payments(PaymentId(after), limit, not_before, asked_before, frame.now)?;
         Ok(open.into_iter().map(|id| id.0).collect())
     }
 
@@ -63,7 +57,7 @@ impl Task for SyncPayments {
             }
         };
         let mut steps =
-            news(&case.payment, case.order.as_ref(), &case.operations, &case.movements, &case.documents, psp, frame);
+            news(&case.payment, case.order.as_ref(), &case.operations, &case.movements, &case.named, psp, frame);
         if psp.status == TransactionStatus::Error {
             let message = "the PSP says Error: nobody knows whether the customer was charged; the order's other payments wait \
                            until a person has looked";
@@ -89,342 +83,6 @@ impl Task for SyncPayments {
 
 fn name(case: &PaymentCase) -> String {
     named(&case.payment, case.order.as_ref())
-}
-
-fn named(payment: &Payment, order: Option<&Order>) -> String {
-    let order = order.map(|order| format!(" of order {}", order_name(order))).unwrap_or_default();
-    format!("payment {}{order}", payment.transaction)
-}
-
-/// What the PSP knows of the payments that money is about to be taken from or given back to, and the ledger does not: it is
-/// recorded before anything is planned on top of it. While the PSP cannot be reached, nothing is.
-pub(crate) fn learn_first(
-    standings: &BTreeMap<PaymentId, Result<PspPayment, PortError>>,
-    payments: &[&Payment],
-    order: Option<&Order>,
-    operations: &[Operation],
-    movements: &[Movement],
-    documents: &[NamedDocument],
-    frame: &Frame<'_>,
-) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for (id, standing) in standings {
-        let Some(payment) = payments.iter().find(|payment| payment.id == *id) else { continue };
-        match standing {
-            Ok(psp) => {
-                let operations = operations.iter().filter(|operation| operation.subject.payment == Some(*id));
-                let operations: Vec<Operation> = operations.cloned().collect();
-                let movements = movements.iter().filter(|movement| movement.payment == *id);
-                let movements: Vec<Movement> = movements.cloned().collect();
-                steps.extend(news(payment, order, &operations, &movements, documents, psp, frame));
-                if let Some(other) = psp.modifications.iter().find(|other| is_under_way(other, &operations)) {
-                    let why =
-                        format!("somebody else's {} of {} is not settled yet", kind_name(other.kind), other.amount);
-                    steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
-                }
-            }
-            Err(PortError::Unreachable { why }) => {
-                steps.push(Step::unreachable(format!("payment {}", payment.transaction), why));
-            }
-            // Such a PSP refuses by itself what is too much, or its reports tell.
-            Err(PortError::CannotTell { .. } | PortError::NotOffered) => {}
-        }
-    }
-    steps
-}
-
-/// Not ours, and accepted by the PSP: what it will take is not free any more, and not a fact yet.
-fn is_under_way(modification: &PspModification, operations: &[Operation]) -> bool {
-    modification.state == ModificationState::Accepted && ours(modification, operations).is_none()
-}
-
-/// The operation a modification at the PSP is the effect of.
-fn ours<'a>(modification: &PspModification, operations: &'a [Operation]) -> Option<&'a Operation> {
-    operations.iter().find(|operation| {
-        modification.key.as_ref() == Some(&operation.key) || operation.modification.as_ref() == Some(&modification.id)
-    })
-}
-
-fn kind_name(kind: ModificationKind) -> &'static str {
-    match kind {
-        ModificationKind::Capture => "capture",
-        ModificationKind::Refund => "refund",
-        ModificationKind::Release => "release",
-    }
-}
-
-/// Everything the PSP knows about a payment and the ledger does not.
-fn news(
-    payment: &Payment,
-    order: Option<&Order>,
-    operations: &[Operation],
-    movements: &[Movement],
-    documents: &[NamedDocument],
-    psp: &PspPayment,
-    frame: &Frame<'_>,
-) -> Vec<Step> {
-    let about = About { order: order.map(|order| order.id), payment: Some(payment.id), ..About::default() };
-    let desk = Desk { payment, name: named(payment, order), about, operations, movements, documents, psp, frame };
-    let mut steps: Vec<Step> = psp.modifications.iter().flat_map(|modification| desk.fact(modification)).collect();
-    steps.extend(desk.standing(psp));
-    steps
-}
-
-/// What an operation of ours that this ledger has forgotten was for.
-#[derive(Debug, Clone, Copy)]
-enum Forgotten {
-    Document(DocumentId),
-    Authorisation,
-}
-
-/// Attempts whose keys are tried when a modification may be ours from before a restore.
-const MOST_ATTEMPTS: u32 = 9;
-
-/// One payment as the ledger has it, held against what the PSP says.
-struct Desk<'a> {
-    payment: &'a Payment,
-    name: String,
-    about: About,
-    operations: &'a [Operation],
-    movements: &'a [Movement],
-    documents: &'a [NamedDocument],
-    psp: &'a PspPayment,
-    frame: &'a Frame<'a>,
-}
-
-impl Desk<'_> {
-    fn standing(&self, psp: &PspPayment) -> Option<Step> {
-        let payment = self.payment;
-        let authorised = psp.authorised.filter(|amount| amount.is_positive());
-        // The ledger keeps whole seconds.
-        let deadline = psp.capture_before.map(|at| at.trunc_subsecs(0));
-        let same = psp.status == payment.status
-            && authorised.is_none_or(|amount| amount == payment.authorised)
-            && (deadline.is_none() || deadline == payment.capture_before);
-        if same {
-            return None;
-        }
-        let mut says = vec![format!("the PSP says {}", psp.status.as_str())];
-        if let Some(amount) = authorised.filter(|amount| *amount != payment.authorised) {
-            says.push(format!("authorised {amount}, was {}", payment.authorised));
-        }
-        let standing = Standing {
-            payment: payment.id,
-            status: psp.status,
-            authorised,
-            authorised_at: psp.authorised_at,
-            capture_before: deadline,
-        };
-        Some(Step::record(self.name.clone(), says.join(", "), Consequence::Standing(standing)))
-    }
-
-    /// One modification at the PSP: known already, the outcome of an operation of ours, or somebody else's.
-    fn fact(&self, modification: &PspModification) -> Vec<Step> {
-        let ours = ours(modification, self.operations);
-        match (&modification.state, ours) {
-            (ModificationState::Accepted, _) => Vec::new(),
-            (ModificationState::Failed { at, refusal }, None) => self.strange_failed(modification, *at, refusal),
-            (ModificationState::Confirmed { at }, Some(operation)) => {
-                let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at };
-                let other = operation.modification.as_ref().is_some_and(|known| *known != modification.id);
-                if operation.state == State::Confirmed && other {
-                    // The PSP carried one key out twice: the second time is nobody's.
-                    return self.unasked(modification, *at);
-                }
-                let known = match operation.state {
-                    // A run is waiting for the answer this moment.
-                    State::Confirmed | State::Sent => true,
-                    // What cannot become confirmed any more is recorded as a fact, once.
-                    State::Refused | State::Withdrawn => self.is_recorded(modification),
-                    State::Planned | State::Accepted | State::Unknown | State::GivenUp => false,
-                };
-                self.settle(operation, answer, !known)
-            }
-            // Its refusal was told; what was booked before it, as a fact of its own perhaps, is not true any more.
-            (ModificationState::Failed { at, .. }, Some(operation))
-                if matches!(operation.state, State::Refused | State::Withdrawn) =>
-            {
-                let booked = self.recorded(modification).map(|movement| movement.operation);
-                let failed = booked.and_then(|by| self.failed_after_all(by.map(|_| operation), modification, *at));
-                failed.into_iter().collect()
-            }
-            (ModificationState::Failed { at, refusal }, Some(operation)) => {
-                let open =
-                    matches!(operation.state, State::Accepted | State::Unknown | State::GivenUp | State::Confirmed);
-                let mut steps = self.settle(operation, Answer::Refused(refusal.clone()), open);
-                if operation.state == State::Confirmed {
-                    steps.extend(self.failed_after_all(Some(operation), modification, *at));
-                }
-                steps
-            }
-            (ModificationState::Confirmed { at }, None) => self.unasked(modification, *at),
-        }
-    }
-
-    fn settle(&self, operation: &Operation, answer: Answer, open: bool) -> Vec<Step> {
-        if !open {
-            return Vec::new();
-        }
-        let reason = format!("the PSP settled our {} {}", operation.kind.as_str(), operation.id);
-        let settled = Consequence::Settle { operation: operation.id, answer };
-        vec![Step::record(self.name.clone(), reason, settled)]
-    }
-
-    fn is_recorded(&self, modification: &PspModification) -> bool {
-        movement_kind(modification.kind).is_none() || self.recorded(modification).is_some()
-    }
-
-    /// Known by its id; or imported as collected without the PSP's id, under the transaction's.
-    fn recorded(&self, modification: &PspModification) -> Option<&Movement> {
-        let kind = movement_kind(modification.kind)?;
-        self.movements.iter().filter(|movement| movement.kind == kind).find(|movement| {
-            let imported = kind == MovementKind::Capture
-                && self.may_be_the_imported_one(modification)
-                && movement.operation.is_none()
-                && movement.modification.as_str() == self.payment.transaction.as_str()
-                && movement.amount == modification.amount;
-            movement.modification == modification.id || imported
-        })
-    }
-
-    /// Of several captures of one amount the first is the one the shop imported without a name, unless the PSP has one
-    /// under the transaction's own id.
-    fn may_be_the_imported_one(&self, modification: &PspModification) -> bool {
-        let captures = || self.psp.modifications.iter().filter(|other| other.kind == ModificationKind::Capture);
-        let first = captures().find(|other| other.amount == modification.amount);
-        !captures().any(|other| other.id.as_str() == self.payment.transaction.as_str())
-            && first.is_some_and(|first| first.id == modification.id)
-    }
-
-    /// A confirmed capture or refund that the PSP took back: the opposite of its journals.
-    fn failed_after_all(
-        &self,
-        operation: Option<&Operation>,
-        modification: &PspModification,
-        at: DateTime<Utc>,
-    ) -> Option<Step> {
-        let kind = match modification.kind {
-            ModificationKind::Capture => MovementKind::CaptureFailure,
-            ModificationKind::Refund => MovementKind::RefundFailure,
-            ModificationKind::Release => return None,
-        };
-        // The failure goes by the name of what failed, or its journals would not be found.
-        let name = self.recorded(modification).map_or(&modification.id, |movement| &movement.modification);
-        let known = |movement: &Movement| movement.kind == kind && movement.modification == *name;
-        if self.movements.iter().any(known) {
-            return None;
-        }
-        let draft = MovementDraft {
-            payment: self.payment.id,
-            kind,
-            modification: name.clone(),
-            amount: modification.amount,
-            occurred_at: at,
-            operation: operation.map(|operation| operation.id),
-            document: operation.and_then(|operation| operation.subject.document),
-            learnt_from: LearntFrom::LookUp,
-        };
-        let reason = "it failed after it was confirmed";
-        Some(Step::record(self.name.clone(), reason, Consequence::Movement(draft)))
-    }
-
-    /// A recorded movement nobody here asked for that the PSP took back: reversed like ours, and told, once.
-    fn strange_failed(&self, modification: &PspModification, at: DateTime<Utc>, refusal: &Refusal) -> Vec<Step> {
-        if !self.is_recorded(modification) {
-            return Vec::new();
-        }
-        let Some(failed) = self.failed_after_all(None, modification, at) else { return Vec::new() };
-        let draft = ExceptionDraft {
-            kind: ExceptionKind::UnaskedMovement,
-            subject: format!("failure of {} of {}", modification.id, self.name),
-            message: format!(
-                "the PSP took {} back after it was confirmed: {} ({}); its journals are reversed",
-                modification.amount, refusal.message, refusal.code
-            ),
-            about: self.about,
-        };
-        vec![failed, Step::record(self.name.clone(), draft.message.clone(), Consequence::Raise(draft))]
-    }
-
-    /// The document a modification was made for by an operation of ours that this ledger has forgotten: a restored backup
-    /// still makes the same keys (rule 3).
-    fn forgotten(&self, modification: &PspModification) -> Option<Forgotten> {
-        let key = modification.key.as_ref()?;
-        let kind = match modification.kind {
-            ModificationKind::Capture => Kind::Capture,
-            ModificationKind::Refund => Kind::Refund,
-            ModificationKind::Release => return None,
-        };
-        let is_key_of = |document: &str| {
-            (1..=MOST_ATTEMPTS).any(|attempt| {
-                let natural = NaturalKey {
-                    mode: self.frame.settings.mode.as_str(),
-                    provider: self.payment.provider.as_str(),
-                    merchant_account: self.payment.merchant_account.as_str(),
-                    transaction: self.payment.transaction.as_str(),
-                    document,
-                    attempt,
-                };
-                Key::of(kind, natural) == *key
-            })
-        };
-        if is_key_of("AUTH") {
-            return Some(Forgotten::Authorisation);
-        }
-        self.documents
-            .iter()
-            .find(|document| is_key_of(&document.natural_key()))
-            .map(|document| Forgotten::Document(document.id))
-    }
-
-    /// A movement nobody here asked for: recorded all the same (rule 2), and a person is told unless the method says that
-    /// the PSP or a person captures.
-    fn unasked(&self, modification: &PspModification, at: DateTime<Utc>) -> Vec<Step> {
-        let Some(kind) = movement_kind(modification.kind) else { return Vec::new() };
-        if self.is_recorded(modification) {
-            return Vec::new();
-        }
-        let forgotten = self.forgotten(modification);
-        let draft = MovementDraft {
-            payment: self.payment.id,
-            kind,
-            modification: modification.id.clone(),
-            amount: modification.amount,
-            occurred_at: at,
-            operation: None,
-            document: match forgotten {
-                Some(Forgotten::Document(document)) => Some(document),
-                Some(Forgotten::Authorisation) | None => None,
-            },
-            learnt_from: LearntFrom::LookUp,
-        };
-        let what = format!("{} of {}", kind.as_str(), modification.amount);
-        let reason = format!("the PSP reports a {what}");
-        let mut steps = vec![Step::record(self.name.clone(), reason, Consequence::Movement(draft))];
-        let strategy = self.frame.settings.method(&self.payment.method).strategy;
-        let theirs = matches!(strategy, CaptureStrategy::Automatic | CaptureStrategy::Manual);
-        if forgotten.is_none() && !(theirs && kind == MovementKind::Capture) {
-            let draft = ExceptionDraft {
-                kind: ExceptionKind::UnaskedMovement,
-                subject: format!("{} {} of {}", kind.as_str(), modification.id, self.name),
-                message: format!(
-                    "the PSP reports a {what} that payjournal did not ask for; it is booked. Find out who made it"
-                ),
-                about: self.about,
-            };
-            // Kept open until a person resolves it: it is a fact, not a condition that goes away.
-            steps.push(Step::record(self.name.clone(), draft.message.clone(), Consequence::Raise(draft)));
-        }
-        steps
-    }
-}
-
-fn movement_kind(kind: ModificationKind) -> Option<MovementKind> {
-    match kind {
-        ModificationKind::Capture => Some(MovementKind::Capture),
-        ModificationKind::Refund => Some(MovementKind::Refund),
-        ModificationKind::Release => None,
-    }
 }
 
 fn exception(case: &PaymentCase, kind: ExceptionKind, subject: String, message: String) -> ExceptionDraft {

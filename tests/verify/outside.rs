@@ -127,7 +127,7 @@ fn as_booked(document: &Document) -> Result<Amount, PortError> {
 
 fn confirmed_as(number: &str) -> LookUp {
     let modification = ModificationId::parse(number).unwrap();
-    LookUp::Found(Answer::Confirmed { modification, at: LATER.parse().unwrap() })
+    LookUp::Found(Answer::Confirmed { modification, at: LATER.parse().unwrap(), amount: None })
 }
 
 fn found_with(ledger: &Ledger, erp: Told) -> (BTreeSet<&'static str>, bool) {

@@ -53,7 +53,10 @@ pub(super) const CHECKS: [Check; 6] = [
                 AND NOT EXISTS (SELECT 1 FROM journals r WHERE r.document_id = d.id AND r.kind = 'reopening')
                 AND NOT EXISTS (SELECT 1 FROM journals s JOIN movements n ON n.id = s.movement_id
                       JOIN operation_events e ON e.operation_id = n.operation_id AND e.state IN ('refused', 'withdrawn')
-                      WHERE s.document_id = d.id)",
+                      WHERE s.document_id = d.id)
+                AND NOT EXISTS (SELECT 1 FROM journals s JOIN movements n ON n.id = s.movement_id
+                      JOIN operations o ON o.id = n.operation_id JOIN exceptions e ON e.payment_id = n.payment_id
+                      WHERE s.document_id = d.id AND n.amount_minor > o.amount_minor AND e.kind = 'amount_differs')",
         judge: overpaid,
     },
     Check {

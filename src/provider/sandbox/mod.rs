@@ -244,10 +244,10 @@ fn describe(request: &PaymentRequest) -> String {
 }
 
 /// How a recorded modification answers a look-up or a replay.
-fn answer_of(id: ModificationId, state: &ModificationState) -> Answer {
+fn answer_of(id: ModificationId, amount: Amount, state: &ModificationState) -> Answer {
     match state {
         ModificationState::Accepted => Answer::Accepted { modification: id },
-        ModificationState::Confirmed { at } => Answer::Confirmed { modification: id, at: *at },
+        ModificationState::Confirmed { at } => Answer::Confirmed { modification: id, at: *at, amount: Some(amount) },
         ModificationState::Failed { refusal, .. } => Answer::Refused(refusal.clone()),
     }
 }

@@ -210,7 +210,7 @@ impl Store {
             )
             .optional()?;
         if let Some(modification) = done {
-            return Ok(Some(answer_of(modification.id, &modification.state)));
+            return Ok(Some(answer_of(modification.id, modification.amount, &modification.state)));
         }
         self.connection
             .query_row(

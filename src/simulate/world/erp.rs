@@ -168,7 +168,7 @@ impl World {
             Some(known) => known.draft &= draft,
             None => self.record.lines.push(new),
         }
-        Answer::Confirmed { modification, at: now }
+        Answer::Confirmed { modification, at: now, amount: None }
     }
 
     fn erp_looks_up(&mut self, request: &JournalRequest) -> LookUp {
@@ -186,7 +186,7 @@ impl World {
             return LookUp::Found(Answer::Refused(refusal("journal_differs", false)));
         }
         match ModificationId::parse(&known.number) {
-            Ok(modification) => LookUp::Found(Answer::Confirmed { modification, at: known.at }),
+            Ok(modification) => LookUp::Found(Answer::Confirmed { modification, at: known.at, amount: None }),
             Err(error) => LookUp::CannotTell { why: error.to_string() },
         }
     }

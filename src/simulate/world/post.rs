@@ -86,7 +86,7 @@ impl World {
             at: self.now,
         });
         match ModificationId::parse(request.key.as_str()) {
-            Ok(modification) => Answer::Confirmed { modification, at: self.now },
+            Ok(modification) => Answer::Confirmed { modification, at: self.now, amount: None },
             Err(error) => Answer::Unknown { why: error.to_string() },
         }
     }
@@ -102,7 +102,7 @@ impl World {
         let found = |letter: &&Delivered| letter.key == request.key.as_str() && now - letter.at >= LAG;
         let Some(letter) = self.record.letters.iter().find(found) else { return LookUp::Absent };
         match ModificationId::parse(&letter.key) {
-            Ok(modification) => LookUp::Found(Answer::Confirmed { modification, at: letter.at }),
+            Ok(modification) => LookUp::Found(Answer::Confirmed { modification, at: letter.at, amount: None }),
             Err(error) => LookUp::CannotTell { why: error.to_string() },
         }
     }

@@ -13,6 +13,7 @@ use super::super::record::{Asked, By, Effect, EffectKind, EffectState, Partial, 
 use super::weather::Weather;
 use super::{Door, Happening, World};
 use crate::domain::id::{MethodName, ModificationId, ProviderName, TransactionId};
+use crate::domain::money::{Amount, Currency};
 use crate::operation::request::PaymentRequest;
 use crate::operation::{Answer, Kind, LookUp, Refusal};
 use crate::provider::{Capabilities, PartialCapture, PortError, Provider, PspPayment};
@@ -383,7 +384,9 @@ impl World {
                 match effect.state {
                     EffectState::Accepted => Answer::Accepted { modification },
                     EffectState::Confirmed => {
-                        Answer::Confirmed { modification, at: settled.map_or(effect.at, |(at, _)| *at) }
+                        let currency = Currency::parse(self.transaction(effect.transaction).currency).ok();
+                        let amount = currency.map(|currency| Amount::from_minor(effect.amount, currency));
+                        Answer::Confirmed { modification, at: settled.map_or(effect.at, |(at, _)| *at), amount }
                     }
                     EffectState::Failed => {
                         let why = settled.and_then(|(_, why)| why.clone());

@@ -14,15 +14,14 @@ use crate::task::Context;
 pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, shop: &ShopName) -> Vec<Consequence> {
     let Some(payment) = &context.payment else { return Vec::new() };
     match answer {
-        Answer::Confirmed { modification, at } => {
-            let moved = context.movement(operation, MovementKind::Capture, modification, *at);
-            let mut follows: Vec<Consequence> = moved.into_iter().collect();
+        Answer::Confirmed { modification, at, amount } => {
+            let mut follows = context.moved(operation, MovementKind::Capture, modification, *at, *amount);
             // With everything captured the ledger says so by itself; here the PSP lets the rest lapse.
             if payment.status == TransactionStatus::Authorised && context.drops_remainder {
                 follows.push(standing(payment, TransactionStatus::Captured));
             }
             if operation.subject.document.is_some() {
-                follows.extend(context.letter(operation, shop, letter::captured));
+                follows.extend(context.letter(operation, *amount, shop, letter::captured));
             }
             follows
         }
@@ -45,11 +44,11 @@ pub fn release_consequences(
 ) -> Vec<Consequence> {
     let Some(payment) = &context.payment else { return Vec::new() };
     match answer {
-        Answer::Confirmed { .. } => {
+        Answer::Confirmed { amount, .. } => {
             let ends =
                 if payment.captured.is_positive() { TransactionStatus::Captured } else { TransactionStatus::Released };
             let mut follows = vec![standing(payment, ends)];
-            follows.extend(context.letter(operation, shop, letter::released));
+            follows.extend(context.letter(operation, *amount, shop, letter::released));
             follows
         }
         Answer::Refused(refusal) if !refusal.transient => {
@@ -73,7 +72,7 @@ pub(crate) fn refused(
     }
     let mut follows = vec![Consequence::Raise(exception(operation, refusal, context, kind))];
     follows.extend(
-        context.letter(operation, shop, |matter| letter::refused(matter, verb, &refusal.code, &refusal.message)),
+        context.letter(operation, None, shop, |matter| letter::refused(matter, verb, &refusal.code, &refusal.message)),
     );
     follows
 }

@@ -14,7 +14,7 @@ use crate::operation::key::NaturalKey;
 use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::{PortError, PspPayment};
 use crate::run::ports::Ports;
-use crate::task::sync_payments::learn_first;
+use crate::task::facts::learn_first;
 use crate::task::{Action, Frame, Step, Task, Wanted, days};
 
 /// The part of `capture` that needs no order.
@@ -53,7 +53,8 @@ impl Task for InvoicePayments {
     fn plan(&self, case: &InvoicePaymentCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let payment = &case.payment;
         let order = case.order.as_ref();
-        let first = learn_first(&seen.standings, &[payment], order, &case.operations, &case.movements, &[], frame);
+        let first =
+            learn_first(&seen.standings, &[payment], order, &case.operations, &case.movements, &case.named, frame);
         if !first.is_empty() {
             return Ok(first);
         }

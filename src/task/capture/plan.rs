@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use super::Seen;
 use crate::config::settings::{CaptureStrategy, MethodSettings};
 use crate::domain::consequence::Consequence;
-use crate::domain::document::{Document, DocumentKind, NamedDocument};
+use crate::domain::document::{Document, DocumentKind};
 use crate::domain::exception::ExceptionKind;
 use crate::domain::id::{DocumentId, OperationId, PaymentId};
 use crate::domain::letter;
@@ -22,7 +22,7 @@ use crate::ledger::CaptureCase;
 use crate::operation::key::NaturalKey;
 use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::PortError;
-use crate::task::sync_payments::learn_first;
+use crate::task::facts::learn_first;
 use crate::task::{Action, Frame, Step, Wanted, days, order_name};
 
 pub(super) struct Planner<'a> {
@@ -55,8 +55,7 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
     }
     let payments: Vec<&Payment> = case.payments.iter().collect();
     let order = Some(&case.order);
-    let documents: Vec<NamedDocument> = case.documents.iter().map(Document::named).collect();
-    let first = learn_first(&seen.standings, &payments, order, &case.operations, &case.movements, &documents, frame);
+    let first = learn_first(&seen.standings, &payments, order, &case.operations, &case.movements, &case.named, frame);
     if !first.is_empty() {
         return Ok(first);
     }

@@ -1,0 +1,420 @@
+//! What the PSP says of one payment, held against what the ledger has of it: each fact that is news, whoever caused it
+//! (rules 1 and 2).
+
+mod handed_over;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SubsecRound, Utc};
+
+use super::{Action, Frame, Step, order_name};
+use crate::config::settings::CaptureStrategy;
+use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft, Standing};
+use crate::domain::document::NamedDocument;
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::{DocumentId, PaymentId};
+use crate::domain::movement::{Movement, MovementKind};
+use crate::domain::order::Order;
+use crate::domain::payment::Payment;
+use crate::operation::key::NaturalKey;
+use crate::operation::{Answer, Key, Kind, Operation, Refusal, State};
+use crate::provider::{ModificationKind, ModificationState, PortError, PspModification, PspPayment};
+
+pub(super) fn named(payment: &Payment, order: Option<&Order>) -> String {
+    let order = order.map(|order| format!(" of order {}", order_name(order))).unwrap_or_default();
+    format!("payment {}{order}", payment.transaction)
+}
+
+/// What the PSP knows of the payments that money is about to be taken from or given back to, and the ledger does not: it is
+/// recorded before anything is planned on top of it. While the PSP cannot be reached, nothing is.
+pub(crate) fn learn_first(
+    standings: &BTreeMap<PaymentId, Result<PspPayment, PortError>>,
+    payments: &[&Payment],
+    order: Option<&Order>,
+    operations: &[Operation],
+    movements: &[Movement],
+    documents: &[NamedDocument],
+    frame: &Frame<'_>,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for payment in payments.iter().filter(|payment| payment.amount_differs) {
+        let why = "the PSP reported another amount: nothing is taken or given back until a person has resolved that";
+        steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
+    }
+    for (id, standing) in standings {
+        let Some(payment) = payments.iter().find(|payment| payment.id == *id) else { continue };
+        match standing {
+            Ok(psp) => {
+                let operations = operations.iter().filter(|operation| operation.subject.payment == Some(*id));
+                let operations: Vec<Operation> = operations.cloned().collect();
+                let movements = movements.iter().filter(|movement| movement.payment == *id);
+                let movements: Vec<Movement> = movements.cloned().collect();
+                let news = news(payment, order, &operations, &movements, documents, psp, frame);
+                let contradicted = news.iter().any(|step| matches!(step.action, Action::Raise(..)));
+                steps.extend(news);
+                if contradicted {
+                    let why =
+                        "the PSP contradicts the ledger: nothing is taken or given back until a person has decided";
+                    steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
+                }
+                if let Some(other) = psp.modifications.iter().find(|other| is_under_way(other, &operations)) {
+                    let why =
+                        format!("somebody else's {} of {} is not settled yet", kind_name(other.kind), other.amount);
+                    steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
+                }
+            }
+            Err(PortError::Unreachable { why }) => {
+                steps.push(Step::unreachable(format!("payment {}", payment.transaction), why));
+            }
+            // Such a PSP refuses by itself what is too much, or its reports tell.
+            Err(PortError::CannotTell { .. } | PortError::NotOffered) => {}
+        }
+    }
+    steps
+}
+
+/// Not ours, and accepted by the PSP: what it will take is not free any more, and not a fact yet.
+fn is_under_way(modification: &PspModification, operations: &[Operation]) -> bool {
+    modification.state == ModificationState::Accepted && ours(modification, operations).is_none()
+}
+
+/// The operation a modification at the PSP is the effect of.
+fn ours<'a>(modification: &PspModification, operations: &'a [Operation]) -> Option<&'a Operation> {
+    operations.iter().find(|operation| {
+        modification.key.as_ref() == Some(&operation.key) || operation.modification.as_ref() == Some(&modification.id)
+    })
+}
+
+/// The operation is the effect of another modification that came with the same key.
+fn is_another(modification: &PspModification, operation: &Operation) -> bool {
+    operation.state == State::Confirmed
+        && operation.modification.as_ref().is_some_and(|known| *known != modification.id)
+}
+
+fn kind_name(kind: ModificationKind) -> &'static str {
+    match kind {
+        ModificationKind::Capture => "capture",
+        ModificationKind::Refund => "refund",
+        ModificationKind::Release => "release",
+    }
+}
+
+/// Everything the PSP knows about a payment and the ledger does not.
+pub(super) fn news(
+    payment: &Payment,
+    order: Option<&Order>,
+    operations: &[Operation],
+    movements: &[Movement],
+    documents: &[NamedDocument],
+    psp: &PspPayment,
+    frame: &Frame<'_>,
+) -> Vec<Step> {
+    let about = About { order: order.map(|order| order.id), payment: Some(payment.id), ..About::default() };
+    let desk = Desk { payment, name: named(payment, order), about, operations, movements, documents, psp, frame };
+    let mut steps: Vec<Step> = psp.modifications.iter().flat_map(|modification| desk.fact(modification)).collect();
+    steps.extend(psp.modifications.iter().filter_map(|modification| desk.contradiction(modification)));
+    steps.extend(desk.parts_differ());
+    steps.extend(desk.standing(psp));
+    steps
+}
+
+/// What an operation of ours that this ledger has forgotten was for.
+#[derive(Debug, Clone, Copy)]
+enum Forgotten {
+    Document(DocumentId),
+    Authorisation,
+}
+
+/// Attempts whose keys are tried when a modification may be ours from before a restore.
+const MOST_ATTEMPTS: u32 = 9;
+
+/// One payment as the ledger has it, held against what the PSP says.
+struct Desk<'a> {
+    payment: &'a Payment,
+    name: String,
+    about: About,
+    operations: &'a [Operation],
+    movements: &'a [Movement],
+    documents: &'a [NamedDocument],
+    psp: &'a PspPayment,
+    frame: &'a Frame<'a>,
+}
+
+impl Desk<'_> {
+    fn standing(&self, psp: &PspPayment) -> Option<Step> {
+        let payment = self.payment;
+        let authorised = psp.authorised.filter(|amount| amount.is_positive());
+        // The ledger keeps whole seconds.
+        let deadline = psp.capture_before.map(|at| at.trunc_subsecs(0));
+        let same = psp.status == payment.status
+            && authorised.is_none_or(|amount| amount == payment.authorised)
+            && (deadline.is_none() || deadline == payment.capture_before);
+        if same {
+            return None;
+        }
+        let mut says = vec![format!("the PSP says {}", psp.status.as_str())];
+        if let Some(amount) = authorised.filter(|amount| *amount != payment.authorised) {
+            says.push(format!("authorised {amount}, was {}", payment.authorised));
+        }
+        let standing = Standing {
+            payment: payment.id,
+            status: psp.status,
+            authorised,
+            authorised_at: psp.authorised_at,
+            capture_before: deadline,
+        };
+        Some(Step::record(self.name.clone(), says.join(", "), Consequence::Standing(standing)))
+    }
+
+    /// One modification at the PSP: known already, the outcome of an operation of ours, or somebody else's.
+    fn fact(&self, modification: &PspModification) -> Vec<Step> {
+        let ours = ours(modification, self.operations);
+        match (&modification.state, ours) {
+            (ModificationState::Accepted, _) => Vec::new(),
+            (ModificationState::Failed { at, refusal }, None) => self.strange_failed(modification, *at, refusal),
+            (ModificationState::Confirmed { at }, Some(operation)) => {
+                let amount = Some(modification.amount);
+                let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at, amount };
+                if is_another(modification, operation) {
+                    // The PSP carried one key out twice: the second time is nobody's.
+                    return self.unasked(modification, *at);
+                }
+                let known = match operation.state {
+                    // A run is waiting for the answer this moment.
+                    State::Confirmed | State::Sent => true,
+                    // What cannot become confirmed any more is recorded as a fact, once.
+                    State::Refused | State::Withdrawn => self.is_recorded(modification),
+                    State::Planned | State::Accepted | State::Unknown | State::GivenUp => false,
+                };
+                self.settle(operation, answer, !known)
+            }
+            // Its refusal was told; what was booked before it, as a fact of its own perhaps, is not true any more.
+            (ModificationState::Failed { at, .. }, Some(operation))
+                if matches!(operation.state, State::Refused | State::Withdrawn) =>
+            {
+                self.failed_after_all(modification, *at).into_iter().collect()
+            }
+            // The PSP carried one key out twice, and the second time, which is nobody's, failed.
+            (ModificationState::Failed { at, refusal }, Some(operation)) if is_another(modification, operation) => {
+                self.strange_failed(modification, *at, refusal)
+            }
+            (ModificationState::Failed { at, refusal }, Some(operation)) => {
+                let open =
+                    matches!(operation.state, State::Accepted | State::Unknown | State::GivenUp | State::Confirmed);
+                let mut steps = self.settle(operation, Answer::Refused(refusal.clone()), open);
+                if operation.state == State::Confirmed {
+                    steps.extend(self.failed_after_all(modification, *at));
+                }
+                steps
+            }
+            (ModificationState::Confirmed { at }, None) => self.unasked(modification, *at),
+        }
+    }
+
+    fn settle(&self, operation: &Operation, answer: Answer, open: bool) -> Vec<Step> {
+        if !open {
+            return Vec::new();
+        }
+        let reason = format!("the PSP settled our {} {}", operation.kind.as_str(), operation.id);
+        let settled = Consequence::Settle { operation: operation.id, answer };
+        vec![Step::record(self.name.clone(), reason, settled)]
+    }
+
+    fn is_recorded(&self, modification: &PspModification) -> bool {
+        movement_kind(modification.kind).is_none() || self.recorded(modification).is_some()
+    }
+
+    /// Known by its id; or imported as collected without the PSP's id, under the transaction's.
+    fn recorded(&self, modification: &PspModification) -> Option<&Movement> {
+        let kind = movement_kind(modification.kind)?;
+        let by_id = |movement: &&Movement| movement.kind == kind && movement.modification == modification.id;
+        self.movements.iter().find(by_id).or_else(|| {
+            self.handed_over().filter(|imported| self.is_the_one(imported).is_some_and(|one| one.id == modification.id))
+        })
+    }
+
+    /// A recorded capture or refund that the PSP took back: the opposite of its journals. The failure belongs to the operation
+    /// the movement belongs to, or to none as it does: the two cancel each other out in every sum.
+    fn failed_after_all(&self, modification: &PspModification, at: DateTime<Utc>) -> Option<Step> {
+        let kind = match modification.kind {
+            ModificationKind::Capture => MovementKind::CaptureFailure,
+            ModificationKind::Refund => MovementKind::RefundFailure,
+            ModificationKind::Release => return None,
+        };
+        let original = self.recorded(modification)?;
+        if self.failure_of(original).is_some() {
+            return None;
+        }
+        let operation = self.operations.iter().find(|operation| Some(operation.id) == original.operation);
+        let draft = MovementDraft {
+            payment: self.payment.id,
+            kind,
+            // The failure goes by the name of what failed, or its journals would not be found.
+            modification: original.modification.clone(),
+            amount: modification.amount,
+            occurred_at: at,
+            operation: original.operation,
+            document: operation.and_then(|operation| operation.subject.document),
+            learnt_from: LearntFrom::LookUp,
+        };
+        let reason = "it failed after it was confirmed";
+        Some(Step::record(self.name.clone(), reason, Consequence::Movement(draft)))
+    }
+
+    /// What the PSP says of a recorded movement and the books cannot follow: told as long as it says so.
+    fn contradiction(&self, modification: &PspModification) -> Option<Step> {
+        let is_confirmed = matches!(modification.state, ModificationState::Confirmed { .. });
+        let known = self.recorded(modification).filter(|_| is_confirmed)?;
+        if self.failure_of(known).is_some() {
+            return Some(self.stands_after_all(modification));
+        }
+        (known.amount != modification.amount).then(|| self.other_amount(known, modification))
+    }
+
+    fn other_amount(&self, known: &Movement, modification: &PspModification) -> Step {
+        let message = format!(
+            "recorded with {}, and the PSP now says {}; the record stays, and nothing more is taken from this payment or \
+             given back. Ask the PSP which is right, and book the difference by hand",
+            known.amount, modification.amount
+        );
+        self.differs(known, message)
+    }
+
+    fn differs(&self, known: &Movement, message: String) -> Step {
+        let draft = ExceptionDraft {
+            kind: ExceptionKind::AmountDiffers,
+            subject: format!("{} {} of payment {}", known.kind.as_str(), known.modification, self.payment.transaction),
+            message,
+            about: self.about,
+        };
+        Step::raise(draft, None)
+    }
+
+    /// The PSP confirms again what it took back before. A movement is booked once and reversed once, so the books cannot follow
+    /// by themselves; another attempt would move the money a second time.
+    fn stands_after_all(&self, modification: &PspModification) -> Step {
+        let operation = ours(modification, self.operations);
+        let what = format!("{} {}", kind_name(modification.kind), modification.id);
+        let retry = operation.map_or_else(String::new, |operation| {
+            format!(", and do not retry operation {}: it would move the money a second time", operation.id)
+        });
+        let draft = ExceptionDraft {
+            kind: ExceptionKind::AnswerContradicts,
+            subject: format!("{what} of {}", self.name),
+            message: format!(
+                "the PSP took this {} of {} back, the books reversed it, and now the PSP says that it is done; nothing is \
+                 booked twice. Ask the PSP which is right. If it is done, book it by hand{retry}",
+                kind_name(modification.kind),
+                modification.amount
+            ),
+            about: About { document: operation.and_then(|operation| operation.subject.document), ..self.about },
+        };
+        Step::raise(draft, None)
+    }
+
+    /// What took a recorded capture or refund back.
+    fn failure_of(&self, original: &Movement) -> Option<&Movement> {
+        let kind = match original.kind {
+            MovementKind::Capture => MovementKind::CaptureFailure,
+            MovementKind::Refund => MovementKind::RefundFailure,
+            MovementKind::CaptureFailure | MovementKind::RefundFailure => return None,
+        };
+        self.movements.iter().find(|other| other.kind == kind && other.modification == original.modification)
+    }
+
+    /// A recorded movement nobody here asked for that the PSP took back: reversed like ours, and told, once.
+    fn strange_failed(&self, modification: &PspModification, at: DateTime<Utc>, refusal: &Refusal) -> Vec<Step> {
+        let Some(failed) = self.failed_after_all(modification, at) else { return Vec::new() };
+        let draft = ExceptionDraft {
+            kind: ExceptionKind::UnaskedMovement,
+            subject: format!("failure of {} of {}", modification.id, self.name),
+            message: format!(
+                "the PSP took {} back after it was confirmed: {} ({}); its journals are reversed",
+                modification.amount, refusal.message, refusal.code
+            ),
+            about: self.about,
+        };
+        vec![failed, Step::record(self.name.clone(), draft.message.clone(), Consequence::Raise(draft))]
+    }
+
+    /// The document a modification was made for by an operation of ours that this ledger has forgotten: a restored backup
+    /// still makes the same keys (rule 3).
+    fn forgotten(&self, modification: &PspModification) -> Option<Forgotten> {
+        let key = modification.key.as_ref()?;
+        let kind = match modification.kind {
+            ModificationKind::Capture => Kind::Capture,
+            ModificationKind::Refund => Kind::Refund,
+            ModificationKind::Release => return None,
+        };
+        let is_key_of = |document: &str| {
+            (1..=MOST_ATTEMPTS).any(|attempt| {
+                let natural = NaturalKey {
+                    mode: self.frame.settings.mode.as_str(),
+                    provider: self.payment.provider.as_str(),
+                    merchant_account: self.payment.merchant_account.as_str(),
+                    transaction: self.payment.transaction.as_str(),
+                    document,
+                    attempt,
+                };
+                Key::of(kind, natural) == *key
+            })
+        };
+        if is_key_of("AUTH") {
+            return Some(Forgotten::Authorisation);
+        }
+        self.documents
+            .iter()
+            .find(|document| is_key_of(&document.natural_key()))
+            .map(|document| Forgotten::Document(document.id))
+    }
+
+    /// A movement nobody here asked for: recorded all the same (rule 2), and a person is told unless the method says that
+    /// the PSP or a person captures.
+    fn unasked(&self, modification: &PspModification, at: DateTime<Utc>) -> Vec<Step> {
+        let Some(kind) = movement_kind(modification.kind) else { return Vec::new() };
+        let is_part = kind == MovementKind::Capture && self.is_in_parts().is_some();
+        if is_part || self.is_recorded(modification) {
+            return Vec::new();
+        }
+        let forgotten = self.forgotten(modification);
+        let draft = MovementDraft {
+            payment: self.payment.id,
+            kind,
+            modification: modification.id.clone(),
+            amount: modification.amount,
+            occurred_at: at,
+            operation: None,
+            document: match forgotten {
+                Some(Forgotten::Document(document)) => Some(document),
+                Some(Forgotten::Authorisation) | None => None,
+            },
+            learnt_from: LearntFrom::LookUp,
+        };
+        let what = format!("{} of {}", kind.as_str(), modification.amount);
+        let reason = format!("the PSP reports a {what}");
+        let mut steps = vec![Step::record(self.name.clone(), reason, Consequence::Movement(draft))];
+        let strategy = self.frame.settings.method(&self.payment.method).strategy;
+        let theirs = matches!(strategy, CaptureStrategy::Automatic | CaptureStrategy::Manual);
+        if forgotten.is_none() && !(theirs && kind == MovementKind::Capture) {
+            let draft = ExceptionDraft {
+                kind: ExceptionKind::UnaskedMovement,
+                subject: format!("{} {} of {}", kind.as_str(), modification.id, self.name),
+                message: format!(
+                    "the PSP reports a {what} that payjournal did not ask for; it is booked. Find out who made it"
+                ),
+                about: self.about,
+            };
+            // Kept open until a person resolves it: it is a fact, not a condition that goes away.
+            steps.push(Step::record(self.name.clone(), draft.message.clone(), Consequence::Raise(draft)));
+        }
+        steps
+    }
+}
+
+fn movement_kind(kind: ModificationKind) -> Option<MovementKind> {
+    match kind {
+        ModificationKind::Capture => Some(MovementKind::Capture),
+        ModificationKind::Refund => Some(MovementKind::Refund),
+        ModificationKind::Release => None,
+    }
+}

@@ -78,6 +78,7 @@ impl Task for SyncPayments {
             let letter = letter::payment_error(&frame.settings.shop, &case.payment.transaction, &draft);
             steps.push(Step::raise(draft, Some(letter)));
         }
+        steps.extend(psp.modifications.iter().filter_map(|modification| other_amount(case, modification)));
         if steps.is_empty() {
             steps.push(Step::leave(about.clone(), format!("still {}", psp.status.as_str())));
         }
@@ -177,6 +178,29 @@ fn news(
     steps
 }
 
+/// A recorded movement that the PSP lists with another amount: the record stays, and a person is told.
+fn other_amount(case: &PaymentCase, modification: &PspModification) -> Option<Step> {
+    let kind = movement_kind(modification.kind)?;
+    let ModificationState::Confirmed { at } = modification.state else { return None };
+    let recorded = case.movements.iter().find(|known| known.kind == kind && known.modification == modification.id)?;
+    if recorded.amount == modification.amount {
+        return None;
+    }
+    let operation = case.operations.iter().find(|operation| Some(operation.id) == recorded.operation);
+    let draft = MovementDraft {
+        payment: case.payment.id,
+        kind,
+        modification: modification.id.clone(),
+        amount: modification.amount,
+        occurred_at: at,
+        operation: recorded.operation,
+        document: operation.and_then(|operation| operation.subject.document),
+        learnt_from: LearntFrom::LookUp,
+    };
+    let reason = format!("the PSP lists {}, recorded are {}", modification.amount, recorded.amount);
+    Some(Step::record(name(case), reason, Consequence::Movement(draft)))
+}
+
 /// What an operation of ours that this ledger has forgotten was for.
 #[derive(Debug, Clone, Copy)]
 enum Forgotten {
@@ -245,7 +269,10 @@ impl Desk<'_> {
                     State::Refused | State::Withdrawn => self.is_recorded(modification),
                     State::Planned | State::Accepted | State::Unknown | State::GivenUp => false,
                 };
-                self.settle(operation, answer, !known)
+                let mut steps: Vec<Step> =
+                    self.as_reported(operation, modification, *at).into_iter().filter(|_| !known).collect();
+                steps.extend(self.settle(operation, answer, !known));
+                steps
             }
             // Its refusal was told; what was booked before it, as a fact of its own perhaps, is not true any more.
             (ModificationState::Failed { at, .. }, Some(operation))
@@ -275,6 +302,27 @@ impl Desk<'_> {
         let reason = format!("the PSP settled our {} {}", operation.kind.as_str(), operation.id);
         let settled = Consequence::Settle { operation: operation.id, answer };
         vec![Step::record(self.name.clone(), reason, settled)]
+    }
+
+    /// The PSP did another amount than it was asked for: booked as it reports it, before the answer, which has no amount. The
+    /// operation then finds its movement there, and a person is told.
+    fn as_reported(&self, operation: &Operation, modification: &PspModification, at: DateTime<Utc>) -> Option<Step> {
+        let kind = movement_kind(modification.kind)?;
+        let asked = operation.amount.filter(|asked| *asked != modification.amount)?;
+        // What it cannot take any more is a fact of its own.
+        let takes_it = !matches!(operation.state, State::Refused | State::Withdrawn);
+        let draft = MovementDraft {
+            payment: self.payment.id,
+            kind,
+            modification: modification.id.clone(),
+            amount: modification.amount,
+            occurred_at: at,
+            operation: takes_it.then_some(operation.id),
+            document: operation.subject.document,
+            learnt_from: LearntFrom::LookUp,
+        };
+        let reason = format!("the PSP reports a {} of {}; {asked} was asked for", kind.as_str(), modification.amount);
+        Some(Step::record(self.name.clone(), reason, Consequence::Movement(draft)))
     }
 
     fn is_recorded(&self, modification: &PspModification) -> bool {

@@ -23,7 +23,7 @@ use crate::operation::key::NaturalKey;
 use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::PortError;
 use crate::task::sync_payments::learn_first;
-use crate::task::{Action, Frame, Step, Wanted, days, order_name};
+use crate::task::{Action, Frame, Step, Wanted, days, give_up_stale, order_name};
 
 pub(super) struct Planner<'a> {
     pub(super) case: &'a CaptureCase,
@@ -46,14 +46,19 @@ pub(super) struct Planner<'a> {
 
 pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
     let about = format!("order {}", order_name(&case.order));
+    let captures = || case.operations.iter().filter(|operation| operation.kind != Kind::Refund);
     if case.order.payment_status == PaymentStatus::Error {
-        return Ok(vec![Step::leave(about, "the order's payment status is Error: a person decides")]);
+        let mut steps = give_up_stale(captures(), frame);
+        steps.push(Step::leave(about, "the order's payment status is Error: a person decides"));
+        return Ok(steps);
     }
     let payments: Vec<&Payment> = case.payments.iter().collect();
     let order = Some(&case.order);
     let documents: Vec<&Document> = case.documents.iter().collect();
-    let first = learn_first(&seen.standings, &payments, order, &case.operations, &case.movements, &documents, frame);
+    let mut first =
+        learn_first(&seen.standings, &payments, order, &case.operations, &case.movements, &documents, frame);
     if !first.is_empty() {
+        first.extend(give_up_stale(captures(), frame));
         return Ok(first);
     }
     let mut planner = Planner {
@@ -76,6 +81,7 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
     planner.collect_authorisations()?;
     planner.release()?;
     planner.withdraw_unwanted();
+    planner.give_up_undecided();
     // What is withdrawn makes room for what is sent.
     planner.steps.sort_by_key(|step| !matches!(step.action, Action::Withdraw { .. }));
     Ok(planner.steps)
@@ -350,6 +356,21 @@ impl<'a> Planner<'a> {
                 action: Action::Withdraw { operation: operation.id },
             })
             .collect();
+        self.steps.extend(steps);
+    }
+
+    /// While something cannot be read, a planned operation nothing decides about grows old all the same.
+    fn give_up_undecided(&mut self) {
+        let undecided = self
+            .case
+            .operations
+            .iter()
+            .filter(|operation| operation.kind != Kind::Refund && !self.decided.contains(&operation.id));
+        let withdrawn = |id: OperationId| {
+            let of_it = |step: &Step| step.action == Action::Withdraw { operation: id };
+            self.steps.iter().any(of_it)
+        };
+        let steps = give_up_stale(undecided.filter(|operation| !withdrawn(operation.id)), self.frame);
         self.steps.extend(steps);
     }
 

@@ -8,7 +8,7 @@ use crate::ledger::rows::{
 };
 use crate::simulate::record::{Effect, EffectKind, EffectState, Line, Posted, Record, ShopOrder, Transaction};
 
-use super::About;
+use super::{About, intents};
 
 type Many<K, V> = HashMap<K, Vec<V>>;
 
@@ -335,6 +335,16 @@ impl<'a> Index<'a> {
         })
     }
 
+    /// What the ledger may take an effect for: as it is, or as it was asked for, where the PSP's answer did not say more.
+    pub(super) fn recorded_amount(&self, done: Done<'a>) -> i64 {
+        let of_it = self.transaction(done.effect).map(|transaction| self.bookings_of(&transaction.id));
+        let name = intents::kind(done.effect.kind);
+        let mut of_it = of_it.into_iter().flatten().map(|booking| booking.movement);
+        let recorded = of_it.find(|row| row.kind == name && row.modification == done.effect.id);
+        let asked = done.effect.asked_other();
+        recorded.filter(|row| Some(row.amount) == asked).map_or(done.effect.amount, |row| row.amount)
+    }
+
     /// What of `kind` still stands of a transaction, of what was done before `place`.
     pub(super) fn standing_before(&self, transaction: usize, kind: EffectKind, place: usize) -> i64 {
         let before = self.of_kind(transaction, kind).filter(|done| done.place < place);
@@ -345,10 +355,10 @@ impl<'a> Index<'a> {
     pub(super) fn is_disturbed(&self, transaction: usize) -> bool {
         let adjusted = self.record.transactions.get(transaction).is_some_and(|transaction| transaction.adjusted);
         adjusted
-            || self
-                .effects_of(transaction)
-                .iter()
-                .any(|done| done.effect.ours().is_none() || done.effect.state == EffectState::Failed)
+            || self.effects_of(transaction).iter().map(|done| done.effect).any(|effect| {
+                let as_asked = effect.ours().is_some() && effect.asked_other().is_none() && !effect.after_no;
+                !as_asked || effect.state == EffectState::Failed
+            })
     }
 }
 

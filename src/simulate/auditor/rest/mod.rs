@@ -100,7 +100,7 @@ fn lacking(index: &Index<'_>, posted: &Posted) -> i64 {
 }
 
 /// Money of the invoice went back or never came, after it was there: it stays with a person (rule 17).
-fn was_taken_back(index: &Index<'_>, posted: &Posted) -> bool {
+pub(super) fn was_taken_back(index: &Index<'_>, posted: &Posted) -> bool {
     let journals = index.journals_for(posted.kind, &posted.number);
     journals.iter().any(|row| row.kind == "reopening" || row.direction == "reversal")
 }

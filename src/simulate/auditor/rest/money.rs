@@ -3,7 +3,7 @@
 use crate::simulate::auditor::index::Index;
 use crate::simulate::auditor::releases::triggering;
 use crate::simulate::auditor::{About, Found, books};
-use crate::simulate::record::{Cancelled, EffectKind, Posted, ShopOrder, ShopTerms, Transaction, Trigger};
+use crate::simulate::record::{Cancelled, EffectKind, Partial, Posted, ShopOrder, ShopTerms, Transaction, Trigger};
 
 use super::{is_in_error, lacking, left, told_of_document, told_of_transaction, was_taken_back};
 
@@ -72,7 +72,16 @@ fn uncollected_invoice(index: &Index<'_>, posted: &Posted, found: &mut Found) {
     meant.extend(by_name.map(|(_, transaction)| transaction));
     meant.retain(|transaction| transaction.currency == posted.currency);
     let name = Some(("invoice", posted.number.as_str()));
-    if meant.is_empty() || meant.iter().any(|transaction| told_of_transaction(index, transaction, name)) {
+    // A payment that takes one capture waits for what the order's other invoices need of it.
+    let waits_for_another = order.is_some_and(|order| {
+        let told = index.told_of_order(&order.number).iter();
+        let mut waits = told.filter(|row| row.kind == "waits_for_payment" && super::tells(row));
+        waits.next().is_some() && meant.iter().all(|transaction| transaction.partial == Partial::Once)
+    });
+    if meant.is_empty()
+        || waits_for_another
+        || meant.iter().any(|transaction| told_of_transaction(index, transaction, name))
+    {
         return;
     }
     let says = format!(

@@ -214,7 +214,7 @@ impl World {
         let before = line.clone();
         match change {
             Change::Amount(share) => line.amount = (line.amount * share).div_euclid(100).max(1),
-            Change::Account => line.credit = "Assets:Suspense".to_owned(),
+            Change::Account => "Assets:Suspense".clone_into(&mut line.credit),
             Change::Unapplied => line.document = None,
             Change::Posted => {
                 line.draft = !line.changed;

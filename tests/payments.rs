@@ -303,6 +303,26 @@ fn a_late_confirmation_of_an_attempt_whose_invoice_another_paid_is_a_prepayment(
 }
 
 #[test]
+fn while_the_psp_works_on_what_it_had_refused_no_other_attempt_is_sent() {
+    let shop = shop("[method.card]\nrelease_after_full_invoice = false\n");
+    let number = "SO-1~capture:fail-late";
+    shop.orders(&format!("{number},EUR,100.00,online,,none,C1,2026-11-15\n"));
+    shop.payments(&format!("TX-1,{number},,card,EUR,authorised,300.00,2026-11-16T08:00:00Z,,\n"));
+    shop.documents(&format!("invoice,R-1,{number},EUR,100.00,,,2026-11-20\n"));
+    shop.run(&["capture"]);
+    shop.run(&["capture", "--as-of", "2026-11-24T02:00:00Z"]);
+    let operation = shop.rows("SELECT id FROM operations WHERE kind = 'capture' AND state = 'refused'").concat();
+    shop.ok(&format!("retry {operation}"));
+    let later = "settles_at = '2026-11-27 01:00:00+00:00', ends = 'confirmed'";
+    sandbox(&shop, &format!("UPDATE modifications SET {later}"));
+    shop.run(&["capture", "--as-of", "2026-11-25T03:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-1 10000"], "it is under way after all");
+    shop.run(&["capture", "--as-of", "2026-11-28T03:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-1 10000"]);
+    assert_eq!(movements(&shop), ["capture 10000"]);
+}
+
+#[test]
 fn another_amount_than_asked_for_is_told_and_the_record_stays() {
     let shop = shop("");
     shop.one_order("SO-1");

@@ -198,9 +198,13 @@ impl Capture<'_, '_> {
     fn tied_before(&self, document: &Posted) -> i64 {
         let mut of_this = self.index.bookings_of(&self.transaction.id).map(|booking| booking.movement);
         let Some(own) = of_this.find(|movement| movement.modification == self.effect.id) else { return 0 };
-        // In the order written: what follows the own line was tied later.
-        let journals = self.index.journals_for("invoice", &document.number).iter();
+        // In the order written: what follows the own line was tied later. Booked elsewhere, it has none to go by.
+        let journals = self.index.journals_for("invoice", &document.number);
+        if !journals.iter().any(|row| row.movement == own.id) {
+            return 0;
+        }
         journals
+            .iter()
             .take_while(|row| row.movement != own.id)
             .filter(|row| matches!(row.kind.as_str(), "receipt" | "application"))
             .map(|row| if row.direction == "original" { row.amount } else { -row.amount })

@@ -93,7 +93,8 @@ impl<'i, 'a> Told<'i, 'a> {
                 wrong(self.invoice.is_some() && !forbidden, "every payment of its invoice allows refunds")
             }),
             "outside_refund" => self.nothing_lacking().or_else(|| {
-                let outside = self.did(|effect| effect.kind == EffectKind::Refund && effect.ours().is_none());
+                let outside = self
+                    .did(|effect| effect.kind == EffectKind::Refund && (effect.ours().is_none() || effect.after_no));
                 wrong(!outside && self.echoed(), "nobody else refunded anything of it")
             }),
             "journal_differs" => self.line_is_ours(),

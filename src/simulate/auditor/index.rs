@@ -335,6 +335,17 @@ impl<'a> Index<'a> {
         })
     }
 
+    /// What a PSP did after its own no, and the ledger booked as money for something else than it had been asked for.
+    pub(super) fn is_booked_elsewhere(&self, done: Done<'a>) -> bool {
+        let document = done.effect.ours().and_then(|asked| pair(asked.document.as_ref()));
+        let Some((kind, number)) = document.filter(|document| done.effect.after_no && document.0 != "shipment") else {
+            return false;
+        };
+        let of_it = self.transaction(done.effect).map(|transaction| self.bookings_of(&transaction.id));
+        let mut of_it = of_it.into_iter().flatten();
+        of_it.any(|booking| booking.movement.modification == done.effect.id && !booking.pays(kind, number))
+    }
+
     /// What the ledger may take an effect for: as it is, or as it was asked for, where the PSP's answer did not say more.
     pub(super) fn recorded_amount(&self, done: Done<'a>) -> i64 {
         let of_it = self.transaction(done.effect).map(|transaction| self.bookings_of(&transaction.id));

@@ -63,7 +63,9 @@ fn once_per_target(index: &Index<'_>, found: &mut Found) {
                 let says = format!("{} for {target:?} happened already", said(done.effect));
                 found.tell("effect-once-per-target", index.about(done.effect), says);
             }
-            seen.push((done.effect.kind, target));
+            if !index.is_booked_elsewhere(*done) {
+                seen.push((done.effect.kind, target));
+            }
         }
     }
 }

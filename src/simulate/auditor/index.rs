@@ -335,15 +335,21 @@ impl<'a> Index<'a> {
         })
     }
 
-    /// What a PSP did after its own no, and the ledger booked as money for something else than it had been asked for.
-    pub(super) fn is_booked_elsewhere(&self, done: Done<'a>) -> bool {
+    /// A capture a PSP made after its own no, whose money the ledger has used up for other invoices than it had been asked for.
+    /// As long as something of it is untied, its own document takes it first.
+    pub(super) fn is_used_elsewhere(&self, done: Done<'a>) -> bool {
         let document = done.effect.ours().and_then(|asked| pair(asked.document.as_ref()));
-        let Some((kind, number)) = document.filter(|document| done.effect.after_no && document.0 != "shipment") else {
+        let is_late_capture = done.effect.after_no && done.effect.kind == EffectKind::Capture;
+        let Some((kind, number)) = document.filter(|document| is_late_capture && document.0 == "invoice") else {
             return false;
         };
         let of_it = self.transaction(done.effect).map(|transaction| self.bookings_of(&transaction.id));
         let mut of_it = of_it.into_iter().flatten();
-        of_it.any(|booking| booking.movement.modification == done.effect.id && !booking.pays(kind, number))
+        of_it.any(|booking| {
+            booking.movement.modification == done.effect.id
+                && !booking.pays(kind, number)
+                && booking.net(&["prepayment"]) <= booking.net(&["application"])
+        })
     }
 
     /// What the ledger may take an effect for: as it is, or as it was asked for, where the PSP's answer did not say more.

@@ -63,7 +63,7 @@ fn once_per_target(index: &Index<'_>, found: &mut Found) {
                 let says = format!("{} for {target:?} happened already", said(done.effect));
                 found.tell("effect-once-per-target", index.about(done.effect), says);
             }
-            if !index.is_booked_elsewhere(*done) {
+            if !index.is_used_elsewhere(*done) {
                 seen.push((done.effect.kind, target));
             }
         }

@@ -50,7 +50,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
 pub(super) fn not_in_the_erp(index: &Index<'_>, kind: &str, number: &str, place: usize, effect: &Effect) -> i64 {
     let earlier = index.effects_for(kind, number).iter();
     earlier
-        .filter(|done| done.place < place && done.effect.is_live() && !index.is_booked_elsewhere(**done))
+        .filter(|done| done.place < place && done.effect.is_live() && !index.is_used_elsewhere(**done))
         .filter(|done| {
             let transaction = index.transaction(done.effect).map_or("", |transaction| transaction.id.as_str());
             let journals = index.journals_for(kind, number).iter().filter(|journal| {

@@ -348,6 +348,22 @@ fn an_invoice_the_customer_is_paying_by_hand_is_left_alone_and_collected_from_th
 }
 
 #[test]
+fn an_invoice_whose_hand_payment_the_psp_calls_captured_and_has_not_settled_is_not_captured_from_the_order_too() {
+    let shop = shop("confirm_after = \"6 h\"\n");
+    shop.one_order("SO-1");
+    shop.payments("TX-2,,R-SO-1,ideal,EUR,authorised,100.00,2026-11-21T01:00:00Z,,\n");
+    shop.ok("capture");
+    assert_eq!(captures(&shop), ["capture TX-2 10000"]);
+    sandbox(&shop, "UPDATE transactions SET status = 'captured' WHERE id = 'TX-2'");
+    shop.ok("sync-payments --as-of 2026-11-22T05:00:00Z");
+    shop.ok("capture --as-of 2026-11-22T05:10:00Z");
+    assert_eq!(captures(&shop), ["capture TX-2 10000"], "the customer paid this invoice already");
+    shop.ok("capture --as-of 2026-11-22T12:00:00Z");
+    shop.ok("capture --as-of 2026-11-22T13:00:00Z");
+    assert_eq!(captures(&shop), ["capture TX-2 10000"]);
+}
+
+#[test]
 fn a_hand_payment_for_an_invoice_that_was_captured_meanwhile_is_not_taken_too() {
     let shop = shop("");
     shop.one_order("SO-1");

@@ -276,6 +276,80 @@ fn a_late_confirmation_of_a_refused_attempt_is_recorded() {
 }
 
 #[test]
+fn a_late_confirmation_of_an_attempt_whose_invoice_another_paid_is_a_prepayment() {
+    let shop = shop("[method.card]\nrelease_after_full_invoice = false\n");
+    let number = "SO-1~capture:fail-late";
+    shop.orders(&format!("{number},EUR,100.00,online,,none,C1,2026-11-15\n"));
+    shop.payments(&format!("TX-1,{number},,card,EUR,authorised,300.00,2026-11-16T08:00:00Z,,\n"));
+    shop.documents(&format!("invoice,R-1,{number},EUR,100.00,,,2026-11-20\n"));
+    shop.run(&["capture"]);
+    shop.run(&["capture", "--as-of", "2026-11-24T02:00:00Z"]);
+    let operation = shop.rows("SELECT id FROM operations WHERE kind = 'capture' AND state = 'refused'").concat();
+    shop.ok(&format!("retry {operation}"));
+    shop.ok("capture --as-of 2026-11-24T03:00:00Z");
+    sandbox(&shop, "UPDATE modifications SET ends = 'confirmed'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-26T04:00:00Z"]);
+    shop.run(&["capture", "--as-of", "2026-11-26T05:00:00Z"]);
+    assert_eq!(
+        movements(&shop),
+        ["capture 10000", "capture 10000"],
+        "the customer was charged twice, and it is booked"
+    );
+    let mut journals = shop.rows("SELECT kind, amount_minor FROM journals");
+    journals.sort();
+    assert_eq!(journals, ["prepayment 10000", "receipt 10000"], "the invoice is paid once");
+    assert!(exceptions(&shop).contains(&"answer_contradicts".to_owned()));
+    shop.ok("verify");
+}
+
+#[test]
+fn while_the_psp_works_on_what_it_had_refused_no_other_attempt_is_sent() {
+    let shop = shop("[method.card]\nrelease_after_full_invoice = false\n");
+    let number = "SO-1~capture:fail-late";
+    shop.orders(&format!("{number},EUR,100.00,online,,none,C1,2026-11-15\n"));
+    shop.payments(&format!("TX-1,{number},,card,EUR,authorised,300.00,2026-11-16T08:00:00Z,,\n"));
+    shop.documents(&format!("invoice,R-1,{number},EUR,100.00,,,2026-11-20\n"));
+    shop.run(&["capture"]);
+    shop.run(&["capture", "--as-of", "2026-11-24T02:00:00Z"]);
+    let operation = shop.rows("SELECT id FROM operations WHERE kind = 'capture' AND state = 'refused'").concat();
+    shop.ok(&format!("retry {operation}"));
+    let later = "settles_at = '2026-11-27 01:00:00+00:00', ends = 'confirmed'";
+    sandbox(&shop, &format!("UPDATE modifications SET {later}"));
+    shop.run(&["capture", "--as-of", "2026-11-25T03:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-1 10000"], "it is under way after all");
+    shop.run(&["capture", "--as-of", "2026-11-28T03:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-1 10000"]);
+    assert_eq!(movements(&shop), ["capture 10000"]);
+}
+
+#[test]
+fn another_amount_than_asked_for_is_told_and_the_record_stays() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.ok("capture");
+    sandbox(&shop, "UPDATE modifications SET amount_minor = 9000");
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    assert_eq!(movements(&shop), ["capture 10000"]);
+    assert_eq!(exceptions(&shop), ["amount_differs"]);
+    shop.ok("sync-payments --as-of 2026-11-26T02:00:00Z");
+    assert_eq!(exceptions(&shop), ["amount_differs"], "told once");
+}
+
+#[test]
+fn another_amount_than_asked_for_is_booked_as_reported_where_the_answer_did_not_confirm() {
+    let shop = shop("confirm_after = \"6 h\"\n");
+    shop.one_order("SO-1");
+    shop.ok("capture");
+    sandbox(&shop, "UPDATE modifications SET amount_minor = 9000");
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    assert_eq!(movements(&shop), ["capture 9000"]);
+    assert_eq!(shop.rows("SELECT kind, amount_minor FROM journals"), ["receipt 9000"]);
+    assert_eq!(shop.rows("SELECT state FROM operations WHERE kind = 'capture'"), ["confirmed"]);
+    assert_eq!(exceptions(&shop), ["amount_differs"]);
+    shop.ok("verify");
+}
+
+#[test]
 fn an_operation_given_up_still_takes_a_fact() {
     let shop = shop("confirm_after = \"20 days\"\n[task.capture]\ntransaction_valid_days = 10\n");
     shop.one_order("SO-1");

@@ -127,6 +127,17 @@ fn a_credit_note_without_a_known_invoice_is_for_a_person() {
 }
 
 #[test]
+fn a_credit_note_without_an_invoice_that_was_paid_out_by_hand_needs_nobody_any_more() {
+    let shop = shop("");
+    captured(&shop, "SO-1");
+    note(&shop, "G-1", "10.00", "", "");
+    shop.exits("refunds", 1);
+    note(&shop, "G-1", "10.00", "10.00", "");
+    shop.ok("refunds");
+    assert!(exceptions(&shop).is_empty());
+}
+
+#[test]
 fn a_credit_note_whose_invoice_comes_later_is_refunded_then() {
     let shop = shop("");
     note(&shop, "G-1", "10.00", "", "R-SO-1");

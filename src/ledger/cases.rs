@@ -120,7 +120,7 @@ pub struct MailCase {
 }
 
 impl Ledger {
-    /// Orders with something authorised, with captured money an invoice may take, with an invoice or shipment that lacks money
+    /// Orders with something authorised or planned, with captured money an invoice may take, with an invoice or shipment that lacks money
     /// nobody has reserved any more, or with an exception to look at again.
     pub fn capture_orders(&self, after: OrderId, limit: u32) -> Result<Vec<OrderId>> {
         let mut statement = self.connection.prepare_cached(
@@ -128,6 +128,8 @@ impl Ledger {
              WHERE o.id > ?1 AND (
                EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.status = 'authorised' AND p.pays = '')
                OR EXISTS (SELECT 1 FROM exceptions e WHERE e.order_id = o.id AND e.task = 'capture' AND e.state <> 'resolved')
+               OR EXISTS (SELECT 1 FROM payments p JOIN operations c ON c.payment_id = p.id AND c.kind IN ('capture', 'release')
+                          WHERE p.order_id = o.id AND p.pays = '' AND c.state = 'planned')
                OR ((o.cancelled <> 'none' OR EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind = 'invoice'))
                    AND EXISTS (SELECT 1 FROM payments p JOIN movements m ON m.payment_id = p.id
                                JOIN journals j ON j.movement_id = m.id AND j.kind = 'prepayment' AND j.direction = 'original'

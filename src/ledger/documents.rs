@@ -119,7 +119,8 @@ pub(super) fn invoice_numbered(
     })
 }
 
-/// Whether the customer is paying the document by a payment of its own right now (trap T12).
+/// Whether the customer is paying the document by a payment of its own right now (trap T12). A PSP may call it captured as
+/// soon as the capture is accepted: it is paid when that is confirmed, and booked.
 pub(super) fn is_being_paid(
     connection: &Connection,
     document: &Document,
@@ -143,7 +144,11 @@ pub(super) fn paid_by_earlier(
 fn being_paid(connection: &Connection, document: &Document, before: i64) -> Result<Option<UnsettledPayment>> {
     let mut statement = connection.prepare_cached(
         "SELECT min(id) AS first, transaction_id, status_since FROM payments
-         WHERE id < ?2 AND pays <> '' AND status IN ('pending', 'authorised')
+         WHERE id < ?2 AND pays <> ''
+           AND (status IN ('pending', 'authorised')
+             OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = payments.id AND o.kind = 'capture'
+                          AND o.state IN ('planned', 'sent', 'unknown', 'accepted', 'given_up'))
+             OR (status = 'captured' AND NOT EXISTS (SELECT 1 FROM movements m WHERE m.payment_id = payments.id AND m.kind = 'capture')))
            AND instr(';' || pays || ';', ';' || ?1 || ';') > 0",
     )?;
     // The other columns are those of the row with the least id; of no rows, nothing is the least.

@@ -6,7 +6,7 @@ use super::row::{Columns, InOrder, time_text};
 use super::{Ledger, LedgerError, Result, Writer, documents, journals, orders, payments};
 use crate::domain::booking::{JournalDraft, JournalKind, Posting, Share, spread};
 use crate::domain::consequence::MovementDraft;
-use crate::domain::document::Document;
+use crate::domain::document::{Document, DocumentKind};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{CustomerNumber, DocumentId, ModificationId, MovementId, OperationId, PaymentId};
 use crate::domain::money::{Amount, Currency};
@@ -93,8 +93,14 @@ impl Writer<'_> {
     /// Writes the journals of a fresh capture or refund: one per document it pays, the rest without a document.
     fn book(&self, movement: MovementId, payment: &Payment, draft: &MovementDraft) -> Result<()> {
         let named = self.documents_paid(payment, draft)?;
+        let invoices = if draft.document.is_some() && draft.operation.is_none() && draft.kind == MovementKind::Refund {
+            self.invoices_paid_by(payment)?
+        } else {
+            Vec::new()
+        };
         let shares = match draft.document {
-            Some(_) => vec![Share { document: named.first(), amount: draft.amount }],
+            Some(_) if draft.operation.is_some() => vec![Share { document: named.first(), amount: draft.amount }],
+            Some(_) => self.fact_about(payment, draft, &named, &invoices)?,
             None if draft.kind == MovementKind::Capture => spread(draft.amount, &named.iter().collect::<Vec<_>>())?,
             None => take_back(draft.amount, &named, &self.paid_by(payment, &named)?)?,
         };
@@ -104,6 +110,28 @@ impl Writer<'_> {
             self.insert_journal(movement, payment, draft.kind, &draft.modification, &journal)?;
         }
         Ok(())
+    }
+
+    /// A fact without an operation that counts was in no sum when the document was paid: it takes what the document lacks,
+    /// and the rest is like any money nobody here asked for.
+    fn fact_about<'a>(
+        &self,
+        payment: &Payment,
+        draft: &MovementDraft,
+        named: &'a [Document],
+        invoices: &'a [Document],
+    ) -> Result<Vec<Share<'a>>> {
+        // A shipment's money is a prepayment, all of it.
+        if named.iter().any(|document| document.kind == DocumentKind::Shipment) {
+            return Ok(vec![Share { document: named.first(), amount: draft.amount }]);
+        }
+        let mut shares = spread(draft.amount, &named.iter().collect::<Vec<_>>())?;
+        if draft.kind == MovementKind::Refund
+            && let Some(rest) = shares.pop_if(|share| share.document.is_none())
+        {
+            shares.extend(take_back(rest.amount, invoices, &self.paid_by(payment, invoices)?)?);
+        }
+        Ok(shares)
     }
 
     fn documents_paid(&self, payment: &Payment, draft: &MovementDraft) -> Result<Vec<Document>> {
@@ -275,14 +303,15 @@ fn differs(payment: &Payment, known: &Movement, draft: &MovementDraft) -> Except
         kind: ExceptionKind::AmountDiffers,
         subject: format!("{} {} of payment {}", known.kind.as_str(), known.modification, payment.transaction),
         message: format!(
-            "recorded with {}, now reported with {}; the record stays. Ask the PSP which is right",
+            "recorded with {}, and {} was asked for or is reported now; the record stays. Ask the PSP which is right",
             known.amount, draft.amount
         ),
         about: About {
             order: payment.order,
             payment: Some(payment.id),
             document: draft.document,
-            operation: draft.operation,
+            // Not of the operation: that it is confirmed explains nothing.
+            operation: None,
         },
     }
 }

@@ -219,6 +219,18 @@ impl Writer<'_> {
         operation(self.connection, id)
     }
 
+    /// Withdraws the attempts at the same effect that are planned, and so certainly not done. `false` if there are none.
+    pub fn withdraw_other_attempts(&self, operation: &Operation) -> Result<bool> {
+        let same = "WHERE kind = ?1 AND payment_id IS ?2 AND document_id IS ?3 AND id <> ?4 AND state = 'planned'
+                      AND journal_id IS NULL AND mail_id IS NULL";
+        let (payment, document) = (operation.subject.payment.map(|id| id.0), operation.subject.document.map(|id| id.0));
+        let others = list(self.connection, same, (operation.kind.as_str(), payment, document, operation.id.0))?;
+        for other in &others {
+            self.move_operation(other.id, Event::Withdraw, "an earlier attempt was carried out after all")?;
+        }
+        Ok(!others.is_empty())
+    }
+
     /// A person wants another try: a refused operation gets a new attempt, one that was given up is asked about again.
     pub fn request_retry(&self, id: OperationId) -> Result<Operation> {
         let before = operation(self.connection, id)?;

@@ -111,7 +111,15 @@ impl Recorder<'_> {
         let context =
             Context { drops_remainder: self.drops_remainder(writer, operation)?, ..writer.context(operation)? };
         let follows = task::consequences(operation, answer, &context, &self.settings.shop);
-        match writer.attempt(|| writer.record_answer(operation.id, answer, wait))? {
+        let mut recorded = writer.attempt(|| writer.record_answer(operation.id, answer, wait))?;
+        // What was refused is done after all: another attempt that was planned and never carried out is not wanted any more.
+        if recorded.is_err()
+            && matches!(answer, Answer::Confirmed { .. })
+            && writer.withdraw_other_attempts(operation)?
+        {
+            recorded = writer.attempt(|| writer.record_answer(operation.id, answer, wait))?;
+        }
+        match recorded {
             Ok(after) => {
                 for consequence in follows {
                     writer.apply(&consequence)?;

@@ -25,6 +25,8 @@ pub(super) enum About {
     Baton(u32, u32),
     /// What persons do on a day.
     Person(u32, u32),
+    /// How often the rarest things go wrong.
+    Rarities,
 }
 
 /// Which question of one thing.
@@ -35,6 +37,8 @@ pub(super) enum Purpose {
     Standing,
     Outcome,
     Outstanding,
+    /// Whether its story takes an unusual turn.
+    Turn,
 }
 
 impl Dice {
@@ -47,6 +51,7 @@ impl Dice {
             About::Round(day, round) => (4, u64::from(day), u64::from(round)),
             About::Baton(day, round) => (5, u64::from(day), u64::from(round)),
             About::Person(day, round) => (6, u64::from(day), u64::from(round)),
+            About::Rarities => (7, 0, 0),
         };
         let mut key = [0; 32];
         for (place, word) in key.chunks_exact_mut(8).zip([seed, kind, first, second]) {
@@ -90,6 +95,7 @@ impl Purpose {
             Self::Standing => 2,
             Self::Outcome => 3,
             Self::Outstanding => 4,
+            Self::Turn => 5,
         }
     }
 }

@@ -193,7 +193,9 @@ fn person(ledger: &mut Ledger, door: &Door, now: DateTime<Utc>, dice: &mut Dice)
             Some(_) | None => {
                 if dice.chance(80) {
                     ledger.write("resolve", None, now, |writer| writer.resolve(exception.id)).map_err(said)?;
-                    door.world().fault("person: resolved an exception");
+                    let mut world = door.world();
+                    world.record.resolved.insert(exception.id.0);
+                    world.fault("person: resolved an exception");
                 }
             }
         }

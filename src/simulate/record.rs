@@ -3,6 +3,8 @@
 //!
 //! Amounts are plain minor units of the currency beside them, on purpose: the auditor shares no arithmetic with the tasks.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// Everything outside, of one simulated shop.
@@ -19,6 +21,8 @@ pub struct Record {
     pub lines: Vec<Line>,
     /// Mails in the recipients' mailboxes, in the order they arrived.
     pub letters: Vec<Delivered>,
+    /// Exceptions that a person called dealt with, by their ids in the ledger.
+    pub resolved: BTreeSet<i64>,
     /// Requests no correct client makes, in words: the same key for something else, for instance.
     pub oddities: Vec<String>,
     /// How many calls and questions were answered wrongly, late or not at all so far.
@@ -135,6 +139,8 @@ pub struct Effect {
     pub confirmed_at: Option<DateTime<Utc>>,
     /// It was confirmed before it failed.
     pub failed_late: bool,
+    /// Its PSP had said no to it before, and did it after all.
+    pub after_no: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,6 +171,8 @@ pub enum By {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     pub key: String,
+    /// What it asked for; the PSP may have done less.
+    pub amount: i64,
     /// Kind (`invoice`, `shipment`, `credit_note`) and number; none = the authorisation itself.
     pub document: Option<(String, String)>,
     /// What it was last told to be outstanding on the document; none if it never asked.
@@ -231,6 +239,9 @@ pub struct Line {
     pub credit: String,
     /// Created only; not in the ERP's books yet.
     pub draft: bool,
+    /// Somebody in the ERP gave it another content than payjournal did; now, or once.
+    pub changed: bool,
+    pub was_changed: bool,
     pub at: DateTime<Utc>,
 }
 
@@ -254,6 +265,11 @@ impl Effect {
             By::Payjournal(asked) => Some(asked),
             By::Person | By::Psp => None,
         }
+    }
+
+    /// What payjournal had asked for, where the PSP did another amount and said nothing of it in its answer.
+    pub fn asked_other(&self) -> Option<i64> {
+        self.ours().map(|asked| asked.amount).filter(|asked| *asked != self.amount)
     }
 
     /// It stands: done, or on its way.

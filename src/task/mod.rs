@@ -203,6 +203,17 @@ impl Wanted<'_> {
     }
 }
 
+/// Of what was planned and tried, gives up what is over age while nothing that decides about it can be learnt.
+pub(crate) fn give_up_stale<'a>(operations: impl Iterator<Item = &'a Operation>, frame: &Frame<'_>) -> Vec<Step> {
+    let valid_days = frame.task.transaction_valid_days;
+    let stale = operations.filter(|operation| {
+        operation.state == State::Planned
+            && operation.tries > 0
+            && decide::is_over_age(operation.status_since, valid_days, frame.now)
+    });
+    stale.flat_map(|operation| give_up(operation, operation.kind.as_str(), frame)).collect()
+}
+
 /// Its validity is over: no longer checked, listed, and a person must look (trap T11).
 pub(crate) fn give_up(operation: &Operation, about: &str, frame: &Frame<'_>) -> Vec<Step> {
     let days = frame.task.transaction_valid_days;

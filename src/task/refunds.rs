@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::facts::learn_first;
-use super::{Action, Context, Frame, Step, Task, Wanted, capture};
+use super::{Action, Context, Frame, Step, Task, Wanted, capture, give_up_stale};
 use crate::domain::consequence::Consequence;
 use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
@@ -68,6 +68,9 @@ impl Task for Refunds {
 
     fn plan(&self, case: &RefundCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let note = &case.note;
+        if seen.open.as_ref().is_ok_and(|open| !open.is_positive()) {
+            return Ok(nothing_open(case));
+        }
         let Some(reference) = &note.references else {
             let message = "names no invoice, so nobody knows which payment it belongs to: refund it by hand".to_owned();
             return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message, frame)]);
@@ -94,25 +97,29 @@ impl Task for Refunds {
             );
             return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message, frame)]);
         }
+        let mut stale = give_up_stale(refunds_of(case, note.id), frame);
         let open = match &seen.open {
             Ok(open) => *open,
-            Err(PortError::Unreachable { why }) => return Ok(vec![Step::unreachable(note.name(), why)]),
+            Err(PortError::Unreachable { why }) => {
+                stale.push(Step::unreachable(note.name(), why));
+                return Ok(stale);
+            }
             Err(why @ (PortError::CannotTell { .. } | PortError::NotOffered)) => {
                 let message = format!("the ERP cannot say what is open: {why}; nothing is refunded on a guess");
-                return Ok(vec![blocked(case, ExceptionKind::OutstandingUnreadable, message, frame)]);
+                stale.push(blocked(case, ExceptionKind::OutstandingUnreadable, message, frame));
+                return Ok(stale);
             }
         };
         let wanted = wanted(case, open)?;
         if !wanted.is_positive() {
-            let mut steps = withdraw_planned(case);
-            steps.push(Step::leave(note.name(), "nothing is open, or a refund for it is not settled yet"));
-            return Ok(steps);
+            return Ok(nothing_open(case));
         }
         let payments: Vec<&Payment> = case.captures.iter().map(|capture| &capture.payment).collect();
         let first =
             learn_first(&seen.standings, &payments, None, &case.operations, &case.movements, &case.named, frame);
         if !first.is_empty() {
-            return Ok(first);
+            stale.extend(first);
+            return Ok(stale);
         }
         refund(case, invoice, wanted, seen, frame)
     }
@@ -132,6 +139,12 @@ fn wanted(case: &RefundCase, open: Amount) -> Result<Amount, MoneyError> {
     let planned = Amount::sum(open.currency(), planned.filter_map(|operation| operation.amount))?;
     let note = Document { in_flight: case.note.in_flight.checked_sub(planned)?, ..case.note.clone() };
     note.uncollected(open)
+}
+
+fn nothing_open(case: &RefundCase) -> Vec<Step> {
+    let mut steps = withdraw_planned(case);
+    steps.push(Step::leave(case.note.name(), "nothing is open, or a refund for it is not settled yet"));
+    steps
 }
 
 /// A planned refund that was never carried out and that nothing is open for any more.

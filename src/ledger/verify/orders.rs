@@ -18,7 +18,8 @@ pub(super) const CHECKS: [Check; 6] = [
                    FROM movements m WHERE m.payment_id = p.id) AS captured_minor
               FROM payments p
               WHERE p.status = 'authorised' AND authorised_minor > 0 AND captured_minor >= authorised_minor
-                AND p.status_since < (SELECT max(m.learnt_at) FROM movements m WHERE m.payment_id = p.id AND m.kind = 'capture')",
+                AND p.status_since < (SELECT max(m.learnt_at) FROM movements m WHERE m.payment_id = p.id AND m.kind = 'capture')
+                AND NOT EXISTS (SELECT 1 FROM exceptions e WHERE e.kind = 'amount_differs' AND e.payment_id = p.id)",
         judge: still_authorised,
     },
     Check {

@@ -28,7 +28,7 @@ struct Capture<'i, 'a> {
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     for (at, transaction) in index.record.transactions.iter().enumerate() {
         for Done { place, effect } in index.of_kind(at, EffectKind::Capture) {
-            let Some(asked) = effect.ours() else { continue };
+            let Some(asked) = effect.ours().filter(|_| !effect.after_no) else { continue };
             let order = index.order(transaction.order.as_deref());
             let document = index.document(asked.document.as_ref());
             let capture = Capture { index, at, transaction, place, effect, asked, order, document };
@@ -46,6 +46,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
                 ("no-capture-after-release", capture.after_release()),
                 ("order-collected-once", capture.collected_twice()),
                 ("invoice-payment-within-lacking", capture.more_than_its_invoices()),
+                ("invoice-left-to-its-payer", capture.paid_by_its_customer()),
             ] {
                 if let Some(why) = wrong {
                     found.tell(invariant, index.about(effect), format!("{}: {why}", said(effect)));
@@ -118,8 +119,11 @@ impl Capture<'_, '_> {
 
     /// What of the authorisation was left when it was sent; none where others may have changed that meanwhile.
     fn left(&self) -> Option<i64> {
-        let clean = !self.transaction.adjusted
-            && self.index.effects_of(self.at).iter().all(|done| done.place == self.place || done.effect.is_live());
+        let clean =
+            !self.transaction.adjusted
+                && self.index.effects_of(self.at).iter().all(|done| {
+                    done.place == self.place || done.effect.is_live() && done.effect.asked_other().is_none()
+                });
         let taken = self.index.standing_before(self.at, EffectKind::Capture, self.place);
         clean.then_some(self.transaction.authorised - taken)
     }
@@ -129,9 +133,9 @@ impl Capture<'_, '_> {
         let told = self.asked.told_order;
         let allowed = match self.transaction.partial {
             Partial::Many => true,
-            Partial::No => self.effect.amount == left,
+            Partial::No => self.asked.amount == left,
             Partial::Once => {
-                self.effect.amount == left
+                self.asked.amount == left
                     || !self.transaction.pays.is_empty()
                     || told.is_none_or(|told| {
                         told.cancelled != Cancelled::No
@@ -147,7 +151,7 @@ impl Capture<'_, '_> {
 
     /// With one capture per authorisation the rest lapses: it must not be what another document of the order needs.
     fn loses_needed_money(&self) -> Option<String> {
-        let left = self.left().filter(|left| self.effect.amount < *left)?;
+        let left = self.left().filter(|left| self.asked.amount < *left)?;
         let alone = self.transaction.partial == Partial::Once && self.transaction.pays.is_empty();
         let number = self.order.filter(|order| order.terms == ShopTerms::Online)?.number.as_str();
         if !alone || self.index.paying_order(number).count() != 1 {
@@ -156,7 +160,7 @@ impl Capture<'_, '_> {
         let kind = super::releases::triggering(self.transaction.trigger)?;
         let by = self.effect.at - super::releases::A_RUN;
         let needed = super::releases::needed(self.index, number, kind, self.place, by);
-        (needed > self.effect.amount).then(|| format!("{left} were left and {needed} needed; the rest lapses"))
+        (needed > self.asked.amount).then(|| format!("{left} were left and {needed} needed; the rest lapses"))
     }
 
     /// Rule 9: the amount outstanding as it was told, less what of payjournal's own was on its way for it.
@@ -167,7 +171,7 @@ impl Capture<'_, '_> {
         };
         let on_its_way = super::refunds::not_in_the_erp(self.index, kind, number, self.place, self.effect);
         let open = told + super::refunds::taken_back(self.index, kind, number, self.effect);
-        (self.effect.amount + on_its_way > open)
+        (self.asked.amount + on_its_way > open)
             .then(|| format!("{told} were outstanding on {number}, {on_its_way} of it on their way already"))
     }
 
@@ -187,7 +191,7 @@ impl Capture<'_, '_> {
             .map(|done| done.effect.amount)
             .sum();
         let earlier = earlier.max(self.tied_before(document));
-        (!by_person && earlier > 0 && earlier + self.effect.amount > document.total)
+        (!by_person && earlier > 0 && earlier + self.asked.amount > document.total)
             .then(|| format!("{earlier} of {}'s {} were captured before", document.number, document.total))
     }
 
@@ -195,9 +199,13 @@ impl Capture<'_, '_> {
     fn tied_before(&self, document: &Posted) -> i64 {
         let mut of_this = self.index.bookings_of(&self.transaction.id).map(|booking| booking.movement);
         let Some(own) = of_this.find(|movement| movement.modification == self.effect.id) else { return 0 };
-        // In the order written: what follows the own line was tied later.
-        let journals = self.index.journals_for("invoice", &document.number).iter();
+        // In the order written: what follows the own line was tied later. Booked elsewhere, it has none to go by.
+        let journals = self.index.journals_for("invoice", &document.number);
+        if !journals.iter().any(|row| row.movement == own.id) {
+            return 0;
+        }
         journals
+            .iter()
             .take_while(|row| row.movement != own.id)
             .filter(|row| matches!(row.kind.as_str(), "receipt" | "application"))
             .map(|row| if row.direction == "original" { row.amount } else { -row.amount })
@@ -248,7 +256,35 @@ impl Capture<'_, '_> {
                 return None;
             }
         }
-        (ours && self.effect.amount > most).then(|| format!("its invoices lacked {most} at most"))
+        if ours {
+            most -= self.taken_by_name(&self.transaction.pays);
+        }
+        (ours && self.asked.amount > most).then(|| format!("its invoices lacked {most} at most"))
+    }
+
+    /// What other payments that name these invoices had taken for them before, at least.
+    fn taken_by_name(&self, invoices: &[String]) -> i64 {
+        let mut others: Vec<(usize, &Transaction)> =
+            invoices.iter().flat_map(|number| self.index.paying_invoice(number)).collect();
+        others.sort_by_key(|(at, _)| *at);
+        others.dedup_by_key(|(at, _)| *at);
+        let taken = others.into_iter().filter(|(at, _)| *at != self.at).map(|(at, other)| {
+            let beside = other.pays.iter().filter(|number| !invoices.contains(number));
+            let beside: i64 = beside.filter_map(|number| self.index.invoice(number)).map(|posted| posted.total).sum();
+            (self.index.standing_before(at, EffectKind::Capture, self.place) - beside).max(0)
+        });
+        taken.sum()
+    }
+
+    /// What the customer paid of an invoice by a payment of its own is not taken from the order's payment too.
+    fn paid_by_its_customer(&self) -> Option<String> {
+        let document =
+            self.document.filter(|document| document.kind == "invoice" && self.transaction.pays.is_empty())?;
+        let by_name = self.taken_by_name(std::slice::from_ref(&document.number));
+        let reopened = super::rest::was_taken_back(self.index, document);
+        let by_person = self.index.operation_with_key(&self.asked.key).is_some_and(|operation| operation.attempt > 1);
+        (by_name > 0 && by_name + self.asked.amount > document.total && !reopened && !by_person)
+            .then(|| format!("its customer had paid {by_name} of {}'s {} by name", document.number, document.total))
     }
 
     /// What payjournal itself took for the order by other payments, and what of the invoices the ledger knew to be paid by

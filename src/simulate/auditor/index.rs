@@ -8,7 +8,7 @@ use crate::ledger::rows::{
 };
 use crate::simulate::record::{Effect, EffectKind, EffectState, Line, Posted, Record, ShopOrder, Transaction};
 
-use super::About;
+use super::{About, intents};
 
 type Many<K, V> = HashMap<K, Vec<V>>;
 
@@ -335,6 +335,33 @@ impl<'a> Index<'a> {
         })
     }
 
+    /// A capture a PSP made after its own no, whose money the ledger has used up for other invoices than it had been asked for.
+    /// As long as something of it is untied, its own document takes it first.
+    pub(super) fn is_used_elsewhere(&self, done: Done<'a>) -> bool {
+        let document = done.effect.ours().and_then(|asked| pair(asked.document.as_ref()));
+        let is_late_capture = done.effect.after_no && done.effect.kind == EffectKind::Capture;
+        let Some((kind, number)) = document.filter(|document| is_late_capture && document.0 == "invoice") else {
+            return false;
+        };
+        let of_it = self.transaction(done.effect).map(|transaction| self.bookings_of(&transaction.id));
+        let mut of_it = of_it.into_iter().flatten();
+        of_it.any(|booking| {
+            booking.movement.modification == done.effect.id
+                && !booking.pays(kind, number)
+                && booking.net(&["prepayment"]) <= booking.net(&["application"])
+        })
+    }
+
+    /// What the ledger may take an effect for: as it is, or as it was asked for, where the PSP's answer did not say more.
+    pub(super) fn recorded_amount(&self, done: Done<'a>) -> i64 {
+        let of_it = self.transaction(done.effect).map(|transaction| self.bookings_of(&transaction.id));
+        let name = intents::kind(done.effect.kind);
+        let mut of_it = of_it.into_iter().flatten().map(|booking| booking.movement);
+        let recorded = of_it.find(|row| row.kind == name && row.modification == done.effect.id);
+        let asked = done.effect.asked_other();
+        recorded.filter(|row| Some(row.amount) == asked).map_or(done.effect.amount, |row| row.amount)
+    }
+
     /// What of `kind` still stands of a transaction, of what was done before `place`.
     pub(super) fn standing_before(&self, transaction: usize, kind: EffectKind, place: usize) -> i64 {
         let before = self.of_kind(transaction, kind).filter(|done| done.place < place);
@@ -345,10 +372,10 @@ impl<'a> Index<'a> {
     pub(super) fn is_disturbed(&self, transaction: usize) -> bool {
         let adjusted = self.record.transactions.get(transaction).is_some_and(|transaction| transaction.adjusted);
         adjusted
-            || self
-                .effects_of(transaction)
-                .iter()
-                .any(|done| done.effect.ours().is_none() || done.effect.state == EffectState::Failed)
+            || self.effects_of(transaction).iter().map(|done| done.effect).any(|effect| {
+                let as_asked = effect.ours().is_some() && effect.asked_other().is_none() && !effect.after_no;
+                !as_asked || effect.state == EffectState::Failed
+            })
     }
 }
 

@@ -58,11 +58,14 @@ fn once_per_target(index: &Index<'_>, found: &mut Found) {
                 EffectKind::Capture | EffectKind::Refund => pair(asked.document.as_ref()),
                 EffectKind::Release => None,
             };
-            if seen.contains(&(done.effect.kind, target)) {
+            // What its PSP does after it had said no, it does against its word: whatever was done meanwhile was right.
+            if seen.contains(&(done.effect.kind, target)) && !done.effect.after_no {
                 let says = format!("{} for {target:?} happened already", said(done.effect));
                 found.tell("effect-once-per-target", index.about(done.effect), says);
             }
-            seen.push((done.effect.kind, target));
+            if !index.is_used_elsewhere(*done) {
+                seen.push((done.effect.kind, target));
+            }
         }
     }
 }
@@ -80,10 +83,11 @@ fn same_as_intended(index: &Index<'_>, effect: &Effect, asked: &Asked, operation
     let transaction = index.transaction(effect).map(|transaction| transaction.id.as_str());
     let intended = (operation.kind.as_str(), operation.transaction.as_deref(), pair(operation.document.as_ref()));
     let done = (kind(effect.kind), transaction, pair(asked.document.as_ref()));
-    if intended != done || operation.amount != effect.amount {
+    if intended != done || operation.amount != asked.amount {
         let says = format!(
-            "{} is {done:?}; operation {} intended {intended:?} of {}",
+            "{} is {done:?}, {} asked for; operation {} intended {intended:?} of {}",
             said(effect),
+            asked.amount,
             operation.id,
             operation.amount
         );
@@ -96,7 +100,7 @@ fn not_denied(index: &Index<'_>, effect: &Effect, operation: &OperationRow, foun
     let wrong = match operation.state.as_str() {
         // A run whose clock is ahead believes too early that a call can take effect no more.
         "planned" | "withdrawn" if operation.tries == 0 || index.record.clock_jumps == 0 => Some("effect-not-denied"),
-        "refused" if effect.is_live() => Some("refused-is-not-live"),
+        "refused" if effect.is_live() && !effect.after_no => Some("refused-is-not-live"),
         "confirmed" if !was_confirmed(effect) => Some("confirmed-was-confirmed"),
         _ => None,
     };

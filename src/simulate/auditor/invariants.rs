@@ -38,6 +38,10 @@ pub const INVARIANTS: &[(&str, &str)] = &[
         "order-collected-once",
         "what several payments take for one order is no more than the order or its invoices (accounting)",
     ),
+    (
+        "invoice-left-to-its-payer",
+        "what a customer paid of an invoice by name is not taken from the order's payment too (accounting)",
+    ),
     ("no-capture-after-release", "what was given back is not captured (rule 12)"),
     // Safety: refunds.
     ("refund-for-credit-note", "a refund is for a credit note that agrees with its invoice (rule 16)"),
@@ -88,6 +92,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("fact-recorded", "what was confirmed, or failed after it was recorded, is a movement, whoever asked (rules 1, 2)"),
     ("outcome-recorded", "an operation ends as its effect ended (design: operation states)"),
     ("outside-fact-told", "money nobody here asked for is an exception (rule 2)"),
+    ("other-amount-told", "an amount that is not what was asked for is an exception (accounting)"),
     ("mail-written", "captures and refunds for documents, and releases, are mailed (domain 1.9)"),
     ("journal-delivered", "every journal is in the ERP's books, or a person was told (domain 1.7)"),
     ("mail-delivered", "every mail arrived, or a person was told (domain 1.9)"),

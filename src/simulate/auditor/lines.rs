@@ -50,6 +50,10 @@ fn missing_before<'i>(index: &'i Index<'_>, place: usize, line: &Line) -> Option
 
 fn differs(index: &Index<'_>, line: &Line) -> Option<String> {
     let Some(journal) = index.journal(&line.number) else { return Some("no journal has this number".to_owned()) };
+    // Somebody in the ERP gave it another content.
+    if line.changed {
+        return None;
+    }
     let booked = (journal.kind.as_str(), journal.direction.as_str(), pair(journal.document.as_ref()), journal.amount);
     if booked != (line.kind, line.direction, pair(line.document.as_ref()), line.amount)
         || journal.currency != line.currency
@@ -68,7 +72,8 @@ fn differs(index: &Index<'_>, line: &Line) -> Option<String> {
 /// Confirmed = posted; refused = not posted, unless the ERP has another line of that number.
 fn believed(index: &Index<'_>, operation: &OperationRow, found: &mut Found) {
     let Some(number) = operation.journal.as_deref() else { return };
-    let is_posted = index.lines(number).iter().any(|line| !line.draft);
+    // With payjournal's content: what somebody changed is not its line.
+    let is_posted = index.lines(number).iter().any(|line| !line.draft && !line.changed);
     let wrong = match operation.state.as_str() {
         "confirmed" => !is_posted,
         "refused" => is_posted && operation.refusal.as_deref() != Some("journal_differs"),

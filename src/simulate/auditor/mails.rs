@@ -75,7 +75,8 @@ fn untrue(index: &Index<'_>, mail: &MailRow) -> Option<String> {
         "released" => "release",
         "cannot-be-captured" | "cannot-be-refunded" => {
             let mut lives = index.with_key(key).iter();
-            let lives = lives.find(|done| done.effect.is_live())?;
+            // It was true when it was written, and the PSP broke its word later.
+            let lives = lives.find(|done| done.effect.is_live() && !done.effect.after_no)?;
             return Some(format!("{} stands", intents::said(lives.effect)));
         }
         _ => return None,

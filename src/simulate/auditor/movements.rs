@@ -38,7 +38,7 @@ fn tell(index: &Index<'_>, found: &mut Found, invariant: &'static str, movement:
 fn what_is_wrong(index: &Index<'_>, movement: &MovementRow) -> Option<String> {
     let Some(done) = index.effect_of(movement) else { return Some("no such thing happened".to_owned()) };
     let currency = index.transaction(done.effect).map_or("", |transaction| transaction.currency);
-    if done.effect.amount != movement.amount || currency != movement.currency {
+    if index.recorded_amount(done) != movement.amount || currency != movement.currency {
         return Some(format!("in {}, but what happened is {} in {currency}", movement.currency, said(done.effect)));
     }
     let is_true = if is_failure(movement) { done.effect.failed_late } else { was_confirmed(done.effect) };
@@ -59,7 +59,7 @@ fn sums(index: &Index<'_>, found: &mut Found) {
     for (at, transaction) in index.record.transactions.iter().enumerate() {
         for (kind, name) in [(EffectKind::Capture, "capture"), (EffectKind::Refund, "refund")] {
             let happened = index.of_kind(at, kind).filter(|done| was_confirmed(done.effect));
-            let happened: i64 = happened.map(|done| done.effect.amount).sum();
+            let happened: i64 = happened.map(|done| index.recorded_amount(done)).sum();
             let booked = index.bookings_of(&transaction.id).filter(|booking| booking.movement.kind == name);
             let booked: i64 = booked.map(|booking| booking.movement.amount).sum();
             if booked > happened {

@@ -24,7 +24,7 @@ struct Refund<'i, 'a> {
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     for (at, transaction) in index.record.transactions.iter().enumerate() {
         for Done { place, effect } in index.of_kind(at, EffectKind::Refund) {
-            let Some(asked) = effect.ours() else { continue };
+            let Some(asked) = effect.ours().filter(|_| !effect.after_no) else { continue };
             let note = index.document(asked.document.as_ref()).filter(|note| note.kind == "credit_note");
             let invoice = note.and_then(|note| index.invoice(note.references.as_deref()?));
             let refund = Refund { index, at, transaction, place, effect, asked, note, invoice };
@@ -50,7 +50,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
 pub(super) fn not_in_the_erp(index: &Index<'_>, kind: &str, number: &str, place: usize, effect: &Effect) -> i64 {
     let earlier = index.effects_for(kind, number).iter();
     earlier
-        .filter(|done| done.place < place && done.effect.is_live())
+        .filter(|done| done.place < place && done.effect.is_live() && !index.is_used_elsewhere(**done))
         .filter(|done| {
             let transaction = index.transaction(done.effect).map_or("", |transaction| transaction.id.as_str());
             let journals = index.journals_for(kind, number).iter().filter(|journal| {
@@ -102,7 +102,7 @@ impl Refund<'_, '_> {
         };
         let on_its_way = not_in_the_erp(self.index, kind, number, self.place, self.effect);
         let open = told + taken_back(self.index, kind, number, self.effect);
-        (self.effect.amount + on_its_way > open)
+        (self.asked.amount + on_its_way > open)
             .then(|| format!("{told} were open on {number}, {on_its_way} of it on their way already"))
     }
 

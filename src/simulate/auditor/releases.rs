@@ -28,7 +28,7 @@ pub(super) fn is_fresh(asked: &Asked, at: DateTime<Utc>) -> bool {
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     for (at, transaction) in index.record.transactions.iter().enumerate() {
         for done in index.of_kind(at, EffectKind::Release) {
-            let Some(asked) = done.effect.ours() else { continue };
+            let Some(asked) = done.effect.ours().filter(|_| !done.effect.after_no) else { continue };
             for (invariant, wrong) in [
                 ("release-after-captures", too_early(asked)),
                 ("release-with-cause", without_cause(transaction, asked, done.effect.at)),
@@ -102,7 +102,8 @@ pub(super) fn needed(index: &Index<'_>, order: &str, kind: &str, place: usize, b
     let paid: i64 = captures
         .filter(|done| done.place < place)
         .filter(|done| done.effect.ours().is_none() || done.effect.is_live() || was_confirmed(done.effect))
-        .map(|done| done.effect.amount)
+        // That it was less than asked for may not have been known yet.
+        .map(|done| done.effect.asked_other().unwrap_or(done.effect.amount))
         .sum();
     wanted - by_hand - paid
 }

@@ -53,7 +53,8 @@ fn counts(operation: &OperationRow) -> bool {
 /// Per invoice and shipment what was captured for it, per credit note what was refunded for it, of all transactions.
 fn documents(index: &Index<'_>, found: &mut Found) {
     let mut sums: HashMap<(&str, &str), i64> = HashMap::new();
-    for effect in index.record.effects.iter().filter(|effect| effect.is_live()) {
+    // What a PSP does after its own no is no decision of payjournal.
+    for effect in index.record.effects.iter().filter(|effect| effect.is_live() && !effect.after_no) {
         let Some(document) = effect.ours().and_then(|asked| asked.document.as_ref()) else { continue };
         *sums.entry((&document.0, &document.1)).or_default() += effect.amount;
     }

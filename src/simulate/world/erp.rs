@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 
-use super::super::dice::Purpose;
+use super::super::dice::{Dice, Purpose};
 use super::super::record::Line;
 use super::weather::Weather;
-use super::{Door, World};
+use super::{Door, Happening, World};
 use crate::domain::document::Document;
 use crate::domain::id::ModificationId;
 use crate::domain::money::Amount;
@@ -27,6 +27,20 @@ pub(super) struct Memory {
     pub(super) told: BTreeMap<(String, String), i64>,
     /// Nothing may be posted before this day until somebody opens the period again.
     closed_before: Option<(NaiveDate, DateTime<Utc>)>,
+    /// Lines as payjournal created them, where somebody gave them another content.
+    before: BTreeMap<String, Line>,
+}
+
+/// What somebody in the ERP makes of a line of ours that was created and not posted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Change {
+    /// The amount, in hundredths of ours.
+    Amount(i64),
+    Account,
+    /// It pays no document any more.
+    Unapplied,
+    Posted,
+    Back,
 }
 
 /// The ERP through one run's door.
@@ -129,6 +143,7 @@ impl World {
             Fate::CreatedOnly => {
                 self.fault("erp: no answer, created only");
                 self.post_line(request, true);
+                self.may_be_changed(&request.number, &mut dice);
                 self.pass(30);
                 silent()
             }
@@ -171,6 +186,55 @@ impl World {
         Answer::Confirmed { modification, at: now, amount: None }
     }
 
+    /// A line that lies there not posted is somebody's work, too.
+    fn may_be_changed(&mut self, number: &str, dice: &mut Dice) {
+        if self.weather.persons == 0 || !dice.chance(400) {
+            return;
+        }
+        let share = dice.pick(&[50, 99, 1_000], 50);
+        let change = dice.pick(&[Change::Amount(share), Change::Account, Change::Unapplied], Change::Account);
+        let mut at = self.now + TimeDelta::minutes(dice.between(5, 20 * 60));
+        self.decide(at, Happening::ChangesLine(number.to_owned(), change));
+        at += TimeDelta::minutes(dice.between(1, 60));
+        match dice.below(3) {
+            0 => self.decide(at, Happening::ChangesLine(number.to_owned(), Change::Posted)),
+            1 => {
+                let back = at + TimeDelta::hours(dice.between(24, 150));
+                self.decide(back, Happening::ChangesLine(number.to_owned(), Change::Back));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn changes_line(&mut self, number: &str, change: Change) {
+        if self.record.lines.iter().any(|line| line.number == number && !line.draft) {
+            return;
+        }
+        let Some(line) = self.record.lines.iter_mut().find(|line| line.number == number) else { return };
+        let before = line.clone();
+        match change {
+            Change::Amount(share) => line.amount = (line.amount * share).div_euclid(100).max(1),
+            Change::Account => "Assets:Suspense".clone_into(&mut line.credit),
+            Change::Unapplied => line.document = None,
+            Change::Posted => {
+                line.draft = !line.changed;
+                return;
+            }
+            Change::Back => {
+                let Some(ours) = self.erp.before.get(number) else { return };
+                *line = Line { was_changed: true, ..ours.clone() };
+                self.fault("person: changed our line back");
+                return;
+            }
+        }
+        if !same(line, &before) {
+            line.changed = true;
+            line.was_changed = true;
+            self.erp.before.insert(number.to_owned(), before);
+            self.fault("person: changed our line in the ERP");
+        }
+    }
+
     fn erp_looks_up(&mut self, request: &JournalRequest) -> LookUp {
         self.pass(1);
         self.coverage.work("look-ups in the ERP");
@@ -206,6 +270,8 @@ fn line(request: &JournalRequest, draft: bool, at: DateTime<Utc>) -> Line {
         debit: request.debit.as_str().to_owned(),
         credit: request.credit.as_str().to_owned(),
         draft,
+        changed: false,
+        was_changed: false,
         at,
     }
 }

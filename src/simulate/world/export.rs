@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use super::super::record::{Cancelled, EffectKind, ShopTerms, Told};
 use super::World;
 use crate::domain::document::DocumentKind;
@@ -22,6 +24,8 @@ pub(super) struct Memory {
     orders: BTreeMap<String, Told>,
     transactions: BTreeMap<String, &'static str>,
     documents: BTreeMap<(&'static str, String), i64>,
+    /// Invoices that are handed over no sooner than this.
+    pub(super) held: BTreeMap<String, DateTime<Utc>>,
 }
 
 /// Rows on their way into the ledger.
@@ -54,14 +58,16 @@ impl World {
         }
         for document in &self.record.documents {
             let key = (document.kind, document.number.clone());
-            if self.exported.documents.get(&key) != Some(&document.by_hand) {
+            if self.is_handed_over(&document.number) && self.exported.documents.get(&key) != Some(&document.by_hand) {
                 batch.documents.push(document_row(document)?);
                 batch.told_documents.push((document.kind, document.number.clone(), document.by_hand));
             }
         }
         for index in 0..self.record.transactions.len() {
             let transaction = self.transaction(index);
-            if self.exported.transactions.get(&transaction.id) != Some(&transaction.status)
+            let waits = transaction.pays.iter().any(|number| !self.is_handed_over(number));
+            if !waits
+                && self.exported.transactions.get(&transaction.id) != Some(&transaction.status)
                 && let Some((row, collected)) = self.payment_row(index)?
             {
                 batch.payments.push(row);
@@ -69,6 +75,11 @@ impl World {
             }
         }
         Ok(batch)
+    }
+
+    /// The ERP does not keep it back.
+    fn is_handed_over(&self, document: &str) -> bool {
+        self.exported.held.get(document).is_none_or(|until| *until <= self.now)
     }
 
     /// The ledger has it: committed.

@@ -17,6 +17,7 @@ impl World {
                 self.decide(self.now + TimeDelta::hours(30), Happening::PageEnds(index, End::Authorised));
                 "pending"
             }
+            End::Pending => "pending",
             End::Refused => "refused",
             End::Cancelled => "cancelled",
             End::Abandoned => "expired",

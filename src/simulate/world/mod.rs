@@ -9,8 +9,10 @@ mod hands;
 mod plan;
 mod post;
 mod psp;
+mod rare;
 mod shop;
 mod standing;
+mod turns;
 mod weather;
 
 use std::collections::BTreeMap;
@@ -24,7 +26,7 @@ pub(super) use weather::Weather;
 use self::plan::OrderPlan;
 use super::coverage::Coverage;
 use super::dice::{About, Dice, Purpose, named};
-use super::record::{Record, Transaction};
+use super::record::{Asked, Record, Transaction};
 use super::stage::Place;
 use crate::run::ports::Ports;
 
@@ -63,12 +65,18 @@ pub(super) enum Happening {
     FailsLate(usize),
     /// A call whose caller gave up is carried out after all.
     ActsLate(Box<crate::operation::request::PaymentRequest>),
+    /// Somebody in the ERP works on a line of ours that is not posted.
+    ChangesLine(String, erp::Change),
+    /// A customer pays an invoice, whatever else was agreed.
+    PaysInvoice(String),
+    /// What a PSP said no to is done after all: the request, and what payjournal had been told when it made it.
+    DoneAfterNo(Box<(crate::operation::request::PaymentRequest, Asked)>),
 }
 
 impl World {
     pub(super) fn new(seed: u64, start: DateTime<Utc>, orders: &[u32], days: u32) -> Self {
         let mut dice = Dice::new(seed, About::Seed);
-        let weather = Weather::of(&mut dice);
+        let weather = Weather::of(&mut dice).with_rarities(&mut Dice::new(seed, About::Rarities));
         let mut world = Self {
             now: start,
             record: Record::default(),
@@ -111,6 +119,7 @@ impl World {
     /// The shop closes: what is under way at the PSPs comes to its end, and nothing new begins.
     pub(crate) fn closes(&mut self) {
         self.weather = self.weather.calm();
+        self.exported.held.clear();
         self.agenda.retain(|_, happening| match happening {
             Happening::Settles(_) | Happening::ActsLate(_) => true,
             Happening::Shop(..)
@@ -119,14 +128,17 @@ impl World {
             | Happening::Adjusts(_)
             | Happening::CapturesItself(_)
             | Happening::BackOffice(..)
-            | Happening::FailsLate(_) => false,
+            | Happening::FailsLate(_)
+            | Happening::DoneAfterNo(_)
+            | Happening::ChangesLine(..)
+            | Happening::PaysInvoice(_) => false,
         });
     }
 
     /// Something went wrong, or was done by somebody else.
     pub(crate) fn fault(&mut self, name: &'static str) {
         self.coverage.fault(name);
-        let business = ["shop: ", "person: ", "psp: authori", "psp: captured by itself", "psp: payment in error"];
+        let business = ["shop: ", "person: ", "psp: authori", "psp: captured by itself", "psp: payment "];
         if !business.iter().any(|start| name.starts_with(start)) {
             self.record.faults += 1;
         }
@@ -149,6 +161,9 @@ impl World {
             Happening::Settles(effect) => self.settles(effect),
             Happening::FailsLate(effect) => self.fails_late(effect),
             Happening::ActsLate(request) => self.acts_late(&request),
+            Happening::ChangesLine(number, change) => self.changes_line(&number, change),
+            Happening::PaysInvoice(number) => self.pays_invoice(&number),
+            Happening::DoneAfterNo(asked) => self.done_after_no(&asked.0, asked.1),
         }
     }
 

@@ -94,6 +94,8 @@ pub(crate) enum End {
     Authorised,
     /// First pending for a while.
     AuthorisedLate,
+    /// It has not ended: the bank, or the customer, takes its time.
+    Pending,
     Refused,
     Cancelled,
     Abandoned,

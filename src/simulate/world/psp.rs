@@ -24,7 +24,7 @@ const LATEST: TimeDelta = TimeDelta::minutes(10);
 /// What the PSPs remember besides what happened.
 #[derive(Debug)]
 pub(super) struct Memory {
-    keys: BTreeMap<String, Remembered>,
+    pub(super) keys: BTreeMap<String, Remembered>,
     window: TimeDelta,
     /// When and how an effect was settled.
     pub(super) settled: BTreeMap<usize, (DateTime<Utc>, Option<Refusal>)>,
@@ -36,14 +36,14 @@ pub(super) struct Memory {
 }
 
 #[derive(Debug, Clone)]
-struct Remembered {
+pub(super) struct Remembered {
     content: String,
-    at: DateTime<Utc>,
-    outcome: Outcome,
+    pub(super) at: DateTime<Utc>,
+    pub(super) outcome: Outcome,
 }
 
 #[derive(Debug, Clone)]
-enum Outcome {
+pub(super) enum Outcome {
     Effect(usize),
     Refused(Refusal),
 }
@@ -160,11 +160,11 @@ impl World {
             }
             Fate::Refused => {
                 self.fault("psp: refused by the issuer");
-                self.act(request, Some(&refusal("declined", false)))
+                self.says_no(request, &refusal("declined", false), &mut dice)
             }
             Fate::RefusedForNow => {
                 self.fault("psp: refused for now");
-                self.act(request, Some(&refusal("try_again", true)))
+                self.says_no(request, &refusal("try_again", true), &mut dice)
             }
         }
     }
@@ -174,7 +174,7 @@ impl World {
     }
 
     /// Carries a request out, once per key as long as the key is remembered.
-    fn act(&mut self, request: &PaymentRequest, no: Option<&Refusal>) -> Answer {
+    pub(super) fn act(&mut self, request: &PaymentRequest, no: Option<&Refusal>) -> Answer {
         let key = request.key.as_str();
         let content = format!("{} {} {}", request.kind.as_str(), request.transaction, request.amount);
         if let Some(known) = self.psp.keys.get(key).cloned() {
@@ -186,7 +186,7 @@ impl World {
             if self.now - known.at <= self.psp.window {
                 return self.answer_of(&known.outcome);
             }
-            self.fault("psp: key forgotten");
+            self.comes_too_late(key, known.at);
         }
         let Some(index) = self.transactions.get(request.transaction.as_str()).copied() else {
             self.record.oddities.push(format!("`{content}` is about an unknown transaction"));
@@ -218,7 +218,7 @@ impl World {
         self.record.refusals.push(Refused { transaction, kind, amount, key, code, by_fault, at: self.now });
     }
 
-    fn objection(&self, index: usize, request: &PaymentRequest) -> Option<Refusal> {
+    pub(super) fn objection(&self, index: usize, request: &PaymentRequest) -> Option<Refusal> {
         let transaction = self.transaction(index);
         let amount = request.amount.minor();
         match request.kind {
@@ -243,11 +243,12 @@ impl World {
     fn carry_out(&mut self, index: usize, request: &PaymentRequest) -> usize {
         let by = By::Payjournal(self.asked_by_payjournal(index, request));
         let kind = effect_kind(request.kind).unwrap_or(EffectKind::Release);
-        self.effect(index, kind, request.amount.minor(), by)
+        let amount = self.amount_done(request);
+        self.effect(index, kind, amount, by)
     }
 
     /// What payjournal has been told when it asks.
-    fn asked_by_payjournal(&self, index: usize, request: &PaymentRequest) -> Asked {
+    pub(super) fn asked_by_payjournal(&self, index: usize, request: &PaymentRequest) -> Asked {
         let transaction = self.transaction(index);
         let order = self.record.orders.iter().find(|order| Some(&order.number) == transaction.order.as_ref());
         let told_order: Option<Told> = order.and_then(|order| order.told);
@@ -267,6 +268,7 @@ impl World {
         });
         Asked {
             key: request.key.as_str().to_owned(),
+            amount: request.amount.minor(),
             told_outstanding: document.as_ref().and_then(|document| self.erp.told.get(document).copied()),
             document,
             told_order,
@@ -298,6 +300,7 @@ impl World {
             state,
             confirmed_at: (!waits).then_some(self.now),
             failed_late: false,
+            after_no: false,
         });
         if waits {
             let hours = dice.pick(&[1, 3, 9, 30, 60], 3);
@@ -311,8 +314,9 @@ impl World {
     }
 
     pub(super) fn may_fail_late(&mut self, effect: usize, dice: &mut Dice) {
-        let releases = self.record.effects.get(effect).is_some_and(|effect| effect.kind == EffectKind::Release);
-        if !releases && dice.chance(self.weather.fails_late) {
+        let stays = |effect: &Effect| effect.kind == EffectKind::Release || effect.asked_other().is_some();
+        let stays = self.record.effects.get(effect).is_some_and(stays);
+        if !stays && dice.chance(self.weather.fails_late) {
             let then = self.now + TimeDelta::hours(dice.between(5, 120));
             self.decide(then, Happening::FailsLate(effect));
         }

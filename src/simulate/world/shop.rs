@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::super::record::{Cancelled, Posted, ShopOrder, ShopTerms, Transaction};
 use super::plan::{End, Event, Hand, Method, OrderPlan};
-use super::{Happening, World};
+use super::{Happening, World, turns};
 
 impl World {
     pub(super) fn plan_order(&mut self, order: u32, mut plan: OrderPlan) {
@@ -44,11 +44,11 @@ impl World {
         });
     }
 
-    fn order_number(&self, order: u32) -> Option<String> {
+    pub(super) fn order_number(&self, order: u32) -> Option<String> {
         self.plans.get(&order).map(|plan| plan.number.clone())
     }
 
-    fn order(&self, order: u32) -> Option<&ShopOrder> {
+    pub(super) fn order(&self, order: u32) -> Option<&ShopOrder> {
         let number = self.order_number(order)?;
         self.record.orders.iter().find(|order| order.number == number)
     }
@@ -88,7 +88,7 @@ impl World {
         }
     }
 
-    fn opens(
+    pub(super) fn opens(
         &mut self,
         method: Method,
         order: Option<String>,
@@ -125,7 +125,7 @@ impl World {
     }
 
     /// A customer on account pays what is open by then, by one transaction for all of it.
-    fn invoice_paid(&mut self, order: u32, method: Method, ends_after: TimeDelta) {
+    pub(super) fn invoice_paid(&mut self, order: u32, method: Method, ends_after: TimeDelta) {
         let Some((number, currency)) = self.order(order).map(|order| (order.number.clone(), order.currency)) else {
             return;
         };
@@ -141,7 +141,9 @@ impl World {
         if due > 0 {
             let numbers = open.into_iter().map(|(number, _)| number).collect();
             let index = self.opens(method, None, numbers, currency, due);
-            self.decide(self.now + ends_after, Happening::PageEnds(index, End::Authorised));
+            if !self.takes_days(order, index, ends_after) {
+                self.decide(self.now + ends_after, Happening::PageEnds(index, End::Authorised));
+            }
         }
     }
 
@@ -166,10 +168,13 @@ impl World {
         let total = if last { left } else { (order.total * share).div_euclid(100).min(left - 1) };
         if total > 0 {
             self.post(kind, Some(order.number.clone()), order.currency, total, None);
+            if kind == "invoice" {
+                self.invoiced(&order);
+            }
         }
     }
 
-    fn post(
+    pub(super) fn post(
         &mut self,
         kind: &'static str,
         order: Option<String>,
@@ -213,7 +218,12 @@ impl World {
         let left = invoice.total - before.map(|document| document.total).sum::<i64>();
         let total = (invoice.total * share).div_euclid(100).min(left);
         if total > 0 {
-            self.post("credit_note", Some(number), invoice.currency, total, Some(invoice.number));
+            let references = match self.turn_of_note(order, &invoice) {
+                turns::Note::OfItsInvoice => Some(invoice.number),
+                turns::Note::OfNone => None,
+                turns::Note::Of(other) => Some(other),
+            };
+            self.post("credit_note", Some(number), invoice.currency, total, references);
         }
     }
 

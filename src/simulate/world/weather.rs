@@ -31,6 +31,10 @@ pub(crate) struct Weather {
     pub clock_jumps: u32,
     /// Persons do by hand what payjournal does too.
     pub persons: u32,
+    /// A PSP does after all what it said no to.
+    pub done_after_no: u32,
+    /// A PSP does a part of what it was asked for, and says yes.
+    pub done_in_part: u32,
 }
 
 impl Weather {
@@ -58,7 +62,17 @@ impl Weather {
             overlaps: rate(40),
             clock_jumps: rate(6),
             persons: rate(30),
+            ..Self::default()
         }
+    }
+
+    /// What is rare goes wrong too, by dice of its own: the rest of the seed's story stays as it is without.
+    pub(crate) fn with_rarities(self, dice: &mut Dice) -> Self {
+        if self.fails == 0 && self.refused == 0 {
+            return self;
+        }
+        let mut rate = |most: u64| u32::try_from(dice.below(most + 1)).unwrap_or(0);
+        Self { done_after_no: rate(600), done_in_part: rate(12), ..self }
     }
 
     /// Nothing fails any more and no person interferes. Two runs at once are no fault.

@@ -15,7 +15,7 @@ use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::{PortError, PspPayment};
 use crate::run::ports::Ports;
 use crate::task::facts::learn_first;
-use crate::task::{Action, Frame, Step, Task, Wanted, days};
+use crate::task::{Action, Frame, Step, Task, Wanted, days, give_up_stale};
 
 /// The part of `capture` that needs no order.
 #[derive(Debug, Clone, Copy)]
@@ -53,9 +53,11 @@ impl Task for InvoicePayments {
     fn plan(&self, case: &InvoicePaymentCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let payment = &case.payment;
         let order = case.order.as_ref();
-        let first =
+        let mut first =
             learn_first(&seen.standings, &[payment], order, &case.operations, &case.movements, &case.named, frame);
         if !first.is_empty() {
+            let captures = case.operations.iter().filter(|operation| operation.kind == Kind::Capture);
+            first.extend(give_up_stale(captures, frame));
             return Ok(first);
         }
         // Rule 10: the PSP or a person captures, and payjournal observes.

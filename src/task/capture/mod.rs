@@ -23,7 +23,7 @@ use crate::domain::money::{Amount, MoneyError};
 use crate::domain::order::Cancellation;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::{CaptureCase, Ledger, LedgerError, Scope};
-use crate::operation::Kind;
+use crate::operation::{Kind, Operation, State};
 use crate::provider::{Capabilities, PortError, PspPayment};
 use crate::run::ports::Ports;
 
@@ -46,7 +46,9 @@ fn may_act(case: &CaptureCase, outstanding: &BTreeMap<DocumentId, Result<Amount,
         Some(Ok(left)) => document.uncollected(*left).is_ok_and(Amount::is_positive),
         Some(Err(_)) | None => false,
     });
-    lacks || case.order.cancelled != Cancellation::None
+    // A planned capture is taken for done in what is lacking: it may be sent all the same.
+    let planned = |operation: &Operation| operation.state == State::Planned && operation.kind != Kind::Refund;
+    lacks || case.order.cancelled != Cancellation::None || case.operations.iter().any(planned)
 }
 
 impl Task for Capture {

@@ -4,6 +4,7 @@
 use super::plan::Planner;
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::exception::ExceptionKind;
+use crate::domain::id::PaymentId;
 use crate::domain::letter;
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::movement::{Movement, MovementKind};
@@ -42,7 +43,7 @@ impl Planner<'_> {
             return Ok(true);
         }
         let own = self.taken.get(&payment.id).copied().unwrap_or(Amount::zero(currency));
-        let others = self.taken_by_others(payment)?;
+        let others = self.taken_by(|id| id != payment.id)?;
         let costs = self.costs()?;
         let together = others.checked_add(own)?.checked_add(amount)?;
         // One payment may be authorised for more than the order (rule 10); that is told when nothing takes it.
@@ -89,10 +90,15 @@ impl Planner<'_> {
         Amount::sum(self.case.order.total.currency(), self.invoices().map(|invoice| invoice.total))
     }
 
-    /// By the order's other payments, by other means, and by payments for its invoices.
-    fn taken_by_others(&self, payment: &Payment) -> Result<Amount, MoneyError> {
+    /// Whether all the money of the order comes to what it costs.
+    pub(super) fn is_paid(&self) -> Result<bool, MoneyError> {
+        Ok(self.taken_by(|_| true)?.minor() >= self.costs()?.minor())
+    }
+
+    /// By the payments asked for, by other means, and by payments for the invoices.
+    fn taken_by(&self, counts: impl Fn(PaymentId) -> bool) -> Result<Amount, MoneyError> {
         let currency = self.case.order.total.currency();
-        let others = self.taken.iter().filter(|(id, taken)| **id != payment.id && taken.currency() == currency);
+        let others = self.taken.iter().filter(|(id, taken)| counts(**id) && taken.currency() == currency);
         let others = Amount::sum(currency, others.map(|(_, taken)| *taken))?;
         let elsewhere = Amount::sum(currency, self.invoices().map(|invoice| invoice.paid_elsewhere.or_zero()))?;
         let booked = Amount::sum(currency, self.invoices().map(|invoice| invoice.booked))?;

@@ -23,7 +23,7 @@ use crate::operation::key::NaturalKey;
 use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::provider::PortError;
 use crate::task::facts::learn_first;
-use crate::task::{Action, Frame, Step, Wanted, days, order_name};
+use crate::task::{Action, Frame, Step, Wanted, days, give_up_stale, order_name};
 
 pub(super) struct Planner<'a> {
     pub(super) case: &'a CaptureCase,
@@ -50,13 +50,18 @@ pub(super) struct Planner<'a> {
 
 pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
     let about = format!("order {}", order_name(&case.order));
+    let captures = || case.operations.iter().filter(|operation| operation.kind != Kind::Refund);
     if case.order.payment_status == PaymentStatus::Error {
-        return Ok(vec![Step::leave(about, "the order's payment status is Error: a person decides")]);
+        let mut steps = give_up_stale(captures(), frame);
+        steps.push(Step::leave(about, "the order's payment status is Error: a person decides"));
+        return Ok(steps);
     }
     let payments: Vec<&Payment> = case.payments.iter().collect();
     let order = Some(&case.order);
-    let first = learn_first(&seen.standings, &payments, order, &case.operations, &case.movements, &case.named, frame);
+    let mut first =
+        learn_first(&seen.standings, &payments, order, &case.operations, &case.movements, &case.named, frame);
     if !first.is_empty() {
+        first.extend(give_up_stale(captures(), frame));
         return Ok(first);
     }
     let mut planner = Planner {
@@ -81,6 +86,7 @@ pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result
     planner.collect_authorisations()?;
     planner.release()?;
     planner.withdraw_unwanted();
+    planner.give_up_undecided();
     // What is withdrawn makes room for what is sent.
     planner.steps.sort_by_key(|step| !matches!(step.action, Action::Withdraw { .. }));
     Ok(planner.steps)
@@ -210,6 +216,11 @@ impl<'a> Planner<'a> {
             payers.iter().copied().filter(|payment| self.is_usable(payment, document)).collect();
         let available = Amount::sum(due.currency(), usable.iter().map(|payment| self.left_of(payment)))?;
         if available.minor() < due.minor() {
+            // A shipment has no account that says so; money that came after a no, or for its invoice, is the order's.
+            if document.kind == DocumentKind::Shipment && self.is_paid()? {
+                self.leave(document, "the order is paid in full");
+                return Ok(());
+            }
             self.not_enough(document, due, available, &payers);
             return Ok(());
         }
@@ -368,6 +379,21 @@ impl<'a> Planner<'a> {
                 action: Action::Withdraw { operation: operation.id },
             })
             .collect();
+        self.steps.extend(steps);
+    }
+
+    /// While something cannot be read, a planned operation nothing decides about grows old all the same.
+    fn give_up_undecided(&mut self) {
+        let undecided = self
+            .case
+            .operations
+            .iter()
+            .filter(|operation| operation.kind != Kind::Refund && !self.decided.contains(&operation.id));
+        let withdrawn = |id: OperationId| {
+            let of_it = |step: &Step| step.action == Action::Withdraw { operation: id };
+            self.steps.iter().any(of_it)
+        };
+        let steps = give_up_stale(undecided.filter(|operation| !withdrawn(operation.id)), self.frame);
         self.steps.extend(steps);
     }
 

@@ -58,8 +58,11 @@ pub(crate) fn learn_first(
                     steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
                 }
                 if let Some(other) = psp.modifications.iter().find(|other| is_under_way(other, &operations)) {
-                    let why =
-                        format!("somebody else's {} of {} is not settled yet", kind_name(other.kind), other.amount);
+                    let why = format!(
+                        "a {} of {} nobody here waits for is not settled yet",
+                        kind_name(other.kind),
+                        other.amount
+                    );
                     steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
                 }
             }
@@ -73,9 +76,11 @@ pub(crate) fn learn_first(
     steps
 }
 
-/// Not ours, and accepted by the PSP: what it will take is not free any more, and not a fact yet.
+/// Accepted by the PSP, and not ours, or ours and refused before: what it will take is not free any more, and not a fact yet.
 fn is_under_way(modification: &PspModification, operations: &[Operation]) -> bool {
-    modification.state == ModificationState::Accepted && ours(modification, operations).is_none()
+    let is_awaited = ours(modification, operations)
+        .is_some_and(|operation| !matches!(operation.state, State::Refused | State::Withdrawn));
+    modification.state == ModificationState::Accepted && !is_awaited
 }
 
 /// The operation a modification at the PSP is the effect of.

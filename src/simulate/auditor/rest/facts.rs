@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::ledger::rows::{JournalRow, OperationRow};
-use crate::simulate::auditor::index::{Index, pair, was_confirmed};
+use crate::simulate::auditor::index::{Done, Index, pair, was_confirmed};
 use crate::simulate::auditor::intents::said;
 use crate::simulate::auditor::{About, Found};
 use crate::simulate::record::{Effect, EffectKind, EffectState, Transaction, Trigger};
@@ -26,6 +26,9 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
             continue;
         };
         unknown(index, effect, &recorded, place, found);
+        if let Some(why) = other_amount_untold(index, effect, transaction) {
+            found.tell("other-amount-told", index.about(effect), format!("{}: {why}", said(effect)));
+        }
         if let Some(why) = outside_and_untold(index, effect, transaction) {
             found.tell("outside-fact-told", index.about(effect), format!("{}: {why}", said(effect)));
         }
@@ -128,10 +131,30 @@ fn unknown(index: &Index<'_>, effect: &Effect, recorded: &HashSet<(usize, bool)>
         EffectState::Failed => "refused",
         EffectState::Accepted => return,
     };
-    if let Some(operation) = settled.filter(|row| row.state != expected && row.state != "given_up") {
+    // Tried again meanwhile, or of a PSP that does not say what it was: the operation stays refused, and a person knows that
+    // it was done after all. A release moves no money: the payment's status says it.
+    let contradicts = |row: &OperationRow| {
+        let contradiction = index.told_of_operation(row.id).iter().any(|row| row.kind == "answer_contradicts");
+        let transaction = index.transaction(effect).filter(|transaction| !transaction.echoes_keys);
+        let unasked = transaction.is_some_and(|transaction| {
+            index.told_of_transaction(&transaction.id).iter().any(|row| row.kind == "unasked_movement")
+        });
+        effect.after_no && row.state == "refused" && (contradiction || unasked || !moves)
+    };
+    let settled = settled.filter(|row| row.state != expected && row.state != "given_up");
+    if let Some(operation) = settled.filter(|row| !contradicts(row)) {
         let says = format!("{}; operation {} is {}", said(effect), operation.id, operation.state);
         found.tell("outcome-recorded", index.about(effect), says);
     }
+}
+
+/// What a PSP did in part only is told, as soon as it is known.
+fn other_amount_untold(index: &Index<'_>, effect: &Effect, transaction: &Transaction) -> Option<String> {
+    let asked = effect.asked_other().filter(|_| effect.state == EffectState::Confirmed)?;
+    let stands = |id: i64, state: &str| state != "resolved" || index.record.resolved.contains(&id);
+    let mut told = index.told_of_transaction(&transaction.id).iter();
+    let told = told.any(|row| row.kind == "amount_differs" && stands(row.id, &row.state));
+    (!told).then(|| format!("{asked} were asked for, and nobody was told"))
 }
 
 /// Money nobody here asked for is an exception, where it is not the PSP's or a person's own task.
@@ -180,7 +203,8 @@ fn undelivered(index: &Index<'_>, found: &mut Found) {
         })
     };
     for journal in &index.rows.journals {
-        let is_posted = |journal: &JournalRow| index.lines(&journal.number).iter().any(|line| !line.draft);
+        let is_posted =
+            |journal: &JournalRow| index.lines(&journal.number).iter().any(|line| !line.draft && !line.changed);
         let mut missing = std::iter::successors(Some(journal), |journal| before(index, journal))
             .take_while(|journal| !is_posted(journal));
         let told = missing.any(|journal| excused(index.deliveries_of_journal(&journal.number)));
@@ -228,13 +252,16 @@ fn standing(index: &Index<'_>, found: &mut Found) {
 /// The books are the PSPs' own: clearing is captured less refunded, by currency.
 fn clearing(index: &Index<'_>, found: &mut Found) {
     let mut balances: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
-    for effect in index.record.effects.iter().filter(|effect| was_confirmed(effect) && effect.is_live()) {
+    for (place, effect) in index.record.effects.iter().enumerate() {
+        if !was_confirmed(effect) || !effect.is_live() {
+            continue;
+        }
         let Some(transaction) = index.transaction(effect).filter(|transaction| transaction.told_at.is_some()) else {
             continue;
         };
         let signed = match effect.kind {
-            EffectKind::Capture => effect.amount,
-            EffectKind::Refund => -effect.amount,
+            EffectKind::Capture => index.recorded_amount(Done { place, effect }),
+            EffectKind::Refund => -index.recorded_amount(Done { place, effect }),
             EffectKind::Release => 0,
         };
         balances.entry(transaction.currency).or_default().0 += signed;

@@ -74,7 +74,9 @@ fn told_of_document(index: &Index<'_>, kind: &str, number: &str) -> bool {
 fn told_of_transaction(index: &Index<'_>, transaction: &Transaction, document: Option<(&str, &str)>) -> bool {
     let of_order = transaction.order.as_deref().map_or(&[][..], |number| index.told_of_order(number));
     index.told_of_transaction(&transaction.id).iter().chain(of_order).any(|row| {
-        let same = document.is_none() || row.document.is_none() || pair(row.document.as_ref()) == document;
+        // Of a payment whose amount differs nothing more is taken, for whatever document.
+        let whole = row.document.is_none() || row.kind == "amount_differs";
+        let same = document.is_none() || whole || pair(row.document.as_ref()) == document;
         same && tells(row) && OF_CAPTURES.contains(&row.kind.as_str())
     })
 }
@@ -101,7 +103,7 @@ fn lacking(index: &Index<'_>, posted: &Posted) -> i64 {
 }
 
 /// Money of the invoice went back or never came, after it was there: it stays with a person (rule 17).
-fn was_taken_back(index: &Index<'_>, posted: &Posted) -> bool {
+pub(super) fn was_taken_back(index: &Index<'_>, posted: &Posted) -> bool {
     let journals = index.journals_for(posted.kind, &posted.number);
     journals.iter().any(|row| row.kind == "reopening" || row.direction == "reversal")
 }

@@ -3,7 +3,7 @@
 use crate::simulate::auditor::index::Index;
 use crate::simulate::auditor::releases::triggering;
 use crate::simulate::auditor::{About, Found, books};
-use crate::simulate::record::{Cancelled, EffectKind, Posted, ShopOrder, ShopTerms, Transaction, Trigger};
+use crate::simulate::record::{Cancelled, EffectKind, Partial, Posted, ShopOrder, ShopTerms, Transaction, Trigger};
 
 use super::{is_in_error, lacking, left, told_of_document, told_of_transaction, was_taken_back};
 
@@ -72,7 +72,16 @@ fn uncollected_invoice(index: &Index<'_>, posted: &Posted, found: &mut Found) {
     meant.extend(by_name.map(|(_, transaction)| transaction));
     meant.retain(|transaction| transaction.currency == posted.currency);
     let name = Some(("invoice", posted.number.as_str()));
-    if meant.is_empty() || meant.iter().any(|transaction| told_of_transaction(index, transaction, name)) {
+    // A payment that takes one capture waits for what the order's other invoices need of it.
+    let waits_for_another = order.is_some_and(|order| {
+        let told = index.told_of_order(&order.number).iter();
+        let mut waits = told.filter(|row| row.kind == "waits_for_payment" && super::tells(row));
+        waits.next().is_some() && meant.iter().all(|transaction| transaction.partial == Partial::Once)
+    });
+    if meant.is_empty()
+        || waits_for_another
+        || meant.iter().any(|transaction| told_of_transaction(index, transaction, name))
+    {
         return;
     }
     let says = format!(
@@ -147,7 +156,13 @@ fn untied(index: &Index<'_>, posted: &Posted, found: &mut Found) {
 /// Rule 16: what is open on a credit note is refunded, or a person sees why not.
 fn unrefunded(index: &Index<'_>, posted: &Posted, found: &mut Found) {
     let open = lacking(index, posted);
-    if open > 0 && !told_of_document(index, "credit_note", &posted.number) {
+    // Of a payment whose amount differs nothing is given back either.
+    let payers = posted.references.iter().flat_map(|invoice| index.journals_for("invoice", invoice));
+    let held_back = payers.filter_map(|journal| index.booking(journal.movement)).any(|booking| {
+        let mut told = index.told_of_transaction(&booking.movement.transaction).iter();
+        told.any(|row| row.kind == "amount_differs" && super::tells(row))
+    });
+    if open > 0 && !held_back && !told_of_document(index, "credit_note", &posted.number) {
         let says = format!("{open} of {} are open on {} and nobody was told", posted.total, posted.number);
         found.tell("credit-note-refunded-or-told", About::of_document(posted), says);
     }

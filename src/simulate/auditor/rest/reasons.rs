@@ -94,20 +94,20 @@ impl<'i, 'a> Told<'i, 'a> {
                 wrong(self.invoice.is_some() && !forbidden, "every payment of its invoice allows refunds")
             }),
             "outside_refund" => self.nothing_lacking().or_else(|| {
-                let outside = self.did(|effect| effect.kind == EffectKind::Refund && effect.ours().is_none());
+                let outside = self
+                    .did(|effect| effect.kind == EffectKind::Refund && (effect.ours().is_none() || effect.after_no));
                 wrong(!outside && self.echoed(), "nobody else refunded anything of it")
             }),
-            "journal_refused" | "journal_differs" | "mail_refused" => wrong(!faulty, "nothing ever refused one"),
+            "journal_differs" => self.line_is_ours(),
+            "journal_refused" | "mail_refused" => wrong(!faulty, "nothing ever refused one"),
             "given_up" => {
                 let open = self.did(|effect| effect.state == EffectState::Accepted);
                 wrong(!faulty && !open, "everything was answered")
             }
             "unasked_movement" => self.asked_for(),
-            "answer_contradicts" => {
-                wrong(!faulty && !self.did(|effect| effect.state == EffectState::Failed), "no answer was ever wrong")
-            }
+            "answer_contradicts" => wrong(!self.did(|effect| effect.after_no), "no PSP ever did what it had refused"),
             "amount_differs" => {
-                wrong(!faulty && !self.any(|_, transaction| transaction.adjusted), "no amount was ever changed")
+                wrong(!self.did(|effect| effect.asked_other().is_some()), "everything was done as it was asked for")
             }
             "payment_error" => {
                 wrong(!faulty && !self.any(|_, transaction| transaction.status == "error"), "no payment is in error")
@@ -167,7 +167,10 @@ impl<'i, 'a> Told<'i, 'a> {
             .index
             .paying_order(&order.number)
             .filter(|(_, transaction)| {
+                // What was asked for counts as taken, though the PSP took less.
+                let mut told = self.index.told_of_transaction(&transaction.id).iter();
                 transaction.partial == Partial::Many
+                    && !told.any(|row| row.kind == "amount_differs")
                     && transaction.capture_before.is_none()
                     && super::money::is_meant(transaction, document.kind, cancelled)
             })
@@ -213,8 +216,18 @@ impl<'i, 'a> Told<'i, 'a> {
     }
 
     fn waits_for_nothing(&self) -> Option<String> {
-        let named = self.any(|_, transaction| !transaction.pays.is_empty());
-        self.nothing_lacking().or_else(|| wrong(!named, "no payment names the invoice"))
+        let unsettled = |number: &String, beside: &str| {
+            self.index.paying_invoice(number).any(|(at, other)| {
+                let mut captures = self.index.of_kind(at, EffectKind::Capture);
+                let on_its_way = captures.any(|done| done.effect.state == EffectState::Accepted);
+                other.id != beside && (matches!(other.status, "pending" | "authorised") || on_its_way)
+            })
+        };
+        let waits = match self.document {
+            Some(document) => unsettled(&document.number, ""),
+            None => self.any(|_, transaction| transaction.pays.iter().any(|number| unsettled(number, &transaction.id))),
+        };
+        self.nothing_lacking().or_else(|| wrong(!waits, "no payment that names the invoice is unsettled"))
     }
 
     fn never_captured(&self) -> Option<String> {
@@ -228,6 +241,13 @@ impl<'i, 'a> Told<'i, 'a> {
         let paid = journals.iter().any(|row| matches!(row.kind.as_str(), "receipt" | "application"));
         let captured = !self.index.effects_for(document.kind, &document.number).is_empty();
         self.nothing_lacking().or_else(|| wrong(!paid && !captured, "it was never captured"))
+    }
+
+    fn line_is_ours(&self) -> Option<String> {
+        let operation = self.row.operation.and_then(|id| self.index.operation(id));
+        let lines = operation.and_then(|row| row.journal.as_deref()).map(|number| self.index.lines(number));
+        let changed = lines.into_iter().flatten().any(|line| line.was_changed);
+        wrong(!changed, "nobody ever changed its line")
     }
 
     fn never_refused(&self, kind: EffectKind) -> Option<String> {

@@ -1,5 +1,6 @@
 //! The auditor is silent about what is right, and finds everything it has a name for.
 
+mod rare;
 mod story;
 mod violations;
 

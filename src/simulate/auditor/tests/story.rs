@@ -184,6 +184,7 @@ impl Story {
             self.record.orders.iter().find(|row| Some(&row.number) == order.as_ref()).and_then(|row| row.told);
         let asked = Asked {
             key: key.clone(),
+            amount,
             document: owned(document),
             told_outstanding: document.map(|_| amount),
             told_order,
@@ -215,6 +216,7 @@ impl Story {
             state,
             confirmed_at: Some(at),
             failed_late: false,
+            after_no: false,
         });
         id
     }
@@ -301,6 +303,8 @@ impl Story {
             debit: debit.to_owned(),
             credit: credit.to_owned(),
             draft: false,
+            changed: false,
+            was_changed: false,
             at: day(6),
         });
         let operation = self.operation("journal", &format!("pj-journal-{number}"));

@@ -94,6 +94,23 @@ pub(super) const CAPTURES: &[Break] = &[
             s.capture(transaction, None, 4_000);
         }
     }),
+    ("invoice-payment-within-lacking", |s| {
+        s.document("invoice", "R-9", None, 100, None);
+        for id in ["TX-8", "TX-9"] {
+            s.transaction(id, None, 100, Trigger::Invoice);
+            s.payment(id).pays = vec!["R-9".to_owned()];
+            s.capture(id, None, 100);
+        }
+    }),
+    ("invoice-left-to-its-payer", |s| {
+        s.order("SO-9", 100);
+        s.document("invoice", "R-9", Some("SO-9"), 100, None);
+        s.transaction("TX-8", None, 100, Trigger::Invoice);
+        s.payment("TX-8").pays = vec!["R-9".to_owned()];
+        s.capture("TX-8", None, 100);
+        s.transaction("TX-9", Some("SO-9"), 100, Trigger::Invoice);
+        s.capture("TX-9", Some(("invoice", "R-9")), 100);
+    }),
     ("no-capture-after-release", |s| {
         s.document("invoice", "R-2b", Some("SO-2"), 100, None);
         s.capture("TX-2", Some(("invoice", "R-2b")), 100);
@@ -234,7 +251,13 @@ pub(super) const FACTS: &[Break] = &[
     ("journal-delivered", |s| s.record.lines[0].draft = true),
     ("mail-delivered", |s| drop(s.record.letters.remove(0))),
     ("standing-known", |s| s.payment("TX-1").status = "authorised"),
-    ("clearing-is-the-psps", |s| s.record.effects[0].amount = 9_999),
+    ("other-amount-told", |s| s.record.effects[0].amount = 9_999),
+    ("clearing-is-the-psps", |s| {
+        s.record.effects[0].amount = 9_999;
+        if let By::Payjournal(asked) = &mut s.record.effects[0].by {
+            asked.amount = 9_999;
+        }
+    }),
     ("told-is-known", |s| drop(s.rows.documents.remove(0))),
 ];
 

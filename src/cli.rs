@@ -35,7 +35,8 @@ Examples:
 
 Exit codes:
   0 nothing was violated    70 something was: what, when, and the command that shows it again
-  1 nothing was violated in 10000 seeds or more, but a fault, state or exception was never reached";
+  1 nothing was violated in 10000 seeds or more, but a fault, state or exception was never reached
+Interrupted, it ends after the seeds under way and reports what it has seen (exit code 130 or 143).";
 
 const VERIFY_HELP: &str = "\
 Examples:
@@ -199,23 +200,24 @@ pub struct Simulate {
     pub seed: u64,
 
     /// So many seeds, from the first on [default: 1, or as many as --seconds allows]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: Option<u64>,
 
     /// Start no further seed after so many seconds
     #[arg(long, value_name = "S")]
     pub seconds: Option<u64>,
 
-    /// Days with faults; quiet days follow, after which everything must have come to its end
+    /// Days with faults, up to 366; quiet days follow, after which everything must have come to its end
     #[arg(long, default_value_t = 30, value_name = "D", value_parser = clap::value_parser!(u32).range(0..=366))]
     pub days: u32,
 
-    /// Orders of each shop
+    /// Orders of each shop, up to 1000
     #[arg(long, default_value_t = 50, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub orders: u32,
 
     /// Only these orders of the seed, by number: a failure that was made small
-    #[arg(long, value_delimiter = ',', value_name = "ORDERS", conflicts_with = "orders")]
+    #[arg(long, value_delimiter = ',', value_name = "ORDERS", conflicts_with = "orders",
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub only: Vec<u32>,
 
     /// The days the seed's orders are spread over [default: --days]

@@ -200,7 +200,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
             let config = load(&global)?;
             command::sandbox::record(&config.settings, json, now, out)
         }
-        Command::Simulate(args) => command::simulate::run(&args, json, std::io::stderr().is_terminal(), out),
+        Command::Simulate(args) => simulate(&args, &global, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "payjournal", &mut script);
@@ -220,6 +220,12 @@ fn verify(args: &VerifyArgs, global: &Global, now: DateTime<Utc>, out: &mut dyn 
     let extent = command::verify::Extent { provider: args.against_provider, erp: args.against_erp, all: args.all };
     let style = command::verify::Style { json: global.json, is_talkative: is_talkative(global) };
     command::verify::run(&config.settings, extent, now, style, out)
+}
+
+fn simulate(args: &cli::Simulate, global: &Global, out: &mut dyn Write) -> Result<Exit> {
+    let on_terminal = std::io::stderr().is_terminal();
+    let style = command::simulate::Style { json: global.json, on_terminal, verbosity: verbosity(global) };
+    command::simulate::run(args, style, out)
 }
 
 fn task(

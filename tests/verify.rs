@@ -96,11 +96,12 @@ fn the_document_for_scripts_has_its_form() {
 #[test]
 fn a_run_that_died_is_told_and_is_no_finding_but_its_call_is() {
     let world = World::new();
-    world.plant("INSERT INTO runs (id, task, state, started_at, pid, log) VALUES (900, 'capture', 'started', '2026-11-22T01:00:00Z', 1, '')");
+    world.plant("INSERT INTO runs (task, state, started_at, pid, log) VALUES ('capture', 'started', '2026-11-22T01:00:00Z', 1, '')");
+    let run = world.rows("SELECT CAST(max(id) AS TEXT) FROM runs").remove(0);
     let dead = world.json("verify");
     assert_eq!(dead["ok"], true, "{dead}");
-    assert!(dead["notes"][0].as_str().unwrap().starts_with("run 900 of capture died"), "{dead}");
-    world.plant("UPDATE operations SET state = 'sent', run_id = 900 WHERE state = 'accepted'");
+    assert!(dead["notes"][0].as_str().unwrap().starts_with(&format!("run {run} of capture died")), "{dead}");
+    world.plant(&format!("UPDATE operations SET state = 'sent', run_id = {run} WHERE state = 'accepted'"));
     assert!(checks_found(&world.json("verify")).contains("sent-without-run"));
     // As long as the task's lock is held its calls are on their way.
     let lock = std::fs::OpenOptions::new()
@@ -128,4 +129,33 @@ fn without_a_ledger_or_with_a_wrong_command_line_it_says_so() {
     let shop = Shop::new();
     shop.exits("verify", 6);
     shop.exits("verify --all", 2);
+}
+
+/// Looking changes nothing: not the files beside the ledger, and no older schema.
+#[test]
+fn verify_leaves_everything_as_it_is() {
+    let world = World::new();
+    let files = || {
+        let entries = std::fs::read_dir(world.path("")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
+    };
+    let (names, bytes) = (files(), std::fs::read(world.path("payjournal.db")).unwrap());
+    assert_eq!(world.run("verify --against-provider --against-erp").code, Some(0));
+    assert_eq!((files(), std::fs::read(world.path("payjournal.db")).unwrap() == bytes), (names, true));
+    world.connection().pragma_update(None, "user_version", 2).unwrap();
+    let older = world.run("verify");
+    assert_eq!(older.code, Some(6));
+    assert!(older.stderr.contains("schema 2") && older.stderr.contains("payjournal status"), "{}", older.stderr);
+    let version: i64 = world.connection().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 2);
+}
+
+#[test]
+fn a_sandbox_file_that_is_not_there_is_told_once() {
+    let world = World::new();
+    std::fs::remove_file(world.path("sandbox.db")).unwrap();
+    let document = world.json("verify --against-provider --all");
+    let findings = document["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{document:#}");
+    assert!(findings[0]["message"].as_str().unwrap().contains("sandbox.db"), "{document:#}");
 }

@@ -56,6 +56,7 @@ fn unusable(error: LedgerError, what: &str) -> Failure {
         | LedgerError::Missing { .. }
         | LedgerError::Foreign { .. }
         | LedgerError::Newer { .. }
+        | LedgerError::Older { .. }
         | LedgerError::WrongMode { .. }
         | LedgerError::NetworkFilesystem { .. }
         | LedgerError::Damaged { .. }

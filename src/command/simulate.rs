@@ -13,12 +13,25 @@ use super::table::table;
 use crate::cli::Simulate;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::run::signal::Signals;
+use crate::run::watch::Verbosity;
 use crate::simulate::{self, Plan, Report, Shape};
 
 /// After so many seeds, whatever was never reached is a finding.
 const ENOUGH: u64 = 10_000;
 
-pub fn run(args: &Simulate, json: bool, on_terminal: bool, out: &mut dyn Write) -> Result<Exit> {
+/// How to report.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    pub json: bool,
+    /// A progress bar may be shown.
+    pub on_terminal: bool,
+    /// Quiet: nothing but a failure. Verbose: also what was never reached, after few seeds.
+    pub verbosity: Verbosity,
+}
+
+pub fn run(args: &Simulate, style: Style, out: &mut dyn Write) -> Result<Exit> {
+    let signals = Signals::install().context("signal handlers cannot be installed").map_err(Failure::bug)?;
     let plan = Plan {
         first_seed: args.seed,
         seeds: if args.seconds.is_some() && args.seeds.is_none() { u64::MAX } else { args.seeds.unwrap_or(1) },
@@ -27,17 +40,21 @@ pub fn run(args: &Simulate, json: bool, on_terminal: bool, out: &mut dyn Write) 
         orders: if args.only.is_empty() { (1..=args.orders).collect() } else { args.only.clone() },
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
-    let bar = progress(&plan, on_terminal && !json);
+    let bar = progress(&plan, style.on_terminal && !style.json && style.verbosity != Verbosity::Quiet);
     let started = Instant::now();
     let limit = args.seconds.map(Duration::from_secs);
     let shown = Mutex::new(&bar);
     let report = simulate::simulate(&plan, &|seeds| {
         shown.lock().unwrap_or_else(PoisonError::into_inner).set_position(seeds);
-        limit.is_none_or(|limit| started.elapsed() < limit)
+        limit.is_none_or(|limit| started.elapsed() < limit) && !signals.is_set()
     })?;
     bar.finish_and_clear();
-    let exit = exit(&report);
-    let told = if json { as_json(&plan, &report, exit, out) } else { as_text(&plan, &report, started.elapsed(), out) };
+    let exit = exit(&report).or_worse(signals.exit().unwrap_or(Exit::Done));
+    let told = if style.json {
+        as_json(&plan, &report, exit, out)
+    } else {
+        as_text(&plan, &report, started.elapsed(), style, out)
+    };
     told.context("the report cannot be written").map_err(Failure::bug)?;
     Ok(exit)
 }
@@ -112,7 +129,33 @@ fn as_json(plan: &Plan, report: &Report, exit: Exit, out: &mut dyn Write) -> std
     writeln!(out, "{document:#}")
 }
 
-fn as_text(plan: &Plan, report: &Report, took: Duration, out: &mut dyn Write) -> std::io::Result<()> {
+fn as_text(plan: &Plan, report: &Report, took: Duration, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    let is_verbose = matches!(style.verbosity, Verbosity::Verbose | Verbosity::Detailed);
+    if style.verbosity != Verbosity::Quiet {
+        write_coverage(report, is_verbose, out)?;
+    }
+    if let Some((shape, failure)) = &report.failure {
+        writeln!(out, "FAILED: seed {}, on day {}", shape.seed, failure.day)?;
+        writeln!(out, "{}", failure.explanation)?;
+        writeln!(out, "again: {}", again(shape))?;
+        return Ok(());
+    }
+    if style.verbosity == Verbosity::Quiet {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{} seeds from {} on, {} days with {} orders each, no violation, in {:.1?}",
+        report.seeds,
+        plan.first_seed,
+        plan.days,
+        plan.orders.len(),
+        took
+    )
+}
+
+/// What was reached; what never was says something after many seeds only.
+fn write_coverage(report: &Report, is_verbose: bool, out: &mut dyn Write) -> std::io::Result<()> {
     let coverage = &report.coverage;
     let row = |name: &str, count: &u64| vec![name.to_owned(), count.to_string()];
     let counted = |title: &str, rows: Vec<Vec<String>>| table(&[title, "times"], rows);
@@ -126,22 +169,8 @@ fn as_text(plan: &Plan, report: &Report, took: Duration, out: &mut dyn Write) ->
     let exceptions = coverage.exceptions.iter().map(|(name, count)| row(name, count)).collect();
     writeln!(out, "{}\n", counted("exception", exceptions))?;
     let never = coverage.never();
-    if !never.is_empty() {
+    if !never.is_empty() && (is_verbose || report.seeds >= ENOUGH) {
         writeln!(out, "never reached: {}\n", never.join(", "))?;
     }
-    if let Some((shape, failure)) = &report.failure {
-        writeln!(out, "FAILED: seed {}, on day {}", shape.seed, failure.day)?;
-        writeln!(out, "{}", failure.explanation)?;
-        writeln!(out, "again: {}", again(shape))?;
-        return Ok(());
-    }
-    writeln!(
-        out,
-        "{} seeds from {} on, {} days with {} orders each, no violation, in {:.1?}",
-        report.seeds,
-        plan.first_seed,
-        plan.days,
-        plan.orders.len(),
-        took
-    )
+    Ok(())
 }

@@ -157,11 +157,13 @@ impl Ledger {
         let documents = documents::of_order(connection, id)?;
         let mut operations = Vec::new();
         let mut movements = Vec::new();
-        let mut named = Vec::new();
+        let mut named = documents::named_of_order(connection, id)?;
         for payment in &payments {
             operations.extend(psp_operations(connection, payment.id)?);
             movements.extend(movements::of_payment(connection, payment.id)?);
-            named.extend(documents::named_of_payment(connection, payment)?);
+            if !payment.pays.is_empty() {
+                named.extend(documents::named_of_payment(connection, payment)?);
+            }
         }
         let mut being_paid = Vec::new();
         for document in documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {

@@ -61,6 +61,10 @@ pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Do
 /// The documents money of a payment may be for: those of its order, those its movements are booked for, those it names, and
 /// the credit notes of all these invoices. One too many does no harm: what is sought is found by its key.
 pub(super) fn named_of_payment(connection: &Connection, payment: &Payment) -> Result<Vec<NamedDocument>> {
+    // Almost every payment: it pays its order, and nothing else.
+    if let Some(order) = payment.order.filter(|_| payment.pays.is_empty()) {
+        return named_of_order(connection, order);
+    }
     let mut of_payment = connection.prepare_cached(
         "WITH own AS (SELECT id, company, kind, number FROM documents WHERE order_id = ?2
                       UNION SELECT d.id, d.company, d.kind, d.number FROM movements m
@@ -82,6 +86,18 @@ pub(super) fn named_of_payment(connection: &Connection, payment: &Payment) -> Re
         }
     }
     Ok(documents)
+}
+
+/// The documents of an order, and credit notes of its invoices that name no order.
+pub(super) fn named_of_order(connection: &Connection, order: OrderId) -> Result<Vec<NamedDocument>> {
+    names(
+        connection,
+        "SELECT id, company, kind, number FROM documents WHERE order_id = ?1
+         UNION ALL SELECT n.id, n.company, n.kind, n.number FROM documents o JOIN documents n
+           ON n.references_number = o.number AND n.company = o.company AND n.kind = 'credit_note' AND n.order_id IS NULL
+         WHERE o.order_id = ?1 AND o.kind = 'invoice'",
+        order.0,
+    )
 }
 
 /// A document without its figures.

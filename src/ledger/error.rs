@@ -27,6 +27,11 @@ pub enum LedgerError {
         found: i64,
         known: i64,
     },
+    /// Only to be looked at, and of an older schema.
+    Older {
+        found: i64,
+        known: i64,
+    },
     WrongMode {
         ledger: String,
         config: &'static str,
@@ -68,6 +73,7 @@ impl LedgerError {
             | Self::Missing { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }
+            | Self::Older { .. }
             | Self::WrongMode { .. }
             | Self::NetworkFilesystem { .. }
             | Self::Money(_)
@@ -104,6 +110,7 @@ impl LedgerError {
             Self::Missing { .. } => {
                 Some("`payjournal import orders FILE` creates the ledger; is `ledger` in the config right?".to_owned())
             }
+            Self::Older { .. } => Some("run any task, or `payjournal status`, to bring it up to date".to_owned()),
             Self::Newer { .. } => Some("use the payjournal version that wrote it, or a newer one".to_owned()),
             Self::WrongMode { .. } => Some("use another `ledger` file for the other mode".to_owned()),
             Self::NetworkFilesystem { .. } => Some(
@@ -133,6 +140,9 @@ impl fmt::Display for LedgerError {
             Self::Newer { found, known } => {
                 write!(f, "the ledger has schema {found}; this payjournal knows up to schema {known}")
             }
+            Self::Older { found, known } => {
+                write!(f, "the ledger has schema {found}, this payjournal works with {known}, and only looks now")
+            }
             Self::WrongMode { ledger, config } => {
                 write!(f, "the ledger is bound to mode `{ledger}`, the config says `{config}`")
             }
@@ -158,6 +168,7 @@ impl std::error::Error for LedgerError {
             Self::Missing { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }
+            | Self::Older { .. }
             | Self::WrongMode { .. }
             | Self::NetworkFilesystem { .. }
             | Self::Damaged { .. }

@@ -33,12 +33,7 @@ impl Ledger {
         if !options.create && !path.exists() {
             return Err(LedgerError::Missing { path: path.to_owned() });
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !options.allow_network_filesystem
-            && let Some(kind) = network_filesystem(folder)
-        {
-            return Err(LedgerError::NetworkFilesystem { path: path.to_owned(), kind });
-        }
+        refuse_network(path, options.allow_network_filesystem)?;
         let new = !path.exists();
         let mut connection = connect(path).map_err(|error| LedgerError::unopenable(path, error))?;
         check_file(&connection, path, options.create).map_err(|error| LedgerError::unopenable(path, error))?;
@@ -48,6 +43,25 @@ impl Ledger {
         }
         migrate(&mut connection, path)?;
         bind(&connection, books.mode, now)?;
+        Ok(Self { connection, books, witness: None })
+    }
+
+    /// Opens the ledger to look at it: nothing is written, not even an older schema brought up to date. Where the folder cannot
+    /// be written to either, `SQLite` can read it only if no other process is at it, which nobody can be then.
+    pub fn open_to_look(path: &Path, allow_network_filesystem: bool, books: Books) -> Result<Self> {
+        if !path.exists() {
+            return Err(LedgerError::Missing { path: path.to_owned() });
+        }
+        refuse_network(path, allow_network_filesystem)?;
+        let connection = look(path).map_err(|error| LedgerError::unopenable(path, error))?;
+        let (found, known) = (version(&connection)?, known_version());
+        if found > known {
+            return Err(LedgerError::Newer { found, known });
+        }
+        if found < known {
+            return Err(LedgerError::Older { found, known });
+        }
+        check_mode(bound_mode(&connection)?, books.mode)?;
         Ok(Self { connection, books, witness: None })
     }
 
@@ -65,6 +79,73 @@ impl Ledger {
         bind(&connection, books.mode, now)?;
         Ok(Self { connection, books, witness: None })
     }
+}
+
+fn refuse_network(path: &Path, is_allowed: bool) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match network_filesystem(folder).filter(|_| !is_allowed) {
+        Some(kind) => Err(LedgerError::NetworkFilesystem { path: path.to_owned(), kind }),
+        None => Ok(()),
+    }
+}
+
+/// Reads and never writes; without the files of a write-ahead log too, where they cannot be made. (Opened read-only, `SQLite`
+/// does not know the schema's CHECK constraints, and its integrity check leaves them out.)
+fn look(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let read = |uri: String| -> Result<Connection> {
+        let connection = Connection::open_with_flags(uri, flags)?;
+        check_file(&connection, path, false)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "query_only", true)?;
+        // What a dead process left in the log is taken over by whoever writes next; an empty one goes when we do.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log(path))?;
+        Ok(connection)
+    };
+    let escaped = escaped(path);
+    match read(format!("file:{escaped}?mode=rw")) {
+        Err(LedgerError::Sqlite(error)) if is_unwritable(&error) && !has_log(path) => {
+            read(format!("file:{escaped}?mode=ro&immutable=1"))
+        }
+        opened => opened,
+    }
+}
+
+/// As a URI names it.
+fn escaped(path: &Path) -> String {
+    use std::fmt::Write;
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str().as_bytes().iter().fold(String::new(), |mut text, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => text.push(char::from(*byte)),
+            other => {
+                let _ = write!(text, "%{other:02X}");
+            }
+        }
+        text
+    })
+}
+
+/// The log's files could not be made: a read-only folder, or a full disk.
+fn is_unwritable(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::PermissionDenied
+        )
+    )
+}
+
+/// Whether a write-ahead log holds what is not in the file yet.
+fn has_log(path: &Path) -> bool {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push("-wal");
+    fs::metadata(path.with_file_name(name)).is_ok_and(|log| log.len() > 0)
 }
 
 fn connect(path: &Path) -> Result<Connection> {
@@ -101,7 +182,7 @@ fn restrict(path: &Path) {
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known_version();
     // Looked at first without a write lock, so that a status query never waits for a running task.
     if version(connection)? == known {
         return check_ours(connection, path);
@@ -130,6 +211,10 @@ pub(super) fn migrate_fresh(connection: &mut Connection) -> Result<()> {
     migrate(connection, Path::new(":memory:"))
 }
 
+fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 fn version(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
@@ -141,18 +226,24 @@ fn check_ours(connection: &Connection, path: &Path) -> Result<()> {
 
 /// A ledger is bound to test or live money once and for all (rule 8).
 fn bind(connection: &Connection, mode: &'static str, now: DateTime<Utc>) -> Result<()> {
-    let bound: Option<String> =
-        connection.query_row("SELECT mode FROM binding WHERE id = 1", [], |row| row.get(0)).optional()?;
+    let bound = bound_mode(connection)?;
+    if bound.is_none() {
+        // Another process may bind at the same moment; whoever comes second finds the row.
+        connection.execute(
+            "INSERT INTO binding (id, mode, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
+            (mode, time_text(now)),
+        )?;
+    }
+    check_mode(bound, mode)
+}
+
+fn bound_mode(connection: &Connection) -> Result<Option<String>> {
+    Ok(connection.query_row("SELECT mode FROM binding WHERE id = 1", [], |row| row.get(0)).optional()?)
+}
+
+fn check_mode(bound: Option<String>, mode: &'static str) -> Result<()> {
     match bound {
-        Some(bound) if bound == mode => Ok(()),
-        Some(bound) => Err(LedgerError::WrongMode { ledger: bound, config: mode }),
-        None => {
-            // Another process may bind at the same moment; whoever comes second finds the row.
-            connection.execute(
-                "INSERT INTO binding (id, mode, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
-                (mode, time_text(now)),
-            )?;
-            Ok(())
-        }
+        Some(bound) if bound != mode => Err(LedgerError::WrongMode { ledger: bound, config: mode }),
+        Some(_) | None => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ mod patience;
 pub mod ports;
 mod record;
 pub mod report;
-mod signal;
+pub mod signal;
 pub mod summary;
 mod tell;
 pub mod watch;
@@ -77,6 +77,11 @@ pub struct Finished {
 pub fn open_ledger(settings: &Settings, create: bool, now: DateTime<Utc>) -> Result<Ledger> {
     let options = OpenOptions { create, allow_network_filesystem: settings.allow_network_filesystem };
     Ledger::open(&settings.ledger, options, books(settings), now).map_err(refused)
+}
+
+/// Opens the ledger so that nothing of it can change.
+pub fn look_at_ledger(settings: &Settings) -> Result<Ledger> {
+    Ledger::open_to_look(&settings.ledger, settings.allow_network_filesystem, books(settings)).map_err(refused)
 }
 
 pub fn books(settings: &Settings) -> Books {

@@ -9,12 +9,13 @@ use signal_hook::flag;
 use crate::exit::Exit;
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Signals {
+pub struct Signals {
     seen: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    pub(super) fn install() -> std::io::Result<Self> {
+    /// From now on signals are remembered instead of ending the process.
+    pub fn install() -> std::io::Result<Self> {
         let seen = Arc::new(AtomicUsize::new(0));
         let second = Arc::new(AtomicBool::new(false));
         for (signal, exit) in [(SIGINT, Exit::Interrupted), (SIGTERM, Exit::Terminated)] {
@@ -26,12 +27,13 @@ impl Signals {
         Ok(Self { seen })
     }
 
-    pub(super) fn is_set(&self) -> bool {
+    /// Whether one came.
+    pub fn is_set(&self) -> bool {
         self.seen.load(Ordering::SeqCst) != 0
     }
 
     /// How the run ends because of the signal, if one came.
-    pub(super) fn exit(&self) -> Option<Exit> {
+    pub fn exit(&self) -> Option<Exit> {
         let code = self.seen.load(Ordering::SeqCst);
         [Exit::Interrupted, Exit::Terminated].into_iter().find(|exit| usize::from(exit.code()) == code)
     }

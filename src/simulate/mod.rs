@@ -88,17 +88,16 @@ impl Plan {
 /// Lives through all seeds until one fails. `told` is called after each with the number of seeds lived through; `false` ends it.
 pub fn simulate(plan: &Plan, told: &(dyn Fn(u64) -> bool + Sync)) -> Result<Report> {
     let settings = settings()?;
-    let next = AtomicU64::new(plan.first_seed);
+    let next = AtomicU64::new(0);
     let over = AtomicBool::new(false);
     let report = Mutex::new(Report::default());
     let failed: Mutex<Option<(Shape, Life)>> = Mutex::new(None);
     let broken: Mutex<Option<String>> = Mutex::new(None);
     let work = || {
         while !over.load(Ordering::SeqCst) {
-            let seed = next.fetch_add(1, Ordering::SeqCst);
-            if seed - plan.first_seed >= plan.seeds {
-                return;
-            }
+            let nth = next.fetch_add(1, Ordering::SeqCst);
+            // After the last number there is no seed.
+            let Some(seed) = plan.first_seed.checked_add(nth).filter(|_| nth < plan.seeds) else { return };
             let shape = plan.shape(seed);
             match live(&shape, &settings) {
                 Ok(mut life) => {

@@ -49,9 +49,10 @@ const BOOKS: [Damage; 11] = [
         "journal-once",
         &["schema", "journal-number"],
         "DROP INDEX journals_once;
-         INSERT INTO journals SELECT 900, movement_id, kind, direction, document_id, 'PJ-TWICE', bill_to, posting_date, 1, currency, booked_at
+         INSERT INTO journals SELECT (SELECT max(id) + 1 FROM journals), movement_id, kind, direction, document_id, 'PJ-TWICE', bill_to, posting_date, 1, currency, booked_at
            FROM journals WHERE kind = 'application' AND amount_minor = 1000;
-         INSERT INTO postings VALUES (900, 1, 'Liabilities:Prepayments:C1', 1), (900, 2, 'Assets:Receivables:C1', -1);
+         INSERT INTO postings SELECT id, 1, 'Liabilities:Prepayments:C1', 1 FROM journals WHERE number = 'PJ-TWICE';
+         INSERT INTO postings SELECT id, 2, 'Assets:Receivables:C1', -1 FROM journals WHERE number = 'PJ-TWICE';
          UPDATE documents SET total_minor = 1001 WHERE number = 'R-20'",
     ),
     damage(
@@ -85,7 +86,7 @@ const MOVEMENTS: [Damage; 12] = [
     damage(
         "movement-booked",
         &["clearing-balance"],
-        "INSERT INTO movements SELECT 900, payment_id, 'capture', provider, merchant_account, 'X-1', 1, currency, occurred_at, NULL,
+        "INSERT INTO movements SELECT (SELECT max(id) + 1 FROM movements), payment_id, 'capture', provider, merchant_account, 'X-1', 1, currency, occurred_at, NULL,
            'look_up', learnt_at FROM movements WHERE modification_id = 'BO-1'",
     ),
     damage(
@@ -98,7 +99,7 @@ const MOVEMENTS: [Damage; 12] = [
     damage(
         "failure-without-original",
         &[],
-        "INSERT INTO movements SELECT 900, payment_id, 'capture_failure', provider, merchant_account, 'X-1', 1, currency, occurred_at,
+        "INSERT INTO movements SELECT (SELECT max(id) + 1 FROM movements), payment_id, 'capture_failure', provider, merchant_account, 'X-1', 1, currency, occurred_at,
            NULL, 'look_up', learnt_at FROM movements WHERE modification_id = 'BO-1'",
     ),
     damage(
@@ -108,18 +109,18 @@ const MOVEMENTS: [Damage; 12] = [
     ),
     damage(
         "failure-reversed",
-        &["clearing-balance"],
+        &["clearing-balance", "rows-missing"],
         "DELETE FROM postings WHERE journal_id IN (SELECT id FROM journals WHERE direction = 'reversal');
          DELETE FROM journals WHERE direction = 'reversal'",
     ),
     damage(
         "reversal-without-original",
-        &["failure-reversed", "journal-number"],
+        &["failure-reversed", "journal-for-own-order", "journal-number"],
         "UPDATE journals SET document_id = (SELECT id FROM documents WHERE number = 'R-7') WHERE direction = 'reversal'",
     ),
     damage(
         "reversal-without-failure",
-        &["clearing-balance", "movement-confirmed"],
+        &["clearing-balance", "movement-confirmed", "rows-missing"],
         "DELETE FROM movements WHERE kind = 'capture_failure'",
     ),
     damage(
@@ -143,7 +144,7 @@ const MOVEMENTS: [Damage; 12] = [
     ),
     damage(
         "confirmed-without-movement",
-        &[],
+        &["mail-missing"],
         "INSERT INTO operation_events (operation_id, at, state, note)
            SELECT id, status_since, 'confirmed', '' FROM operations WHERE state = 'accepted';
          UPDATE operations SET state = 'confirmed' WHERE state = 'accepted'",
@@ -164,7 +165,7 @@ const OPERATIONS: [Damage; 15] = [
     ),
     damage(
         "one-live-operation",
-        &["schema", "confirmed-without-movement"],
+        &["schema", "confirmed-without-movement", "mail-missing"],
         "DROP INDEX operations_once;
          INSERT INTO operation_events (operation_id, at, state, note)
            SELECT id, status_since, 'confirmed', '' FROM operations WHERE refusal_code = 'refused_by_issuer';
@@ -185,7 +186,7 @@ const OPERATIONS: [Damage; 15] = [
         "UPDATE operations SET document_id = NULL WHERE kind = 'refund'",
     ),
     damage("operation-target", &[], "UPDATE operations SET target = 'payment:999' WHERE id = 1"),
-    damage("operation-key", &[], "UPDATE operations SET key = 'pj-capture-1' WHERE id = 1"),
+    damage("operation-key", &["mail-missing"], "UPDATE operations SET key = 'pj-capture-1' WHERE id = 1"),
     damage("operation-content", &[], "UPDATE operations SET request_hash = '00' WHERE id = 1"),
     damage("operation-state", &[], "UPDATE operations SET state = 'confirmed' WHERE kind = 'mail' AND state = 'accepted' OR id = 0;
          UPDATE operations SET state = 'planned' WHERE id = (SELECT max(id) FROM operations WHERE kind = 'mail')"),
@@ -215,7 +216,7 @@ const OPERATIONS: [Damage; 15] = [
            SELECT id, status_since, 'given_up', '' FROM operations WHERE state = 'accepted';
          UPDATE operations SET state = 'given_up' WHERE state = 'accepted'",
     ),
-    damage("refused-untold", &[], "DELETE FROM exceptions WHERE kind = 'capture_refused'"),
+    damage("refused-untold", &["rows-missing"], "DELETE FROM exceptions WHERE kind = 'capture_refused'"),
 ];
 
 const RECORDS: [Damage; 15] = [
@@ -246,7 +247,7 @@ const RECORDS: [Damage; 15] = [
          INSERT INTO copy SELECT * FROM mails;
          DROP TABLE mails;
          ALTER TABLE copy RENAME TO mails;
-         INSERT INTO mails SELECT 900, event, recipient, subject, body, written_at FROM mails WHERE id = 1",
+         INSERT INTO mails SELECT (SELECT max(id) + 1 FROM mails), event, recipient, subject, body, written_at FROM mails WHERE id = 1",
     ),
     damage("rows-readable", &[], "UPDATE exceptions SET kind = 'nonsense' WHERE id = 1"),
     damage("foreign-keys", &[], "UPDATE exceptions SET payment_id = 999 WHERE id = 1"),
@@ -259,8 +260,44 @@ const RECORDS: [Damage; 15] = [
     ),
 ];
 
+/// What is left behind where rows were changed by hand and the rest was made to fit.
+const TRACES: [Damage; 6] = [
+    damage(
+        "rows-missing",
+        &[],
+        "DELETE FROM exceptions WHERE id = (SELECT min(id) FROM exceptions WHERE kind NOT IN ('capture_refused', 'given_up'))",
+    ),
+    damage(
+        "journal-for-own-order",
+        &[],
+        "UPDATE documents SET order_id = (SELECT max(id) FROM orders)
+           WHERE id = (SELECT document_id FROM journals WHERE kind = 'receipt' LIMIT 1)",
+    ),
+    damage(
+        "journal-date",
+        &[],
+        "UPDATE journals SET posting_date = '2019-01-01' WHERE id = (SELECT max(id) FROM journals WHERE kind = 'prepayment')",
+    ),
+    damage(
+        "operation-modification",
+        &[],
+        "UPDATE operations SET modification_id = 'X-9' WHERE kind = 'capture' AND id = (SELECT max(operation_id) FROM movements
+           WHERE kind = 'capture' AND operation_id IS NOT NULL)",
+    ),
+    damage(
+        "retry-without-request",
+        &[],
+        "UPDATE operations SET retry_requested = 1 WHERE id = (SELECT max(id) FROM operations WHERE state = 'confirmed')",
+    ),
+    damage(
+        "mail-missing",
+        &["operation-key"],
+        "UPDATE mails SET event = event || '-gone' WHERE event LIKE 'captured:%'",
+    ),
+];
+
 fn all() -> impl Iterator<Item = &'static Damage> {
-    BOOKS.iter().chain(&MOVEMENTS).chain(&OPERATIONS).chain(&RECORDS)
+    BOOKS.iter().chain(&MOVEMENTS).chain(&OPERATIONS).chain(&RECORDS).chain(&TRACES)
 }
 
 /// The checks that are planted here.
@@ -309,6 +346,7 @@ fn damaged_operations_are_found() {
 #[test]
 fn damaged_records_are_found() {
     no_surprise(&RECORDS);
+    no_surprise(&TRACES);
 }
 
 #[test]

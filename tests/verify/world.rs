@@ -87,7 +87,8 @@ fn messy_history() -> Shop {
     shop.exits(&format!("sync-payments {night}"), 1);
     // What comes last is booked and not delivered.
     shop.documents("invoice,R-2,SO-2,EUR,50.00,,,2026-11-21\ninvoice,R-20,SO-2,EUR,10.00,,,2026-11-21\n");
-    shop.ok(&format!("capture {night}"));
+    // What was captured by hand is more than the order costs.
+    shop.exits(&format!("capture {night}"), 1);
     shop
 }
 

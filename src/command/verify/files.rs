@@ -38,16 +38,16 @@ pub(super) fn verify(settings: &Settings, leftover: Option<u64>) -> Vec<Finding>
             WAL_LEFTOVER,
             &beside(&settings.ledger, "-wal"),
             &format!(
-                "a process that died left {bytes} bytes in it; they are part of the ledger and are now taken over. If the \
-                 ledger was copied or restored meanwhile without this file, the copy lacks them"
+                "a process that died left {bytes} bytes in it; they are part of the ledger, and the next run takes them \
+                 over. A copy of the ledger without this file lacks them"
             ),
         )
     }));
     findings
 }
 
-/// Bytes in the write-ahead log that no living process is using. To be asked before the ledger is opened: that takes them
-/// over. `None` too where nobody can tell who has a file open.
+/// Bytes in the write-ahead log that no living process is using. To be asked before the ledger is opened, which is a process
+/// using it. `None` too where nobody can tell who has a file open.
 pub(super) fn leftover_wal(ledger: &Path) -> Option<u64> {
     let wal = beside(ledger, "-wal");
     let bytes = || fs::metadata(&wal).ok().map(|metadata| metadata.len()).filter(|bytes| *bytes > 0);

@@ -18,7 +18,7 @@ use crate::failure::{Failure, Result};
 use crate::ledger::{Finding, Ledger, Surroundings, network_filesystem};
 use crate::operation::Kind;
 use crate::run::ports::{Ports, Purpose};
-use crate::run::{is_running, open_ledger, refused};
+use crate::run::{is_running, look_at_ledger, refused};
 use crate::task::days;
 
 /// How far to look.
@@ -53,7 +53,7 @@ struct Report {
 
 pub fn run(settings: &Settings, extent: Extent, now: DateTime<Utc>, style: Style, out: &mut dyn Write) -> Result<Exit> {
     let leftover = files::leftover_wal(&settings.ledger);
-    let ledger = open_ledger(settings, false, now)?;
+    let ledger = look_at_ledger(settings)?;
     let mut report = Report { groups: Vec::new(), notes: Vec::new(), exit: Exit::Done };
     report.storage(&ledger)?;
     // Asked about only where a run seems to be alive: asking takes its lock for a moment, and cron may start it just then.

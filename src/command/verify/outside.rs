@@ -2,7 +2,7 @@
 //!
 //! Written without the plan of `sync-payments` on purpose: what that plan overlooks must be seen here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -65,10 +65,12 @@ pub fn against_provider(
     let mut compared = Compared::default();
     // A PSP that does not answer, or has no such question, is named once.
     let mut silent = BTreeSet::new();
+    // What the PSP cannot tell of any payment, for the same reason, is told once.
+    let mut untold: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut after = PaymentId(0);
     loop {
         let ids = ledger.payments_to_compare(after, BATCH, since)?;
-        let Some(last) = ids.last() else { return Ok(compared) };
+        let Some(last) = ids.last() else { break };
         after = *last;
         let mut cases = ids.into_iter().map(|id| ledger.payment_case(id)).collect::<Result<Vec<_>, _>>()?;
         cases.retain(|case| !silent.contains(&case.payment.provider));
@@ -79,7 +81,7 @@ pub fn against_provider(
             match answer {
                 Ok(psp) => compare(case, &psp, &subject, &mut compared),
                 Err(PortError::CannotTell { why }) => {
-                    compared.add(NOT_COMPARED, &subject, format!("{why}; look in the PSP's back office"));
+                    untold.entry(why).or_default().push(subject);
                 }
                 Err(PortError::Unreachable { why }) => {
                     compared.is_unreachable = true;
@@ -99,6 +101,13 @@ pub fn against_provider(
             }
         }
     }
+    for (why, subjects) in untold {
+        let more = subjects.len().saturating_sub(1);
+        let first = subjects.into_iter().next().unwrap_or_default();
+        let subject = if more == 0 { first } else { format!("{first} and {more} more") };
+        compared.add(NOT_COMPARED, &subject, format!("{why}; look in the PSP's back office"));
+    }
+    Ok(compared)
 }
 
 fn compare(case: &PaymentCase, psp: &PspPayment, payment: &str, compared: &mut Compared) {

@@ -13,6 +13,7 @@ mod orders;
 mod outside;
 mod records;
 mod storage;
+mod traces;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, ErrorCode, Row};
@@ -62,8 +63,15 @@ struct Bench<'a> {
     around: Surroundings<'a>,
 }
 
-const GROUPS: [&[Check]; 6] =
-    [&books::CHECKS, &movements::CHECKS, &operations::CHECKS, &history::CHECKS, &orders::CHECKS, &records::CHECKS];
+const GROUPS: [&[Check]; 7] = [
+    &books::CHECKS,
+    &movements::CHECKS,
+    &operations::CHECKS,
+    &history::CHECKS,
+    &orders::CHECKS,
+    &records::CHECKS,
+    &traces::CHECKS,
+];
 
 /// So many findings of one check are told one by one.
 const MOST: usize = 1_000;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
@@ -30,6 +31,8 @@ pub struct Sandbox {
     store: Mutex<Store>,
     settings: SandboxSettings,
     merchant_account: MerchantAccount,
+    /// There is no file: nothing was ever authorised, or the config names another one.
+    is_missing: bool,
     now: DateTime<Utc>,
 }
 
@@ -59,11 +62,13 @@ impl Sandbox {
         let file = if nothing { Path::new(":memory:") } else { settings.file.as_path() };
         // Looking binds no key.
         let key_hash = key_hash.filter(|_| purpose == Purpose::Act);
-        let store = Store::open(file, key_hash.as_deref())?;
+        let store = Store::open(file, key_hash.as_deref())
+            .with_context(|| format!("`{}` cannot be used as a sandbox file", file.display()))?;
         Ok(Self {
             store: Mutex::new(store),
             settings: settings.clone(),
             merchant_account: merchant_account.clone(),
+            is_missing: nothing,
             now,
         })
     }
@@ -197,7 +202,14 @@ impl Provider for Sandbox {
             |error: rusqlite::Error| PortError::Unreachable { why: format!("the sandbox broke down: {error}") };
         let store = self.lock();
         let Some(found) = store.transaction_at(&self.merchant_account, transaction, self.now).map_err(broken)? else {
-            return Err(PortError::CannotTell { why: format!("the PSP knows no transaction {transaction}") });
+            let file = self.settings.file.display();
+            return Err(PortError::CannotTell {
+                why: if self.is_missing {
+                    format!("there is no sandbox file at `{file}` (`file` in the config)")
+                } else {
+                    format!("the PSP knows no transaction {transaction}")
+                },
+            });
         };
         Ok(PspPayment {
             status: found.status,

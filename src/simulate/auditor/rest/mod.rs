@@ -6,7 +6,7 @@ mod orders;
 mod reasons;
 
 use crate::ledger::rows::ExceptionRow;
-use crate::simulate::record::{EffectKind, Posted, Transaction};
+use crate::simulate::record::{EffectKind, Partial, Posted, Transaction};
 
 use super::Found;
 use super::index::{Index, pair};
@@ -20,7 +20,8 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
 
 /// Exceptions of something that happened: they stay what they are when a person resolves them. All others tell how things
 /// stand, and are open as long as it is so.
-const OF_EVENTS: [&str; 9] = [
+const OF_EVENTS: [&str; 10] = [
+    "amount_differs",
     "capture_refused",
     "refund_refused",
     "release_refused",
@@ -74,8 +75,14 @@ fn told_of_document(index: &Index<'_>, kind: &str, number: &str) -> bool {
 fn told_of_transaction(index: &Index<'_>, transaction: &Transaction, document: Option<(&str, &str)>) -> bool {
     let of_order = transaction.order.as_deref().map_or(&[][..], |number| index.told_of_order(number));
     index.told_of_transaction(&transaction.id).iter().chain(of_order).any(|row| {
-        // Of a payment whose amount differs nothing more is taken, for whatever document.
-        let whole = row.document.is_none() || row.kind == "amount_differs";
+        // Before a person has ended it, of a payment whose amount differs nothing more is taken for whatever document, and the
+        // one capture of a payment waits until it is known what another invoice needs.
+        let holds_back = match row.kind.as_str() {
+            "amount_differs" => true,
+            "waits_for_payment" => transaction.partial == Partial::Once,
+            _ => false,
+        };
+        let whole = row.document.is_none() || holds_back && row.state != "resolved";
         let same = document.is_none() || whole || pair(row.document.as_ref()) == document;
         same && tells(row) && OF_CAPTURES.contains(&row.kind.as_str())
     })

@@ -160,7 +160,7 @@ fn unrefunded(index: &Index<'_>, posted: &Posted, found: &mut Found) {
     let payers = posted.references.iter().flat_map(|invoice| index.journals_for("invoice", invoice));
     let held_back = payers.filter_map(|journal| index.booking(journal.movement)).any(|booking| {
         let mut told = index.told_of_transaction(&booking.movement.transaction).iter();
-        told.any(|row| row.kind == "amount_differs" && super::tells(row))
+        told.any(|row| row.kind == "amount_differs" && row.state != "resolved")
     });
     if open > 0 && !held_back && !told_of_document(index, "credit_note", &posted.number) {
         let says = format!("{open} of {} are open on {} and nobody was told", posted.total, posted.number);

@@ -71,6 +71,7 @@ impl DocumentKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedDocument {
     pub id: DocumentId,
+    pub kind: DocumentKind,
     pub natural_key: String,
 }
 

@@ -88,7 +88,7 @@ fn named(row: &Row<'_>) -> Result<NamedDocument> {
     let company = row.named("company", Company::parse)?;
     let number = row.named("number", DocumentNumber::parse)?;
     let kind = row.choice("kind", DocumentKind::parse)?;
-    Ok(NamedDocument { id: row.id("id", DocumentId)?, natural_key: natural_key(&company, kind, &number) })
+    Ok(NamedDocument { id: row.id("id", DocumentId)?, kind, natural_key: natural_key(&company, kind, &number) })
 }
 
 /// The invoice with this number: of this company, or the only one there is.

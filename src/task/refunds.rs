@@ -205,7 +205,8 @@ fn refund(
     Ok(steps)
 }
 
-/// Refunds of a payment that we did not ask for, that stand, and that no credit note is booked for.
+/// Refunds of a payment that we did not ask for, that stand, and that no credit note is booked for. One that was known before
+/// our operation for it had an answer is ours.
 fn outside(case: &RefundCase, payment: PaymentId) -> impl Iterator<Item = &Movement> {
     let of_payment = move |movement: &&Movement| movement.payment == payment;
     let failed = move |refund: &Movement| {
@@ -216,8 +217,12 @@ fn outside(case: &RefundCase, payment: PaymentId) -> impl Iterator<Item = &Movem
         let mut notes = case.named.iter().filter(|document| document.kind == DocumentKind::CreditNote);
         notes.any(|note| refund.tied_to.contains(&note.id))
     };
+    let ours = |refund: &Movement| {
+        let mut operations = case.operations.iter().filter(|operation| operation.kind == Kind::Refund);
+        operations.any(|operation| operation.modification.as_ref() == Some(&refund.modification))
+    };
     case.movements.iter().filter(of_payment).filter(move |movement| {
-        let outside = movement.kind == MovementKind::Refund && movement.operation.is_none();
+        let outside = movement.kind == MovementKind::Refund && movement.operation.is_none() && !ours(movement);
         outside && !failed(movement) && !for_a_note(movement)
     })
 }

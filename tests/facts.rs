@@ -65,18 +65,23 @@ fn a_failure_goes_with_its_movement_though_an_operation_was_confirmed_for_it() {
              CREATE TRIGGER movements_fixed BEFORE UPDATE ON movements BEGIN SELECT RAISE(ABORT, 'movements are append-only'); END;",
         )
         .unwrap();
-    sandbox(&shop, "UPDATE modifications SET ends = 'failed' WHERE kind = 'refund'");
+    shop.documents("credit_note,G-0,,EUR,20.00,,R-SO-1,2026-11-21\n");
+    shop.ok("refunds --as-of 2026-11-23T02:00:00Z");
+    shop.ok("refunds --as-of 2026-11-23T03:00:00Z");
+    let sent = ["capture TX-SO-1 10000", "refund TX-SO-1 2000", "refund TX-SO-1 4000"];
+    assert_eq!(shop.psp_record(), sent, "it is ours, and counted once");
+    sandbox(&shop, "UPDATE modifications SET ends = 'failed' WHERE amount_minor = 4000");
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     assert_eq!(shop.rows("SELECT operation_id FROM movements WHERE kind = 'refund_failure'"), ["-"]);
-    let operation = shop.rows("SELECT id FROM operations WHERE kind = 'refund'").concat();
+    let operation = shop.rows("SELECT id FROM operations WHERE kind = 'refund' AND amount_minor = 4000").concat();
     shop.ok("sync-journals --as-of 2026-11-24T02:30:00Z");
     shop.ok(&format!("retry {operation}"));
     shop.ok("refunds --as-of 2026-11-24T03:00:00Z");
     assert_eq!(
         shop.rows("SELECT amount_minor FROM operations WHERE kind = 'refund' AND state = 'confirmed'"),
-        ["4000"]
+        ["2000", "4000"]
     );
-    shop.documents("credit_note,G-2,,EUR,60.00,,R-SO-1,2026-11-21\n");
+    shop.documents("credit_note,G-2,,EUR,40.00,,R-SO-1,2026-11-21\n");
     shop.ok("refunds --as-of 2026-11-24T04:00:00Z");
     assert_eq!(
         shop.rows("SELECT sum(amount_minor) FROM operations WHERE kind = 'refund' AND state = 'confirmed'"),

@@ -386,3 +386,30 @@ fn a_back_office_refund_that_is_only_accepted_yet_is_not_paid_again_either() {
     shop.run(&["refunds", "--as-of", "2026-11-24T03:00:00Z"]);
     assert_eq!(refunds(&shop), ["refund TX-SO-1 4000"], "on its way already");
 }
+
+#[test]
+fn a_refund_made_by_hand_is_not_explained_by_what_another_credit_note_was_applied_to() {
+    let shop = shop("");
+    captured(&shop, "SO-1");
+    note(&shop, "G-1", "30.00", "30.00", "R-SO-1");
+    back_office_refund(&shop, "TX-SO-1", 3000);
+    note(&shop, "G-2", "30.00", "", "R-SO-1");
+    shop.exits("refunds", 1);
+    shop.ok("refunds --as-of 2026-11-23T03:00:00Z");
+    assert_eq!(refunds(&shop), ["refund TX-SO-1 3000"], "30.00 were due, and went back");
+    assert!(exceptions(&shop).contains(&"outside_refund".to_owned()));
+    note(&shop, "G-2", "30.00", "30.00", "R-SO-1");
+    shop.ok("refunds --as-of 2026-11-24T03:00:00Z");
+    assert_eq!(exceptions(&shop), ["unasked_movement"], "G-2 is settled");
+}
+
+#[test]
+fn a_refund_made_by_hand_is_not_explained_by_a_part_of_the_credit_note_applied_before() {
+    let shop = shop("");
+    captured(&shop, "SO-1");
+    note(&shop, "G-1", "50.00", "30.00", "R-SO-1");
+    back_office_refund(&shop, "TX-SO-1", 2000);
+    shop.exits("refunds", 1);
+    shop.ok("refunds --as-of 2026-11-23T03:00:00Z");
+    assert_eq!(refunds(&shop), ["refund TX-SO-1 2000"], "20.00 were open, and went back");
+}

@@ -9,7 +9,7 @@ use crate::domain::id::{DocumentNumber, MerchantAccount, MethodName, OrderId, Pa
 use crate::domain::payment::{Payment, TransactionStatus};
 
 /// `captured` and `refunded` are facts; `claimed` is what our live intents and other people's facts have used up, and what the
-/// PSP moved beyond an intent.
+/// PSP moved beyond an intent. A movement that was known before our operation for it had an answer is counted by the operation.
 const SELECT: &str = "
     SELECT p.*,
       ifnull((SELECT a.amount_minor FROM authorisations a WHERE a.payment_id = p.id ORDER BY a.id DESC LIMIT 1), 0) AS authorised_minor,
@@ -18,13 +18,17 @@ const SELECT: &str = "
       (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
          WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.state NOT IN ('refused', 'withdrawn'))
       + ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END)
-               FILTER (WHERE m.operation_id IS NULL), 0)
+               FILTER (WHERE m.operation_id IS NULL AND NOT EXISTS (SELECT 1 FROM operations o
+                 WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.modification_id = m.modification_id
+                   AND o.state NOT IN ('refused', 'withdrawn'))), 0)
       + ifnull(sum(max(m.amount_minor - w.amount_minor, 0))
                FILTER (WHERE m.kind = 'capture' AND w.state NOT IN ('refused', 'withdrawn')), 0) AS claimed_minor,
       (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
          WHERE o.payment_id = p.id AND o.kind = 'refund' AND o.state NOT IN ('refused', 'withdrawn'))
       + ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END)
-               FILTER (WHERE m.operation_id IS NULL), 0)
+               FILTER (WHERE m.operation_id IS NULL AND NOT EXISTS (SELECT 1 FROM operations o
+                 WHERE o.payment_id = p.id AND o.kind = 'refund' AND o.modification_id = m.modification_id
+                   AND o.state NOT IN ('refused', 'withdrawn'))), 0)
       + ifnull(sum(max(m.amount_minor - w.amount_minor, 0))
                FILTER (WHERE m.kind = 'refund' AND w.state NOT IN ('refused', 'withdrawn')), 0) AS refund_claimed_minor,
       EXISTS (SELECT 1 FROM exceptions e WHERE e.payment_id = p.id AND e.state <> 'resolved' AND e.kind = 'amount_differs')

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::facts::learn_first;
 use super::{Action, Context, Frame, Step, Task, Wanted, capture, give_up_stale};
 use crate::domain::consequence::Consequence;
-use crate::domain::document::Document;
+use crate::domain::document::{Document, DocumentKind};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{DocumentId, PaymentId, ShopName};
 use crate::domain::letter;
@@ -167,11 +167,13 @@ fn refund(
     frame: &Frame<'_>,
 ) -> Result<Vec<Step>, MoneyError> {
     let note = &case.note;
-    if let Some((payment, outside)) = unexplained(case)? {
+    if let Some((payment, outside)) = refunded_outside(case)? {
         let message = format!(
-            "{outside} of payment {} was refunded by somebody else, and nobody knows whether for this credit note. If it was, \
-             set the credit note's paid_elsewhere by import; if not, refund by hand and set it likewise",
-            payment.transaction
+            "{outside} of payment {} was refunded by somebody else, and nobody knows whether for this credit note; payjournal \
+             refunds nothing more of {} by itself. If it was, set the credit note's paid_elsewhere by import; if not, refund by \
+             hand and set it likewise",
+            payment.transaction,
+            invoice.name()
         );
         return Ok(vec![blocked(case, ExceptionKind::OutsideRefund, message, frame)]);
     }
@@ -216,39 +218,37 @@ fn refund(
     Ok(steps)
 }
 
-/// Refunds of a payment that we did not ask for, that stand, and that no credit note of the invoice is booked for.
+/// Refunds of a payment that we did not ask for, that stand, and that no credit note is booked for. One that was known before
+/// our operation for it had an answer is ours.
 fn outside(case: &RefundCase, payment: PaymentId) -> impl Iterator<Item = &Movement> {
     let of_payment = move |movement: &&Movement| movement.payment == payment;
     let failed = move |refund: &Movement| {
         let mut failures = case.movements.iter().filter(of_payment);
         failures.any(|other| other.kind == MovementKind::RefundFailure && other.modification == refund.modification)
     };
-    let for_a_note =
-        |refund: &Movement| refund.tied_to.iter().any(|id| case.siblings.iter().any(|note| note.id == *id));
+    let for_a_note = |refund: &Movement| {
+        let mut notes = case.named.iter().filter(|document| document.kind == DocumentKind::CreditNote);
+        notes.any(|note| refund.tied_to.contains(&note.id))
+    };
+    let ours = |refund: &Movement| {
+        let mut operations = case.operations.iter().filter(|operation| operation.kind == Kind::Refund);
+        operations.any(|operation| operation.modification.as_ref() == Some(&refund.modification))
+    };
     case.movements.iter().filter(of_payment).filter(move |movement| {
-        let outside = movement.kind == MovementKind::Refund && movement.operation.is_none();
+        let outside = movement.kind == MovementKind::Refund && movement.operation.is_none() && !ours(movement);
         outside && !failed(movement) && !for_a_note(movement)
     })
 }
 
-/// Money that went back to the customer without us, and that no credit note of the invoice names as paid elsewhere: it may
-/// be this very refund, made by hand.
-fn unexplained(case: &RefundCase) -> Result<Option<(&Payment, Amount)>, MoneyError> {
-    let Some(currency) = case.captures.first().map(|capture| capture.tied.currency()) else { return Ok(None) };
-    let mut explained = Amount::sum(currency, case.siblings.iter().map(|note| note.paid_elsewhere))?;
-    let mut seen = Vec::new();
-    for capture in &case.captures {
-        let payment = &capture.payment;
-        if seen.contains(&payment.id) {
-            continue;
+/// Money that went back to the customer without us: it may be this very refund, made by hand. What the ERP says was paid
+/// elsewhere explains nothing for certain: it may be another credit note's, or have been applied to an invoice.
+fn refunded_outside(case: &RefundCase) -> Result<Option<(&Payment, Amount)>, MoneyError> {
+    for payment in case.captures.iter().map(|capture| &capture.payment) {
+        let refunds = outside(case, payment.id).map(|refund| refund.amount);
+        let sum = Amount::sum(payment.captured.currency(), refunds)?;
+        if sum.is_positive() {
+            return Ok(Some((payment, sum)));
         }
-        seen.push(payment.id);
-        let outside = Amount::sum(currency, outside(case, payment.id).map(|refund| refund.amount))?;
-        let rest = outside.checked_sub(explained)?.or_zero();
-        if rest.is_positive() {
-            return Ok(Some((payment, rest)));
-        }
-        explained = explained.checked_sub(outside)?;
     }
     Ok(None)
 }

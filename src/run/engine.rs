@@ -161,6 +161,7 @@ fn pass<T: Task>(
     let mut queue = Vec::new();
     let mut later = Vec::new();
     let mut claimed = HashSet::new();
+    let mut waiting = Vec::new();
     for (id, case, seen) in seen {
         let steps = match task.plan(&case, &seen, &run.frame()) {
             Ok(steps) => steps,
@@ -182,6 +183,9 @@ fn pass<T: Task>(
             continue;
         }
         claimed.extend(wanted);
+        if steps.iter().any(|step| matches!(step.action, Action::Await)) {
+            waiting.push(id);
+        }
         queue.push((id, task.scope(&case), steps));
     }
     if run.id.is_none() {
@@ -189,6 +193,10 @@ fn pass<T: Task>(
     }
     let (calls, news, stale) = record_intents(&queue, refused, run)?;
     let confirmed = act(calls, run)?;
+    // What it waited for may have been confirmed just now.
+    if !confirmed.is_empty() {
+        later.extend(waiting);
+    }
     // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
     let mut again: Vec<i64> = confirmed.into_iter().collect();
     if T::SENDS {

@@ -177,6 +177,16 @@ fn refund(
         );
         return Ok(vec![blocked(case, ExceptionKind::OutsideRefund, message, frame)]);
     }
+    if let Some(refund) = booked_otherwise(case) {
+        let message = format!(
+            "{} were refunded for it ({}) and are booked as money taken back from {}, because that was learnt before our own \
+             answer; apply it to the credit note in the ERP, and set its paid_elsewhere by import. Nothing more is refunded for it",
+            refund.amount,
+            refund.modification,
+            invoice.name()
+        );
+        return Ok(vec![blocked(case, ExceptionKind::OutsideRefund, message, frame)]);
+    }
     let sources = sources(case, wanted)?;
     let available = Amount::sum(wanted.currency(), sources.iter().map(|source| source.available))?;
     if available.minor() < wanted.minor() {
@@ -237,6 +247,23 @@ fn outside(case: &RefundCase, payment: PaymentId) -> impl Iterator<Item = &Movem
     case.movements.iter().filter(of_payment).filter(move |movement| {
         let outside = movement.kind == MovementKind::Refund && movement.operation.is_none() && !ours(movement);
         outside && !failed(movement) && !for_a_note(movement)
+    })
+}
+
+/// A refund of ours for this credit note that stands and pays out something else in the books: the PSP listed it before our
+/// answer came, and did not say whose it was.
+fn booked_otherwise(case: &RefundCase) -> Option<&Movement> {
+    let confirmed = refunds_of(case, case.note.id).filter(|operation| operation.state == State::Confirmed);
+    let stands = |refund: &&Movement| {
+        let failed = case.movements.iter().any(|other| {
+            other.kind == MovementKind::RefundFailure
+                && other.payment == refund.payment
+                && other.modification == refund.modification
+        });
+        refund.kind == MovementKind::Refund && !failed && !refund.tied_to.contains(&case.note.id)
+    };
+    confirmed.filter_map(|operation| operation.modification.as_ref()).find_map(|modification| {
+        case.movements.iter().filter(stands).find(|refund| refund.modification == *modification)
     })
 }
 

@@ -45,7 +45,7 @@ impl Task for SyncJournals {
         }
         // The ERP cannot undo or apply what it does not have.
         if let Some(before) = &case.waits_for {
-            steps.push(Step::leave(name(journal), format!("journal {before} has to be in the ERP first")));
+            steps.push(Step::awaits(name(journal), format!("journal {before} has to be in the ERP first")));
             return Ok(steps);
         }
         let key = |attempt| Key::of_text(Kind::Journal, &journal.number, attempt);

@@ -316,8 +316,9 @@ impl Capture<'_, '_> {
 
     fn after_release(&self) -> Option<String> {
         let mut releases = self.index.of_kind(self.at, EffectKind::Release);
-        let before =
-            releases.find(|done| done.place < self.place && done.effect.is_live() && done.effect.ours().is_some())?;
+        let before = releases.find(|done| {
+            done.place < self.place && done.effect.is_live() && done.effect.ours().is_some() && !done.effect.after_no
+        })?;
         Some(format!("{} gave the rest back before", said(before.effect)))
     }
 }

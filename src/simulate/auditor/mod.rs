@@ -14,6 +14,7 @@
 //! - Whether a call was made for the amount that was right at that very second: what was told within an hour (`A_RUN`) may
 //!   have come too late for the plan. An absence believed too early, and days counted too short, are let pass where a run's
 //!   clock was wrong.
+//! - Whether a capture, refund or release was right that its PSP made after it had said no: nobody could know of it then.
 //! - Sums of a transaction whose authorised amount somebody changed: a history of it is not recorded. Parts and what is left
 //!   of it are not judged after something of it failed.
 //! - The order of refunds is judged only where nothing was ever tried on the older payment: refusals and people change it.

@@ -220,7 +220,10 @@ impl<'i, 'a> Told<'i, 'a> {
             self.index.paying_invoice(number).any(|(at, other)| {
                 let mut captures = self.index.of_kind(at, EffectKind::Capture);
                 let on_its_way = captures.any(|done| done.effect.state == EffectState::Accepted);
-                other.id != beside && (matches!(other.status, "pending" | "authorised") || on_its_way)
+                // Its PSP calls it captured, and nobody ever saw the money: it failed before the ledger heard of it.
+                let never_seen = other.status == "captured"
+                    && !self.index.bookings_of(&other.id).any(|booking| booking.movement.kind == "capture");
+                other.id != beside && (matches!(other.status, "pending" | "authorised") || on_its_way || never_seen)
             })
         };
         let waits = match self.document {

@@ -125,13 +125,38 @@ impl Writer<'_> {
         if named.iter().any(|document| document.kind == DocumentKind::Shipment) {
             return Ok(vec![Share { document: named.first(), amount: draft.amount }]);
         }
-        let mut shares = spread(draft.amount, &named.iter().collect::<Vec<_>>())?;
+        // What is on its way for it by this very payment is this, seen by another run before its answer came.
+        let mut lacking = named.to_vec();
+        for document in &mut lacking {
+            let this = self.under_way(payment, document, draft)?;
+            document.in_flight = document.in_flight.checked_sub(this)?;
+        }
+        let mut shares: Vec<Share<'_>> = spread(draft.amount, &lacking.iter().collect::<Vec<_>>())?
+            .into_iter()
+            .map(|share| Share { document: share.document.and(named.first()), amount: share.amount })
+            .collect();
         if draft.kind == MovementKind::Refund
             && let Some(rest) = shares.pop_if(|share| share.document.is_none())
         {
             shares.extend(take_back(rest.amount, invoices, &self.paid_by(payment, invoices)?)?);
         }
         Ok(shares)
+    }
+
+    /// The capture or refund of a payment for a document that has no final answer and may be this movement: not where an
+    /// earlier attempt was refused, which may have been carried out after all.
+    fn under_way(&self, payment: &Payment, document: &Document, draft: &MovementDraft) -> Result<Amount> {
+        let minor = self
+            .connection
+            .prepare_cached(
+                "SELECT ifnull(sum(amount_minor), 0) FROM operations o WHERE payment_id = ?1 AND document_id = ?2 AND kind = ?3
+                   AND state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')
+                   AND (modification_id IS NULL OR modification_id = ?4)
+                   AND NOT EXISTS (SELECT 1 FROM operations r WHERE r.payment_id = o.payment_id AND r.document_id = o.document_id
+                                     AND r.kind = o.kind AND r.state IN ('refused', 'withdrawn'))",
+            )?
+            .query_row((payment.id.0, document.id.0, draft.kind.as_str(), draft.modification.as_str()), |row| row.get(0))?;
+        Ok(Amount::from_minor(minor, document.total.currency()))
     }
 
     fn documents_paid(&self, payment: &Payment, draft: &MovementDraft) -> Result<Vec<Document>> {

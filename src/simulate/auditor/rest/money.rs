@@ -265,7 +265,8 @@ fn money_of_nobody(index: &Index<'_>, order: &ShopOrder, found: &mut Found) {
         let money = books::untied(index, &transaction.id);
         let settled = index.effects_of(at).iter().all(|done| super::super::index::was_confirmed(done.effect));
         let told = index.told_of_transaction(&transaction.id).iter().chain(index.told_of_order(&order.number));
-        let mut told = told.filter(|row| row.kind == "untied_money" && row.state != "resolved");
+        let mut told = told
+            .filter(|row| matches!(row.kind.as_str(), "untied_money" | "amount_differs") && row.state != "resolved");
         if money > 0 && settled && told.next().is_none() {
             let says = format!("{money} were captured for a cancelled order and belong to no invoice");
             found.tell("untied-money-told", index.about_transaction(&transaction.id), says);

@@ -284,7 +284,10 @@ impl<'i, 'a> Told<'i, 'a> {
             let id = booking.movement.transaction.as_str();
             let Some(at) = self.index.place(id).filter(|_| !seen.contains(&id)) else { continue };
             seen.push(id);
-            let standing = |kind| self.index.standing_before(at, kind, usize::MAX);
+            // Of a refund that came to less than was asked for, all that was asked for counts as given back.
+            let refunds = self.index.of_kind(at, EffectKind::Refund).filter(|done| done.effect.is_live());
+            let given_back: i64 =
+                refunds.map(|done| done.effect.amount.max(done.effect.asked_other().unwrap_or_default())).sum();
             let kept = |booking: &Booking<'_>| {
                 let of_it = |row: &&&crate::ledger::rows::JournalRow| {
                     row.document.as_ref().is_some_and(|(kind, number)| kind == "invoice" && *number == invoice.number)
@@ -308,7 +311,7 @@ impl<'i, 'a> Told<'i, 'a> {
                 refunds.any(|done| done.effect.transaction == at && done.effect.is_live())
             });
             if refundable && !given_up && !busy {
-                there += (paid - standing(EffectKind::Refund)).max(0);
+                there += (paid - given_back).max(0);
             }
         }
         let lacks = self.lacks()?;

@@ -1,6 +1,6 @@
 //! Every open exception is right: the record has what justifies its kind. A wrong one sends a person after nothing.
 
-use crate::ledger::rows::ExceptionRow;
+use crate::ledger::rows::{ExceptionRow, OperationRow};
 use crate::simulate::auditor::index::{Booking, Index};
 use crate::simulate::auditor::{About, Found, books};
 use crate::simulate::record::{Effect, EffectKind, EffectState, Partial, Posted, ShopTerms, Transaction, Trigger};
@@ -158,8 +158,13 @@ impl<'i, 'a> Told<'i, 'a> {
             return Some(wrong);
         }
         let document = self.document.filter(|document| !was_taken_back(self.index, document))?;
+        // Of a PSP that takes one capture, one that was refused and waits for a person keeps the others out.
+        let keeps_out = |transaction: &Transaction, operation: &OperationRow| {
+            operation.kind == "capture" && operation.state == "refused" && transaction.method == "split"
+        };
         let given_up = self.any(|_, transaction| {
-            self.index.operations_of(&transaction.id).iter().any(|operation| operation.state == "given_up")
+            let mut operations = self.index.operations_of(&transaction.id).iter();
+            operations.any(|operation| operation.state == "given_up" || keeps_out(transaction, operation))
         });
         let order = self.index.order(document.order.as_deref())?;
         let cancelled = order.told.map(|told| told.cancelled)?;

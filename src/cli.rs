@@ -46,7 +46,8 @@ Examples:
   payjournal verify --against-provider --all           every payment, however old
   payjournal verify --json                             one document for scripts
 
-Exit codes: 0 all holds, 1 something does not, 5 the other side could not be asked, 6 the database is damaged.";
+Exit codes: 0 all holds, 1 something does not, 5 the other side could not be asked,
+            6 the ledger is damaged, or of another schema: it is looked at only, and brought up to date by any other command.";
 
 /// Capture payments when the ERP posts invoices, and post a payment journal for every movement of money, once.
 #[derive(Debug, Parser)]

@@ -144,7 +144,7 @@ fn an_invoice_posted_after_the_psp_let_the_authorisation_expire_is_not_forgotten
     let shop = shop("");
     order(&shop, "SO-1", "100.00", "none");
     authorised(&shop, "TX-1", "SO-1", "100.00");
-    sandbox(&shop, "UPDATE transactions SET status = 'expired'");
+    shop.sandbox("UPDATE transactions SET status = 'expired'");
     shop.ok("sync-payments");
     invoice(&shop, "R-1", "SO-1", "100.00");
     shop.exits("capture", 1);
@@ -154,12 +154,6 @@ fn an_invoice_posted_after_the_psp_let_the_authorisation_expire_is_not_forgotten
 }
 
 /// Something happens at the PSP that payjournal did not do.
-#[expect(clippy::disallowed_methods, reason = "the back office writes to the PSP's own file")]
-#[expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-fn sandbox(shop: &Shop, sql: &str) {
-    rusqlite::Connection::open(shop.path.join("sandbox.db")).unwrap().execute_batch(sql).unwrap();
-}
-
 #[test]
 fn a_capture_answered_with_expired_is_told_once() {
     let shop = shop("faults = { capture = \"expire\" }\n");
@@ -247,7 +241,7 @@ fn a_capture_given_up_and_taken_up_again_is_asked_about_before_anything_is_sent(
     invoice(&shop, "R-1", number, "100.00");
     shop.exits("capture", 5);
     let lost = "UPDATE modifications SET settles_at = '2027-01-01T00:00:00+00:00'";
-    sandbox(&shop, lost);
+    shop.sandbox(lost);
     shop.ok("capture --as-of 2026-11-23T02:00:00Z");
     shop.exits("capture --as-of 2026-12-20T02:00:00Z", 1);
     assert_eq!(shop.rows("SELECT state FROM operations WHERE kind = 'capture'"), ["given_up"]);
@@ -338,7 +332,7 @@ fn an_invoice_the_customer_is_paying_by_hand_is_left_alone_and_collected_from_th
     shop.payments("TX-2,,R-SO-1,ideal,EUR,pending,,,,\n");
     shop.ok("capture");
     assert!(shop.psp_record().is_empty());
-    sandbox(&shop, "UPDATE transactions SET status = 'authorised', authorised_minor = 10000 WHERE id = 'TX-2'");
+    shop.sandbox("UPDATE transactions SET status = 'authorised', authorised_minor = 10000 WHERE id = 'TX-2'");
     shop.ok("sync-payments");
     shop.ok("capture");
     shop.ok("capture");
@@ -354,7 +348,7 @@ fn an_invoice_whose_hand_payment_the_psp_calls_captured_and_has_not_settled_is_n
     shop.payments("TX-2,,R-SO-1,ideal,EUR,authorised,100.00,2026-11-21T01:00:00Z,,\n");
     shop.ok("capture");
     assert_eq!(captures(&shop), ["capture TX-2 10000"]);
-    sandbox(&shop, "UPDATE transactions SET status = 'captured' WHERE id = 'TX-2'");
+    shop.sandbox("UPDATE transactions SET status = 'captured' WHERE id = 'TX-2'");
     shop.ok("sync-payments --as-of 2026-11-22T05:00:00Z");
     shop.ok("capture --as-of 2026-11-22T05:10:00Z");
     assert_eq!(captures(&shop), ["capture TX-2 10000"], "the customer paid this invoice already");

@@ -1,5 +1,4 @@
 //! Facts that come late, twice or with other figures than payjournal knows: recorded, told, and never paid for twice.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 
@@ -7,12 +6,6 @@ use support::{CONFIG, Shop};
 
 fn shop(more: &str) -> Shop {
     Shop::with(&format!("{CONFIG}{more}"))
-}
-
-/// What happens at the PSP without payjournal.
-#[expect(clippy::disallowed_methods, reason = "the back office writes to the PSP's own file")]
-fn sandbox(shop: &Shop, sql: &str) {
-    rusqlite::Connection::open(shop.path.join("sandbox.db")).unwrap().execute_batch(sql).unwrap();
 }
 
 fn movements(shop: &Shop) -> Vec<String> {
@@ -28,7 +21,7 @@ fn what_failed_after_all_and_is_confirmed_again_is_told_and_neither_booked_nor_m
     let shop = shop("");
     shop.one_order("SO-1");
     shop.ok("capture");
-    let ends = |how: &str| sandbox(&shop, &format!("UPDATE modifications SET ends = '{how}'"));
+    let ends = |how: &str| shop.sandbox(&format!("UPDATE modifications SET ends = '{how}'"));
     ends("failed");
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     ends("confirmed");
@@ -40,7 +33,7 @@ fn what_failed_after_all_and_is_confirmed_again_is_told_and_neither_booked_nor_m
     let operation = shop.rows("SELECT id FROM operations WHERE kind = 'capture'").concat();
     assert!(told.contains("EUR 100.00") || told.contains("100.00 EUR"), "{told}");
     assert!(told.contains(&format!("do not retry operation {operation}")), "{told}");
-    sandbox(&shop, "UPDATE transactions SET status = 'authorised', authorised_minor = 20000");
+    shop.sandbox("UPDATE transactions SET status = 'authorised', authorised_minor = 20000");
     shop.run(&["sync-payments", "--as-of", "2026-11-29T02:00:00Z"]);
     shop.ok("sync-journals --as-of 2026-11-29T02:30:00Z");
     shop.ok(&format!("retry {operation}"));
@@ -70,7 +63,7 @@ fn a_failure_goes_with_its_movement_though_an_operation_was_confirmed_for_it() {
     shop.ok("refunds --as-of 2026-11-23T03:00:00Z");
     let sent = ["capture TX-SO-1 10000", "refund TX-SO-1 2000", "refund TX-SO-1 4000"];
     assert_eq!(shop.psp_record(), sent, "it is ours, and counted once");
-    sandbox(&shop, "UPDATE modifications SET ends = 'failed' WHERE amount_minor = 4000");
+    shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE amount_minor = 4000");
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     assert_eq!(shop.rows("SELECT operation_id FROM movements WHERE kind = 'refund_failure'"), ["-"]);
     let operation = shop.rows("SELECT id FROM operations WHERE kind = 'refund' AND amount_minor = 4000").concat();
@@ -97,7 +90,7 @@ fn a_refund_that_fails_long_after_its_payment_came_to_stand_is_learnt() {
     shop.ok("capture");
     shop.documents("credit_note,G-1,,EUR,40.00,,R-SO-1,2026-11-21\n");
     shop.ok("refunds --as-of 2027-02-25T02:00:00Z");
-    sandbox(&shop, "UPDATE modifications SET ends = 'failed' WHERE kind = 'refund'");
+    shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE kind = 'refund'");
     shop.exits("sync-payments --as-of 2027-03-01T02:00:00Z", 1);
     assert_eq!(movements(&shop), ["capture 10000", "refund 4000", "refund_failure 4000"]);
     let asked = || shop.rows("SELECT asked_at FROM payments").concat();
@@ -124,7 +117,7 @@ fn one_run_with_the_clock_ahead_blinds_no_later_one() {
     shop.one_order("SO-1");
     shop.ok("capture");
     shop.run(&["sync-payments", "--as-of", "2031-01-01T00:00:00Z"]);
-    sandbox(&shop, "UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'TX-SO-1'");
+    shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'TX-SO-1'");
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     assert_eq!(movements(&shop), ["capture 10000", "capture_failure 10000"]);
 }
@@ -158,7 +151,7 @@ fn what_the_psp_says_moved_is_booked_told_and_holds_that_payment_until_a_person_
     for (euro, learns) in cases {
         let minor = format!("{euro}00");
         let shop = captured_late();
-        sandbox(&shop, &format!("UPDATE modifications SET amount_minor = {minor}"));
+        shop.sandbox(&format!("UPDATE modifications SET amount_minor = {minor}"));
         shop.exits(&format!("{learns} --as-of 2026-11-24T02:00:00Z"), 1);
         shop.ok("sync-payments --as-of 2026-11-25T02:00:00Z");
         shop.ok("sync-journals --as-of 2026-11-25T02:30:00Z");
@@ -188,7 +181,7 @@ fn a_refund_over_another_amount_is_booked_as_the_psp_says() {
     shop.write("payjournal.toml", &format!("{CONFIG}confirm_after = \"1 day\"\n"));
     shop.documents("credit_note,G-1,,EUR,30.00,,R-SO-1,2026-11-21\n");
     shop.ok("refunds");
-    sandbox(&shop, "UPDATE modifications SET amount_minor = 4000 WHERE kind = 'refund'");
+    shop.sandbox("UPDATE modifications SET amount_minor = 4000 WHERE kind = 'refund'");
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     assert_eq!(movements(&shop), ["capture 10000", "refund 4000"]);
     assert_eq!(exceptions(&shop), ["amount_differs"]);
@@ -203,7 +196,7 @@ fn another_amount_of_what_is_recorded_is_told_as_long_as_the_psp_says_it() {
     let shop = shop("");
     shop.one_order("SO-1");
     shop.ok("capture");
-    let says = |minor: u32| sandbox(&shop, &format!("UPDATE modifications SET amount_minor = {minor}"));
+    let says = |minor: u32| shop.sandbox(&format!("UPDATE modifications SET amount_minor = {minor}"));
     says(9000);
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     shop.ok("sync-payments --as-of 2026-11-25T02:00:00Z");
@@ -219,11 +212,9 @@ fn collected_in(parts: &[u32]) -> Shop {
     let shop = shop("[method.auto]\nstrategy = \"automatic\"\n");
     shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-15\n");
     shop.payments("TX-1,SO-1,,auto,EUR,captured,100.00,2026-11-16T08:00:00Z,,2026-11-16T08:00:00Z\n");
-    sandbox(&shop, "DELETE FROM modifications");
+    shop.sandbox("DELETE FROM modifications");
     for (number, minor) in parts.iter().enumerate() {
-        sandbox(
-            &shop,
-            &format!(
+        shop.sandbox(&format!(
                 "INSERT INTO modifications VALUES ('M-{number}', 'Shop', 'TX-1', 'capture', {minor}, 'psp {number}', 'confirmed',
                  '2026-11-16 08:00:00+00:00', '2026-11-16 08:0{number}:00+00:00')"
             ),
@@ -256,7 +247,7 @@ fn parts_that_do_not_sum_to_what_was_collected_are_told_and_not_booked_beside_it
     }
     shop.ok("refunds --as-of 2026-11-24T02:00:00Z");
     assert_eq!(shop.psp_record(), ["capture TX-1 3000", "capture TX-1 6000"], "nothing is given back meanwhile");
-    sandbox(&shop, "UPDATE modifications SET amount_minor = 4000 WHERE amount_minor = 3000");
+    shop.sandbox("UPDATE modifications SET amount_minor = 4000 WHERE amount_minor = 3000");
     shop.ok("sync-payments --as-of 2026-11-25T02:00:00Z");
     assert!(exceptions(&shop).is_empty(), "{:?}", exceptions(&shop));
     shop.ok("refunds --as-of 2026-11-26T02:00:00Z");

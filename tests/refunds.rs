@@ -1,5 +1,4 @@
 //! What is refunded for a credit note, from which payment, and what never is.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 
@@ -28,15 +27,8 @@ fn exceptions(shop: &Shop) -> Vec<String> {
     shop.rows("SELECT kind FROM exceptions WHERE state <> 'resolved'")
 }
 
-#[expect(clippy::disallowed_methods, reason = "the back office writes to the PSP's own file")]
-fn sandbox(shop: &Shop, sql: &str) {
-    rusqlite::Connection::open(shop.path.join("sandbox.db")).unwrap().execute_batch(sql).unwrap();
-}
-
 fn back_office_refund(shop: &Shop, transaction: &str, minor: i64) {
-    sandbox(
-        shop,
-        &format!(
+    shop.sandbox(&format!(
             "INSERT INTO modifications VALUES ('BO-{transaction}', 'Shop', '{transaction}', 'refund', {minor}, 'bo {transaction}',
              'confirmed', '2026-11-22 01:00:00+00:00', '2026-11-22 01:00:00+00:00')"
         ),
@@ -366,7 +358,7 @@ fn of_a_refund_that_failed_after_it_was_confirmed_the_journal_is_reversed_and_a_
     captured(&shop, "SO-1");
     note(&shop, "G-1", "40.00", "", "R-SO-1");
     shop.ok("refunds");
-    sandbox(&shop, "UPDATE modifications SET ends = 'failed' WHERE kind = 'refund'");
+    shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE kind = 'refund'");
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     shop.ok("refunds --as-of 2026-11-24T03:00:00Z");
     let journals = "SELECT direction, sum(amount_minor) FROM journals WHERE kind = 'refund' GROUP BY direction";
@@ -380,7 +372,7 @@ fn a_back_office_refund_that_is_only_accepted_yet_is_not_paid_again_either() {
     let shop = shop("");
     captured(&shop, "SO-1");
     back_office_refund(&shop, "TX-SO-1", 4000);
-    sandbox(&shop, "UPDATE modifications SET settles_at = '2026-12-01 00:00:00+00:00' WHERE id LIKE 'BO%'");
+    shop.sandbox("UPDATE modifications SET settles_at = '2026-12-01 00:00:00+00:00' WHERE id LIKE 'BO%'");
     shop.run(&["sync-payments", "--as-of", "2026-11-24T02:00:00Z"]);
     note(&shop, "G-1", "40.00", "", "R-SO-1");
     shop.run(&["refunds", "--as-of", "2026-11-24T03:00:00Z"]);

@@ -138,6 +138,12 @@ impl Shop {
         rows(&self.path.join("sandbox.db"), "SELECT kind, transaction_id, amount_minor FROM modifications")
     }
 
+    /// What happens at the PSP without payjournal.
+    #[expect(clippy::disallowed_methods, reason = "the back office writes to the PSP's own file")]
+    pub fn sandbox(&self, sql: &str) {
+        Connection::open(self.path.join("sandbox.db")).unwrap().execute_batch(sql).unwrap();
+    }
+
     /// The names of the mails that arrived.
     pub fn mails(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path.join("mail/new")) else { return Vec::new() };

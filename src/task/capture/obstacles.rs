@@ -102,14 +102,14 @@ impl<'a> Planner<'a> {
             self.steps.push(Step::raise(draft, None));
         }
         let cancelled = self.case.order.cancelled != Cancellation::None;
-        let nobodys = if cancelled { left } else { self.beyond_the_order(left)? };
-        if nobodys.is_positive() && !self.unsure {
+        let left_over = if cancelled { left } else { self.beyond_the_order(left)? };
+        if left_over.is_positive() && !self.unsure {
             let message = if cancelled {
                 let how = self.case.order.cancelled.as_str();
                 format!("is cancelled ({how}), and {left} that was captured for it belongs to no invoice: refund it")
             } else {
                 format!(
-                    "{nobodys} more was captured for it than it costs ({}), and belongs to no invoice: refund it",
+                    "{left_over} more was captured for it than it costs ({}), and belongs to no invoice: refund it",
                     self.case.order.total
                 )
             };

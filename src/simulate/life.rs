@@ -116,8 +116,8 @@ impl Shop {
         if day == self.shape.days {
             self.world().closes();
         }
-        // A night's run every day, and on some days one more.
-        let again = Dice::new(self.shape.seed, About::Day(day)).chance(300);
+        // A night's run every day, and on some days with faults one more.
+        let again = !quiet && Dice::new(self.shape.seed, About::Day(day)).chance(300);
         let hours: &[u32] = if again { &[2, 13] } else { &[2] };
         for (round, hour) in (0..).zip(hours) {
             let begins = self.at(day, *hour);

@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod mail;
 pub mod operation;
 pub mod provider;
+pub mod report_format;
 pub mod run;
 pub mod simulate;
 pub mod task;

@@ -13,3 +13,4 @@ pub mod movement;
 pub mod order;
 pub mod payment;
 pub mod schedule;
+pub mod settlement;

@@ -7,6 +7,7 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 
 use super::choice::Choice;
+use crate::domain::settlement::matching::ReferenceRule;
 use crate::domain::id::{Company, CustomerNumber, MerchantAccount, ShopName};
 
 pub(super) trait TomlText {
@@ -44,6 +45,12 @@ impl TomlText for u32 {
 impl TomlText for String {
     fn toml_text(&self) -> String {
         quoted(self)
+    }
+}
+
+impl TomlText for ReferenceRule {
+    fn toml_text(&self) -> String {
+        quoted(&self.to_string())
     }
 }
 

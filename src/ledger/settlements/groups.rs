@@ -1,7 +1,5 @@
 //! Groups of lines nobody has found an order for: looked at again in every run, as their order may have come since.
 
-use std::collections::BTreeSet;
-
 use rusqlite::Connection;
 
 use super::intake::{OrderDelta, add_to_orders};
@@ -13,12 +11,10 @@ use crate::ledger::row::Columns;
 use crate::ledger::{Ledger, LedgerError, Result, Writer};
 
 /// What a new look at the unmatched lines brought.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rematched {
     pub by_transaction: u64,
     pub by_reference: u64,
-    /// Payouts that have fewer unmatched lines now.
-    pub payouts: BTreeSet<PayoutId>,
 }
 
 /// A group of unmatched lines.
@@ -90,7 +86,9 @@ impl Writer<'_> {
             let group = GroupKey { account, transaction: &transaction, reference: "" };
             let lines = self.stored_lines(group)?;
             done.by_transaction += u64::try_from(lines.len()).unwrap_or(0);
-            done.payouts.extend(lines.iter().map(|line| line.payout));
+            for line in &lines {
+                self.count_by_reference(line.payout, 0)?;
+            }
             if let Some(order) = order {
                 deltas.push((order, sum(&lines, currency)?));
             }
@@ -119,7 +117,6 @@ impl Writer<'_> {
                 done.by_reference += u64::try_from(lines.len()).unwrap_or(0);
                 for line in &lines {
                     self.count_by_reference(line.payout, 1)?;
-                    done.payouts.insert(line.payout);
                 }
                 deltas.push((order, sum(&lines, currency)?));
                 self.close_group(key)?;

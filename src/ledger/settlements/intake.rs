@@ -344,8 +344,10 @@ impl<'w> Intake<'w> {
                 line.kind,
                 ordinal,
             ));
-            if stored.file == self.file || !self.recognised.insert(hash) {
-                // An earlier line of this file is that row: this one is the next.
+            // The very line, where a file is read again for what was left out of it.
+            let is_itself = stored.file == self.file && u64::try_from(stored.line) == Ok(line.number);
+            if !is_itself && (stored.file == self.file || !self.recognised.insert(hash)) {
+                // Another line of this file is that row: this one is the next.
                 ordinal += 1;
                 continue;
             }
@@ -841,9 +843,10 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// The payout is looked at again by the run: what was told of it may be gone.
     pub(super) fn count_by_reference(&self, payout: PayoutId, lines: i64) -> Result<()> {
         self.connection
-            .prepare_cached("UPDATE payouts SET by_reference = by_reference + ?2 WHERE id = ?1")?
+            .prepare_cached("UPDATE payouts SET by_reference = by_reference + ?2, state = 'open' WHERE id = ?1")?
             .execute((payout.0, lines))?;
         Ok(())
     }

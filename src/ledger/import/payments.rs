@@ -182,10 +182,11 @@ impl Writer<'_> {
 
     fn change_payment(&self, known: &Payment, record: &PaymentRecord, order: Option<OrderId>) -> Result<Verdict> {
         let mut is_changed = false;
-        if known.order.is_none() && order.is_some() {
+        if let (None, Some(order)) = (known.order, order) {
             self.connection
                 .prepare_cached("UPDATE payments SET order_id = ?2 WHERE id = ?1")?
-                .execute((known.id.0, order.map(|order| order.0)))?;
+                .execute((known.id.0, order.0))?;
+            self.settled_for_order(known, order)?;
             is_changed = true;
         }
         if may_move(known.status, record.status) {

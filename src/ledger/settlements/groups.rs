@@ -1,11 +1,12 @@
 //! Groups of lines nobody has found an order for: looked at again in every run, as their order may have come since.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::intake::{OrderDelta, add_to_orders};
 use super::{Looked, SettledAccount, by_reference, overflow};
 use crate::domain::id::{AccountId, OrderId, PayoutId, ShopName};
 use crate::domain::money::Currency;
+use crate::domain::payment::Payment;
 use crate::domain::settlement::{Decimal, LineKind};
 use crate::ledger::row::Columns;
 use crate::ledger::{Ledger, LedgerError, Result, Writer};
@@ -123,6 +124,28 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The order of a payment has become known: what was settled for the payment counts for the order from now on.
+    pub(in crate::ledger) fn settled_for_order(&self, payment: &Payment, order: OrderId) -> Result<()> {
+        let account: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT id FROM merchant_accounts WHERE provider = ?1 AND merchant_account = ?2")?
+            .query_row((payment.provider.as_str(), payment.merchant_account.as_str()), |row| row.get(0))
+            .optional()?;
+        let Some(account) = account.map(AccountId) else { return Ok(()) };
+        let group = GroupKey { account, transaction: payment.transaction.as_str(), reference: "" };
+        let is_a_persons: bool = self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM settlement_matches WHERE account_id = ?1 AND transaction_id = ?2 AND rule = 'person')",
+            )?
+            .query_row((account.0, group.transaction), |row| row.get(0))?;
+        let lines = self.stored_lines(group)?;
+        if is_a_persons || lines.is_empty() {
+            return Ok(());
+        }
+        add_to_orders(self, &[(order, sum(&lines, payment.authorised.currency())?)])
     }
 
     pub(super) fn close_group(&self, group: GroupKey<'_>) -> Result<()> {

@@ -18,6 +18,7 @@ pub use groups::{OpenGroup, Rematched};
 pub use intake::{Differing, Inlet, NewReport, Taken, Takeover};
 pub use lines::{LineFilter, ListedLine, Money};
 pub use matches::{LineGroup, LiveMatch};
+pub(super) use payouts::proved_payout;
 pub use payouts::{PayoutOverview, PayoutTally, ProvedPayout};
 
 use super::row::Columns;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use rusqlite::Connection;
+use rusqlite::{Connection, Params};
 use serde::Serialize;
 
 use super::overflow;
@@ -51,7 +51,7 @@ pub struct ProvedPayout {
 impl Ledger {
     /// All payouts, by account and in the order in which they were first seen.
     pub fn payouts(&self) -> Result<Vec<PayoutOverview>> {
-        overviews(&self.connection, "")
+        overviews(&self.connection, "", [])
     }
 
     /// Payouts that are not closed, or have lines without an order.
@@ -59,12 +59,12 @@ impl Ledger {
         overviews(
             &self.connection,
             "WHERE p.state <> 'closed' OR p.id IN (SELECT payout_id FROM unmatched_groups)",
+            [],
         )
     }
 
-    pub fn payout(&self, id: PayoutId) -> Result<PayoutOverview> {
-        let found = overviews(&self.connection, &format!("WHERE p.id = {id}"))?.pop();
-        found.ok_or_else(|| LedgerError::NotFound { what: format!("payout {id}") })
+    pub fn payout(&self, id: PayoutId) -> Result<Option<PayoutOverview>> {
+        proved_payout(&self.connection, id.0)
     }
 }
 
@@ -82,7 +82,11 @@ impl Writer<'_> {
     }
 }
 
-fn overviews(connection: &Connection, condition: &str) -> Result<Vec<PayoutOverview>> {
+pub(in crate::ledger) fn proved_payout(connection: &Connection, id: i64) -> Result<Option<PayoutOverview>> {
+    Ok(overviews(connection, "WHERE p.id = ?1", [id])?.pop())
+}
+
+fn overviews(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<PayoutOverview>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT p.id, a.provider, a.merchant_account, p.reference, p.seen_at, p.by_reference,
            (SELECT ifnull(sum(lines), 0) FROM unmatched_groups u WHERE u.payout_id = p.id AND NOT is_ambiguous) AS unmatched,
@@ -91,7 +95,7 @@ fn overviews(connection: &Connection, condition: &str) -> Result<Vec<PayoutOverv
          ORDER BY a.provider, a.merchant_account, p.id"
     ))?;
     let rows: Vec<PayoutOverview> = statement
-        .query_and_then([], |row| {
+        .query_and_then(parameters, |row| {
             let tally = PayoutTally {
                 by_reference: row.plain("by_reference")?,
                 unmatched: row.plain("unmatched")?,

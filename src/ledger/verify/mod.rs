@@ -12,6 +12,7 @@ mod operations;
 mod orders;
 mod outside;
 mod records;
+mod settlements;
 mod storage;
 mod traces;
 
@@ -63,7 +64,7 @@ struct Bench<'a> {
     around: Surroundings<'a>,
 }
 
-const GROUPS: [&[Check]; 7] = [
+const GROUPS: [&[Check]; 8] = [
     &books::CHECKS,
     &movements::CHECKS,
     &operations::CHECKS,
@@ -71,6 +72,7 @@ const GROUPS: [&[Check]; 7] = [
     &orders::CHECKS,
     &records::CHECKS,
     &traces::CHECKS,
+    &settlements::CHECKS,
 ];
 
 /// So many findings of one check are told one by one.

@@ -25,7 +25,7 @@ pub(super) fn prove(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), Ledg
         let FileOutcome::Taken { taken, .. } = &file.outcome else { continue };
         for id in taken.payouts.iter().filter(|id| !shown.contains(*id)) {
             // In a dry run new payouts are gone again.
-            if let Ok(payout) = run.ledger.payout(*id)
+            if let Some(payout) = run.ledger.payout(*id)?
                 && !payouts.contains(&payout)
             {
                 payouts.push(payout);

@@ -1,0 +1,79 @@
+//! Which report a file holds, by how it begins.
+
+use super::{Format, adyen, paypal, stripe};
+
+/// More than this is not looked at.
+const MOST: usize = 64 << 10;
+const MOST_LINES: usize = 20;
+
+/// The format of a file that begins with these bytes, unpacked; `None` where it is none this version knows.
+pub fn detect(head: &[u8]) -> Option<Format> {
+    let head = head.get(..MOST).unwrap_or(head);
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    if head.trim_ascii_start().first() == Some(&b'{') {
+        return has_list(head).then_some(Format::Klarna);
+    }
+    let table = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(head);
+    table.into_byte_records().map_while(Result::ok).take(MOST_LINES).find_map(|record| format_of(&record))
+}
+
+fn format_of(record: &csv::ByteRecord) -> Option<Format> {
+    let has = |name: &str| record.iter().any(|cell| cell.trim_ascii() == name.as_bytes());
+    if has(adyen::SIGN) {
+        return has(adyen::MARK).then_some(Format::Adyen);
+    }
+    if has(stripe::SIGN) {
+        return Some(Format::Stripe);
+    }
+    let is_names = record.get(0) == Some(b"CH");
+    (is_names && has(paypal::MARK) && !has(paypal::OTHER_MARK)).then_some(Format::Paypal)
+}
+
+/// Klarna's lists, one of whose fields is in whatever the head holds of it.
+fn has_list(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    let lists = ["\"transactions\"", "\"payouts\""];
+    let fields = ["\"payment_reference\"", "\"detailed_type\"", "\"currency_code\"", "\"merchant_settlement_type\""];
+    lists.iter().any(|name| text.contains(name)) && fields.iter().any(|name| text.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_by_its_head_what_it_is() {
+        for (head, format) in [
+            ("Company Account,Psp Reference,Net Debit (NC),Net Credit (NC)\n", Format::Adyen),
+            ("External\n,\n\n\n\u{feff}x,\"Company Account\",Net Debit (NC)\r\nShop", Format::Adyen),
+            ("net,\"balance_transaction_id\"\n1,txn", Format::Stripe),
+            (
+                "\u{feff}\"RH\",2026/01/07\n\"FH\",01\n\"SH\",a,b\n\"CH\",\"Transaction ID\",Transaction Event Code\n",
+                Format::Paypal,
+            ),
+            (" {\"transactions\" : [{\"amount\":1,\"currency_code\":\"EUR\"", Format::Klarna),
+            ("{\"payouts\":[{\"payment_reference\":\"", Format::Klarna),
+        ] {
+            assert_eq!(detect(head.as_bytes()), Some(format), "{head}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_guessed() {
+        for head in [
+            "",
+            "date,amount,currency\n",
+            // The payments accounting report, and the transaction detail report.
+            "Company Account,Psp Reference,Payable (SC)\n",
+            "CH,Transaction ID,Transactional Status,Transaction Event Code\n",
+            "{\"transactions\":[]}",
+            "{\"orders\":[{\"currency_code\":\"EUR\"}]}",
+            "PK\u{3}\u{4}",
+        ] {
+            assert_eq!(detect(head.as_bytes()), None, "{head}");
+        }
+        assert_eq!(detect(&[0xff; 100_000]), None);
+        let late = "x\n".repeat(20) + "balance_transaction_id,net\n";
+        assert_eq!(detect(late.as_bytes()), None);
+    }
+}

@@ -72,7 +72,7 @@ mod tests {
         ] {
             assert_eq!(detect(head.as_bytes()), None, "{head}");
         }
-        assert_eq!(detect(&[0xff; 100_000]), None);
+        assert_eq!(detect(&vec![0xff; 100_000]), None);
         let late = "x\n".repeat(20) + "balance_transaction_id,net\n";
         assert_eq!(detect(late.as_bytes()), None);
     }

@@ -105,9 +105,9 @@ mod tests {
         for (name, text) in files {
             let mut crc = Crc::new();
             crc.update(text.as_bytes());
-            let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
-            packer.write_all(text.as_bytes()).unwrap();
-            let packed = if is_deflated { packer.finish().unwrap() } else { text.as_bytes().to_vec() };
+            let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+            deflate.write_all(text.as_bytes()).unwrap();
+            let packed = if is_deflated { deflate.finish().unwrap() } else { text.as_bytes().to_vec() };
             let length = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
             let mut shared = vec![20, 0, 0, 0, if is_deflated { 8 } else { 0 }, 0, 0, 0, 0x21, 0x58];
             shared.extend(crc.sum().to_le_bytes());

@@ -72,7 +72,7 @@ pub(super) fn proofs(lines: &[ReportLine]) -> Vec<Proof> {
 /// A report with bytes changed, left out and put in, or no report at all. Whatever it is, a reader says so and ends.
 pub(super) fn broken(text: String) -> impl Strategy<Value = Vec<u8>> {
     let changes = proptest::collection::vec((any::<Index>(), any::<u8>(), 0_usize..20), 0..6);
-    let changed = changes.prop_map(move |changes| {
+    let altered = changes.prop_map(move |changes| {
         let mut bytes = text.clone().into_bytes();
         for (at, byte, gone) in changes {
             let at = at.index(bytes.len());
@@ -81,5 +81,5 @@ pub(super) fn broken(text: String) -> impl Strategy<Value = Vec<u8>> {
         }
         bytes
     });
-    prop_oneof![9 => changed, 1 => proptest::collection::vec(any::<u8>(), 0..300)]
+    prop_oneof![9 => altered, 1 => proptest::collection::vec(any::<u8>(), 0..300)]
 }

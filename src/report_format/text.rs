@@ -14,8 +14,8 @@ use crate::domain::settlement::{Decimal, ReportLine};
 const LONGEST_LINE: u64 = 16 << 20;
 
 /// Put behind the end of every file: a record of its own, unless a quotation mark without its other one takes it in.
-const END: &[u8] = b"\x1a";
-const LINE_OF_END: &[u8] = b"\n\x1a\n";
+const END: &[u8] = b"\x1aend of file\x1a";
+const LINE_OF_END: &[u8] = b"\n\x1aend of file\x1a\n";
 
 /// The records of a separated text, whatever they hold.
 pub(super) struct Records {
@@ -66,7 +66,7 @@ impl Records {
     /// Goes to the next record. `false` at the end of the file.
     pub(super) fn advance(&mut self) -> Result<bool, Problem> {
         match self.ahead.take() {
-            None => self.read(),
+            None => self.read(self.line()),
             Some(Ok(Some(record))) => {
                 self.record = record;
                 Ok(true)
@@ -76,11 +76,11 @@ impl Records {
         }
     }
 
-    fn read(&mut self) -> Result<bool, Problem> {
+    /// `last_line` is where the record before begins.
+    fn read(&mut self, last_line: u64) -> Result<bool, Problem> {
         if self.is_over {
             return Ok(false);
         }
-        let last_line = self.line();
         self.limit.store(self.csv.position().byte() + LONGEST_LINE, Ordering::Relaxed);
         match self.csv.read_byte_record(&mut self.record) {
             Ok(true) if self.record.len() == 1 && self.record.get(0) == Some(END) => {
@@ -101,8 +101,9 @@ impl Records {
 
     /// Whether there is nothing after this record.
     fn is_last(&mut self) -> bool {
+        let line = self.line();
         let here = std::mem::take(&mut self.record);
-        let read = self.read();
+        let read = self.read(line);
         let next = std::mem::replace(&mut self.record, here);
         let is_last = read == Ok(false);
         self.ahead = Some(read.map(|is_there| is_there.then_some(next)));
@@ -424,6 +425,12 @@ mod tests {
         assert!(problem(&table(), below(20)).is_fatal);
         let utf_16: Vec<u8> = HEAD.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert!(problem(&table(), utf_16).what.contains("not such a report"));
+    }
+
+    #[test]
+    fn the_sign_dos_ended_files_with_ends_none() {
+        let (lines, problems) = read(&table(), format!("{HEAD}\x1a\na,1.00,2026-11-22,\n"));
+        assert_eq!((lines.len(), problems.len()), (1, 1));
     }
 
     proptest! {

@@ -10,10 +10,6 @@ fn format(change: impl FnOnce(&mut GenericFormat)) -> Format {
     Format::Generic(Box::new(format))
 }
 
-fn some(name: &str) -> Option<String> {
-    Some(name.to_owned())
-}
-
 fn all_money(format: &Format, text: &str) -> Vec<String> {
     lines(format, text).iter().map(money).collect()
 }
@@ -36,10 +32,10 @@ fn german() -> Format {
         format.decimal_point = ',';
         format.thousands_separator = Some('.');
         format.date = "Datum".to_owned();
-        format.date_format = some("%d.%m.%Y %H:%M");
+        format.date_format = Some("%d.%m.%Y %H:%M".to_owned());
         format.time_zone = Some(Tz::Europe__Vienna);
         format.payout = Some(PayoutFrom::Column("Auszahlung".to_owned()));
-        format.kind = some("Art");
+        format.kind = Some("Art".to_owned());
         format.kinds = vec![
             ("Verkauf".to_owned(), LineKind::Sale),
             ("Erstattung".to_owned(), LineKind::Refund),
@@ -47,10 +43,10 @@ fn german() -> Format {
             ("USt".to_owned(), LineKind::FeeTax),
             ("Auszahlung".to_owned(), LineKind::Payout),
         ];
-        format.fee = some("Gebühr");
-        format.tax = some("USt");
-        format.transaction = some("Zahlung");
-        format.reference = some("Auftrag");
+        format.fee = Some("Gebühr".to_owned());
+        format.tax = Some("USt".to_owned());
+        format.transaction = Some("Zahlung".to_owned());
+        format.reference = Some("Auftrag".to_owned());
     })
 }
 
@@ -150,10 +146,10 @@ fn a_word_says_which_way_the_money_went_and_minor_units_are_the_currencys() {
 #[test]
 fn negative_fees_are_what_the_psp_kept_and_the_customers_amount_takes_the_sign() {
     let format = format(|format| {
-        format.fee = some("fee");
+        format.fee = Some("fee".to_owned());
         format.fees_are_negative = true;
-        format.gross = some("paid");
-        format.gross_currency = some("paid in");
+        format.gross = Some("paid".to_owned());
+        format.gross_currency = Some("paid in".to_owned());
         format.default_kind = LineKind::Refund;
     });
     let text = "date,amount,currency,fee,paid,paid in\n2026-11-22,-9.20,EUR,-0.20,10.00,USD\n2026-11-22,-9.20,EUR,,,\n\
@@ -176,7 +172,7 @@ fn a_date_format_is_told_before_it_is_used() {
         assert!(!is_date_format(bad), "{bad}");
     }
     let with = |shape: &str, date: &str| {
-        let format = format(|format| format.date_format = some(shape));
+        let format = format(|format| format.date_format = Some(shape.to_owned()));
         read(&format, format!("date,amount,currency\n{date},1,EUR\n"))
             .0
             .first()

@@ -1,9 +1,12 @@
 //! Which report a file holds, by how it begins.
 
+use std::io::{self, Cursor, Read};
+
 use super::{Format, adyen, paypal, stripe};
 
 /// More than this is not looked at.
 const MOST: usize = 64 << 10;
+const MOST_BYTES: u64 = 64 << 10;
 const MOST_LINES: usize = 20;
 
 /// The format of a file that begins with these bytes, unpacked; `None` where it is none this version knows.
@@ -15,6 +18,13 @@ pub fn detect(head: &[u8]) -> Option<Format> {
     }
     let table = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(head);
     table.into_byte_records().map_while(Result::ok).take(MOST_LINES).find_map(|record| format_of(&record))
+}
+
+/// The format of an input, and the input with its beginning given back.
+pub fn detect_in(mut input: Box<dyn Read + Send>) -> io::Result<(Option<Format>, Box<dyn Read + Send>)> {
+    let mut head = Vec::new();
+    input.by_ref().take(MOST_BYTES).read_to_end(&mut head)?;
+    Ok((detect(&head), Box::new(Cursor::new(head).chain(input))))
 }
 
 fn format_of(record: &csv::ByteRecord) -> Option<Format> {
@@ -56,6 +66,15 @@ mod tests {
         ] {
             assert_eq!(detect(head.as_bytes()), Some(format), "{head}");
         }
+    }
+
+    #[test]
+    fn an_input_is_whole_after_its_head_was_looked_at() {
+        let text = "balance_transaction_id,net\n".to_owned() + &"txn_1,1.00\n".repeat(10_000);
+        let (format, mut input) = detect_in(Box::new(Cursor::new(text.clone()))).unwrap();
+        let mut read = String::new();
+        input.read_to_string(&mut read).unwrap();
+        assert_eq!((format, read == text), (Some(Format::Stripe), true));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use chrono_tz::Tz;
 
 use crate::domain::settlement::{Decimal, Fees, LineKind, ReportLine};
 
-pub use detect::detect;
+pub use detect::{detect, detect_in};
 pub use generic::{AmountColumns, AmountIs, CurrencyFrom, GenericFormat, PayoutFrom, Units, is_date_format};
 pub use packed::open_file;
 

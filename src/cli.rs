@@ -117,6 +117,8 @@ pub enum Command {
     Refunds(TaskArgs),
     /// Post a payment journal into the ERP for every capture and refund
     SyncJournals(TaskArgs),
+    /// Take over settlement reports, find the order of every line, and prove every payout to the cent
+    Settlements(TaskArgs),
     /// Last runs, open exceptions, and what is pending and why
     Status,
     /// The whole story of an order, payment or document
@@ -143,6 +145,27 @@ pub enum Command {
     Retry {
         /// Its number, as `status` shows it
         operation: i64,
+    },
+    /// What the PSPs say they paid out, and for what
+    #[command(subcommand)]
+    List(ListCommand),
+    /// Say which order a settlement line belongs to, whatever payjournal found
+    Match {
+        /// The line as `list lines` shows it: FILE:NUMBER
+        line: LineName,
+        /// The order's number (or SHOP/NUMBER)
+        order: String,
+        /// Why; it is kept with the match
+        #[arg(long)]
+        reason: String,
+    },
+    /// Say that a settlement line belongs to no order
+    Unmatch {
+        /// The line as `list lines` shows it: FILE:NUMBER
+        line: LineName,
+        /// Why; it is kept
+        #[arg(long)]
+        reason: String,
     },
     /// Mark an exception as dealt with
     Resolve {
@@ -240,6 +263,79 @@ pub struct VerifyArgs {
     /// Compare everything, however old, and not only what may still change
     #[arg(long, requires = "outside")]
     pub all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ListCommand {
+    /// Payouts with their lines counted and their sums proved
+    Payouts(ListPayouts),
+    /// Settlement lines with their orders
+    Lines(ListLines),
+}
+
+#[derive(Debug, Args)]
+pub struct ListPayouts {
+    /// Only of this provider
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+
+    /// Only the payout with this reference
+    #[arg(long, value_name = "REFERENCE")]
+    pub payout: Option<String>,
+
+    /// Only those that are not proved
+    #[arg(long)]
+    pub open: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ListLines {
+    /// Only of the payout with this reference
+    #[arg(long, value_name = "REFERENCE")]
+    pub payout: Option<String>,
+
+    /// Only with this transaction id
+    #[arg(long, value_name = "ID")]
+    pub transaction: Option<String>,
+
+    /// Only of the order with this number
+    #[arg(long, value_name = "NUMBER")]
+    pub order: Option<String>,
+
+    /// Only those that belong to a payment and to no order
+    #[arg(long)]
+    pub unmatched: bool,
+
+    /// Only those of a kind payjournal does not know
+    #[arg(long)]
+    pub unknown: bool,
+
+    /// So many at most
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+}
+
+/// A settlement line by the file it came with and its number in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineName {
+    pub file: i64,
+    pub number: i64,
+}
+
+impl std::str::FromStr for LineName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once(':').and_then(|(file, number)| Some((file.parse().ok()?, number.parse().ok()?)));
+        let (file, number) = parts.ok_or("write FILE:NUMBER, as `payjournal list lines` shows it")?;
+        Ok(Self { file, number })
+    }
+}
+
+impl std::fmt::Display for LineName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.number)
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -39,7 +39,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 
-use cli::{Cli, Command, Global, SandboxCommand, TaskArgs, VerifyArgs};
+use cli::{Cli, Command, Global, ListCommand, SandboxCommand, TaskArgs, VerifyArgs};
 use config::Loaded;
 use config::settings::{ErpKind, ProviderKind, TaskName};
 use exit::Exit;
@@ -115,9 +115,11 @@ fn is_broken_pipe(failure: &Failure) -> bool {
 
 fn schema(command: &Command) -> &'static str {
     match command {
-        Command::SyncPayments(_) | Command::Capture(_) | Command::Refunds(_) | Command::SyncJournals(_) => {
-            "payjournal/run/1"
-        }
+        Command::SyncPayments(_)
+        | Command::Capture(_)
+        | Command::Refunds(_)
+        | Command::SyncJournals(_)
+        | Command::Settlements(_) => "payjournal/run/1",
         Command::Demo { .. } => "payjournal/demo/1",
         Command::Init { .. } => "payjournal/init/1",
         Command::Check { .. } => "payjournal/check/1",
@@ -126,6 +128,9 @@ fn schema(command: &Command) -> &'static str {
         Command::Show { .. } => "payjournal/show/1",
         Command::Verify(_) => "payjournal/verify/1",
         Command::Export { .. } => "payjournal/export/1",
+        Command::List(_) => "payjournal/list/1",
+        Command::Match { .. } => "payjournal/match/1",
+        Command::Unmatch { .. } => "payjournal/unmatch/1",
         Command::Retry { .. } => "payjournal/retry/1",
         Command::Resolve { .. } => "payjournal/resolve/1",
         Command::Sandbox(_) => "payjournal/sandbox/1",
@@ -149,6 +154,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::Capture(args) => task(TaskName::Capture, &args, &global, now, out, err),
         Command::Refunds(args) => task(TaskName::Refunds, &args, &global, now, out, err),
         Command::SyncJournals(args) => task(TaskName::SyncJournals, &args, &global, now, out, err),
+        Command::Settlements(args) => task(TaskName::Settlements, &args, &global, now, out, err),
         Command::Demo { folder } => command::demo::run(&folder, json, now, out, err),
         Command::Init { path } => command::init::run(&path, out),
         Command::Check { show } => command::check::run(&locate(&global)?, show, json, out),
@@ -188,6 +194,18 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::Retry { operation } => {
             let config = load(&global)?;
             command::person::retry(operation, &config.settings, json, now, out)
+        }
+        Command::List(ListCommand::Payouts(args)) => {
+            command::payouts::list_payouts(&args, &load(&global)?.settings, json, out)
+        }
+        Command::List(ListCommand::Lines(args)) => {
+            command::payouts::list_lines(&args, &load(&global)?.settings, json, out)
+        }
+        Command::Match { line, order, reason } => {
+            command::matching::matched(line, &order, &reason, &load(&global)?.settings, json, now, out)
+        }
+        Command::Unmatch { line, reason } => {
+            command::matching::unmatched(line, &reason, &load(&global)?.settings, json, now, out)
         }
         Command::Resolve { exception } => {
             let config = load(&global)?;
@@ -269,7 +287,7 @@ fn task(
 fn only_embedded(config: &Loaded) -> Result<()> {
     let settings = &config.settings;
     let embedded = settings.providers.values().all(|provider| match provider.kind {
-        ProviderKind::Sandbox(_) => true,
+        ProviderKind::Sandbox(_) | ProviderKind::Reports => true,
     }) && match settings.erp.kind {
         ErpKind::Local => true,
     };

@@ -6,6 +6,8 @@ pub mod export;
 pub mod import;
 pub mod init;
 pub mod man;
+pub mod matching;
+pub mod payouts;
 pub mod person;
 pub mod sandbox;
 pub mod show;

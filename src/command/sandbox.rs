@@ -94,6 +94,7 @@ fn sandbox_of(settings: &Settings, record: &PaymentRecord, now: DateTime<Utc>) -
     match &provider.kind {
         ProviderKind::Sandbox(sandbox) => Sandbox::open(sandbox, &provider.merchant_account, Purpose::Act, now)
             .map_err(|error| Failure::new(Exit::Config, error)),
+        ProviderKind::Reports => Err(Failure::usage(format!("provider `{}` is no sandbox", record.provider))),
     }
 }
 
@@ -102,7 +103,7 @@ pub fn record(settings: &Settings, json: bool, now: DateTime<Utc>, out: &mut dyn
     let mut transactions: Vec<RecordedTransaction> = Vec::new();
     let mut seen = Vec::new();
     for provider in settings.providers.values() {
-        let ProviderKind::Sandbox(sandbox) = &provider.kind;
+        let ProviderKind::Sandbox(sandbox) = &provider.kind else { continue };
         // Two accounts may share one file: it is read once.
         if !seen.contains(&&sandbox.file) {
             seen.push(&sandbox.file);

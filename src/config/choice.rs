@@ -26,6 +26,14 @@ pub(super) enum ErpFaultWord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProviderWord {
     Sandbox,
+    Reports,
+}
+
+/// `provider.NAME.report_format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FormatWord {
+    Auto,
+    Adyen,
 }
 
 /// `method.NAME.strategy`; the days of `delay` stand in a key of their own.
@@ -79,11 +87,23 @@ impl Choice for ErpFaultWord {
 }
 
 impl Choice for ProviderWord {
-    const ALL: &'static [Self] = &[Self::Sandbox];
+    const ALL: &'static [Self] = &[Self::Sandbox, Self::Reports];
 
     fn name(self) -> &'static str {
         match self {
             Self::Sandbox => "sandbox",
+            Self::Reports => "reports",
+        }
+    }
+}
+
+impl Choice for FormatWord {
+    const ALL: &'static [Self] = &[Self::Auto, Self::Adyen];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Adyen => "adyen",
         }
     }
 }

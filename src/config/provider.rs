@@ -3,14 +3,16 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::choice::ProviderWord;
+use super::choice::{FormatWord, ProviderWord};
 use super::resolve::Resolver;
 use super::secret::Secret;
-use super::settings::{Fault, Mode, ProviderKind, ProviderSettings, SandboxFaults, SandboxSettings};
+use super::settings::{Fault, Mode, ProviderKind, ProviderSettings, ReportSettings, SandboxFaults, SandboxSettings};
 use super::table::{Given, Place, Table};
-use super::value::{choice, duration, id, path};
+use super::value::{choice, duration, id, number, path, text};
 use crate::domain::id::{MerchantAccount, ProviderName};
+use crate::domain::settlement::matching::ReferenceRule;
 use crate::provider::PartialCapture;
+use crate::report_format::Format;
 
 #[derive(Debug)]
 pub(super) struct ProviderTable {
@@ -26,6 +28,10 @@ pub(super) struct ProviderTable {
     confirm_after: Given<Duration>,
     partial_capture: Given<PartialCapture>,
     faults: FaultsTable,
+    reports: Given<PathBuf>,
+    report_format: Given<FormatWord>,
+    order_in_reference: Given<ReferenceRule>,
+    settlement_expected_after_days: Given<u32>,
 }
 
 #[derive(Debug)]
@@ -49,6 +55,9 @@ pub(super) struct SandboxAccounts {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// A week: what PSPs pay out later than that is worth a look.
+const SETTLEMENT_EXPECTED: u32 = 7;
 
 /// 28 days: how long the usual card scheme keeps an authorisation.
 const AUTHORISATION_VALID: Duration = Duration::from_hours(28 * 24);
@@ -81,6 +90,10 @@ impl ProviderTable {
                 refund: faults.take("refund", choice),
                 release: faults.take("release", choice),
             }),
+            reports: table.take("reports", path(folder)),
+            report_format: table.take("report_format", choice),
+            order_in_reference: table.take("order_in_reference", text(ReferenceRule::parse, "(?<order>.+)")),
+            settlement_expected_after_days: table.take("settlement_expected_after_days", number(1..=3_650)),
         }
     }
 
@@ -104,30 +117,102 @@ impl ProviderTable {
             confirm_after,
             partial_capture,
             faults,
+            reports,
+            report_format,
+            order_in_reference,
+            settlement_expected_after_days,
         } = self;
         let table = place.key();
         let kind_place = kind.as_ref().map_or(&place, |typed| &typed.place).clone();
-        match all.or(&table, "kind", kind, ProviderWord::Sandbox) {
-            ProviderWord::Sandbox => refuse_live_sandbox(mode, &kind_place, all),
-        }
+        let kind = all.or(&table, "kind", kind, ProviderWord::Sandbox);
         let account_place = merchant_account.as_ref().map_or(&place, |typed| &typed.place).clone();
         let merchant_account = all.without_default(merchant_account);
+        let timeout = all.or(&table, "timeout", timeout, Duration::from_secs(30));
+        let authorisation_valid = all.or(&table, "authorisation_valid", authorisation_valid, AUTHORISATION_VALID);
+        let sandbox = SandboxTable { file, api_key, confirm_after, partial_capture, faults };
+        let (kind, file) = match kind {
+            ProviderWord::Sandbox => {
+                refuse_live_sandbox(mode, &kind_place, all);
+                let sandbox = sandbox.resolve(&place, ledger, all);
+                let file = sandbox.file.clone();
+                (ProviderKind::Sandbox(sandbox), Some(file))
+            }
+            ProviderWord::Reports => {
+                sandbox.refuse(all);
+                if reports.is_none() {
+                    all.reading
+                        .problem_at(&kind_place, "a provider known by its reports only needs `reports`, their folder");
+                }
+                (ProviderKind::Reports, None)
+            }
+        };
+        let reports = all.without_default(reports);
+        let report_format = all.or(&table, "report_format", report_format, FormatWord::Auto);
+        let order_in_reference = all.without_default(order_in_reference);
+        let expected_after_days =
+            all.or(&table, "settlement_expected_after_days", settlement_expected_after_days, SETTLEMENT_EXPECTED);
+        let reports = reports.map(|folder| ReportSettings {
+            folder,
+            format: match report_format {
+                FormatWord::Auto => None,
+                FormatWord::Adyen => Some(Format::Adyen),
+            },
+            order_in_reference,
+            expected_after_days,
+        });
+        let (name, merchant_account) = (name?, merchant_account?);
+        if let Some(file) = &file {
+            accounts.claim(file, &merchant_account, &name, &account_place, all);
+        }
+        Some(ProviderSettings { name, merchant_account, kind, timeout, authorisation_valid, reports })
+    }
+}
+
+/// What only a sandbox has.
+#[derive(Debug)]
+struct SandboxTable {
+    file: Given<PathBuf>,
+    api_key: Given<Secret>,
+    confirm_after: Given<Duration>,
+    partial_capture: Given<PartialCapture>,
+    faults: FaultsTable,
+}
+
+impl SandboxTable {
+    fn resolve(self, place: &Place, ledger: &LedgerFile<'_>, all: &mut Resolver<'_, '_>) -> SandboxSettings {
+        let Self { file, api_key, confirm_after, partial_capture, faults } = self;
+        let table = place.key();
         let file_place = file.as_ref().map(|typed| typed.place.clone());
         let file = all.or(&table, "file", file, all.reading.folder.join("sandbox.db"));
         if same_file(&file, ledger.path) {
-            let place = file_place.as_ref().or(ledger.place).unwrap_or(&place);
+            let place = file_place.as_ref().or(ledger.place).unwrap_or(place);
             all.reading.problem_at(place, "the sandbox and the ledger cannot share one file");
         }
-        let api_key = all.without_default(api_key);
-        let timeout = all.or(&table, "timeout", timeout, Duration::from_secs(30));
-        let authorisation_valid = all.or(&table, "authorisation_valid", authorisation_valid, AUTHORISATION_VALID);
-        let confirm_after = all.or(&table, "confirm_after", confirm_after, Duration::ZERO);
-        let partial_capture = all.or(&table, "partial_capture", partial_capture, PartialCapture::Many);
-        let faults = faults.resolve(all);
-        let (name, merchant_account) = (name?, merchant_account?);
-        accounts.claim(&file, &merchant_account, &name, &account_place, all);
-        let kind = ProviderKind::Sandbox(SandboxSettings { file, api_key, confirm_after, partial_capture, faults });
-        Some(ProviderSettings { name, merchant_account, kind, timeout, authorisation_valid })
+        SandboxSettings {
+            file,
+            api_key: all.without_default(api_key),
+            confirm_after: all.or(&table, "confirm_after", confirm_after, Duration::ZERO),
+            partial_capture: all.or(&table, "partial_capture", partial_capture, PartialCapture::Many),
+            faults: faults.resolve(all),
+        }
+    }
+
+    /// Another kind has none of it.
+    fn refuse(&self, all: &Resolver<'_, '_>) {
+        let Self { file, api_key, confirm_after, partial_capture, faults } = self;
+        let FaultsTable { capture, refund, release } = faults;
+        let places = [
+            file.as_ref().map(|typed| &typed.place),
+            api_key.as_ref().map(|typed| &typed.place),
+            confirm_after.as_ref().map(|typed| &typed.place),
+            partial_capture.as_ref().map(|typed| &typed.place),
+            capture.as_ref().map(|typed| &typed.place),
+            refund.as_ref().map(|typed| &typed.place),
+            release.as_ref().map(|typed| &typed.place),
+        ];
+        for place in places.into_iter().flatten() {
+            all.reading.problem_at(place, "only a provider of the kind \"sandbox\" has this");
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use chrono_tz::Tz;
 use crate::domain::booking::Accounts;
 use crate::domain::id::{Company, CustomerNumber, MerchantAccount, MethodName, ProviderName, ShopName};
 use crate::domain::schedule::Schedule;
+use crate::domain::settlement::matching::ReferenceRule;
 use crate::provider::PartialCapture;
+use crate::report_format::Format;
 
 /// Whether money is real. A ledger is bound to one of the two (rule 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,7 @@ pub enum TaskName {
     Capture,
     Refunds,
     SyncJournals,
+    Settlements,
 }
 
 #[derive(Debug, Clone)]
@@ -116,11 +119,27 @@ pub struct ProviderSettings {
     pub timeout: Duration,
     /// How long a payment stays authorised if the PSP names no deadline; past it we still try, and warn (rule 13).
     pub authorisation_valid: Duration,
+    /// Where its settlement reports lie, if it has any.
+    pub reports: Option<ReportSettings>,
+}
+
+/// The settlement reports of a provider: files in a folder.
+#[derive(Debug, Clone)]
+pub struct ReportSettings {
+    pub folder: PathBuf,
+    /// `None`: each file says what it is.
+    pub format: Option<Format>,
+    /// Where an order's number stands in a merchant reference, if lines may be matched by it.
+    pub order_in_reference: Option<ReferenceRule>,
+    /// Days after which a payout should add up, and captured money be settled.
+    pub expected_after_days: u32,
 }
 
 #[derive(Debug, Clone)]
 pub enum ProviderKind {
     Sandbox(SandboxSettings),
+    /// Known by its settlement reports only.
+    Reports,
 }
 
 /// The PSP simulator: its own file and what it is told to do wrong.
@@ -206,7 +225,8 @@ impl Settings {
 }
 
 impl TaskName {
-    pub const ALL: [Self; 4] = [Self::SyncPayments, Self::Capture, Self::Refunds, Self::SyncJournals];
+    pub const ALL: [Self; 5] =
+        [Self::SyncPayments, Self::Capture, Self::Refunds, Self::SyncJournals, Self::Settlements];
 
     /// As typed on the command line and in `[task.NAME]`.
     pub fn as_str(self) -> &'static str {
@@ -215,6 +235,7 @@ impl TaskName {
             Self::Capture => "capture",
             Self::Refunds => "refunds",
             Self::SyncJournals => "sync-journals",
+            Self::Settlements => "settlements",
         }
     }
 }

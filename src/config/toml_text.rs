@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 
 use super::choice::Choice;
 use crate::domain::id::{Company, CustomerNumber, MerchantAccount, ShopName};
+use crate::domain::settlement::matching::ReferenceRule;
 
 pub(super) trait TomlText {
     fn toml_text(&self) -> String;
@@ -44,6 +45,12 @@ impl TomlText for u32 {
 impl TomlText for String {
     fn toml_text(&self) -> String {
         quoted(self)
+    }
+}
+
+impl TomlText for ReferenceRule {
+    fn toml_text(&self) -> String {
+        quoted(&self.to_string())
     }
 }
 

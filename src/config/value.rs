@@ -69,6 +69,14 @@ pub(super) fn choice<T: Choice>(value: &TomlValue<'_>) -> Parsed<T> {
     wrong(value, why)
 }
 
+/// A text with rules of its own.
+pub(super) fn text<T>(
+    parse: impl Fn(&str) -> Result<T, String>,
+    example: &str,
+) -> impl Fn(&TomlValue<'_>) -> Parsed<T> {
+    move |value| parse(as_text(value, example)?).or_else(|why| wrong(value, why))
+}
+
 /// An identifier, by the `parse` of its type.
 pub(super) fn id<T>(parse: impl Fn(&str) -> Result<T, IdError>) -> impl Fn(&TomlValue<'_>) -> Parsed<T> {
     move |value| parse(as_text(value, "main")?).or_else(|error| wrong(value, error.to_string()))

@@ -46,6 +46,20 @@ pub enum ExceptionKind {
     AmountDiffers,
     /// The PSP cannot say how a payment stands.
     PaymentError,
+    /// Nothing of a settlement report was taken over.
+    ReportRefused,
+    /// A line of a settlement report was left out.
+    LineRefused,
+    /// A settlement line is in the ledger with other amounts (rule 21).
+    LineDiffers,
+    /// Settlement lines are of a merchant account nobody configured.
+    AccountUnknown,
+    /// Settlement lines belong to no order.
+    LinesUnmatched,
+    /// Settlement lines name more than one order.
+    MatchAmbiguous,
+    /// A payout does not add up, or its report does not come.
+    PayoutRemainder,
 }
 
 /// An exception to be raised. One with the same kind and subject that is still open is the same exception.
@@ -69,7 +83,7 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 30] = [
         Self::ExceedsAuthorised,
         Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
@@ -93,6 +107,13 @@ impl ExceptionKind {
         Self::AnswerContradicts,
         Self::AmountDiffers,
         Self::PaymentError,
+        Self::ReportRefused,
+        Self::LineRefused,
+        Self::LineDiffers,
+        Self::AccountUnknown,
+        Self::LinesUnmatched,
+        Self::MatchAmbiguous,
+        Self::PayoutRemainder,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -120,6 +141,13 @@ impl ExceptionKind {
             Self::AnswerContradicts => "answer_contradicts",
             Self::AmountDiffers => "amount_differs",
             Self::PaymentError => "payment_error",
+            Self::ReportRefused => "report_refused",
+            Self::LineRefused => "line_refused",
+            Self::LineDiffers => "line_differs",
+            Self::AccountUnknown => "account_unknown",
+            Self::LinesUnmatched => "lines_unmatched",
+            Self::MatchAmbiguous => "match_ambiguous",
+            Self::PayoutRemainder => "payout_remainder",
         }
     }
 

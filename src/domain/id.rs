@@ -117,6 +117,12 @@ row_id! {
     OperationId;
     ExceptionId;
     MailId;
+    /// A report file that was read.
+    FileId;
+    PayoutId;
+    /// A merchant account with its provider, as settlement lines refer to it.
+    AccountId;
+    MatchId;
     RunId;
 }
 

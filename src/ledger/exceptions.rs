@@ -132,6 +132,16 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// What was raised about a subject that has no row of its own.
+    pub fn resolve_subject(&self, kind: ExceptionKind, subject: &str) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "UPDATE exceptions SET state = 'resolved', resolved_at = ?3 WHERE kind = ?1 AND subject = ?2 AND state <> 'resolved'",
+            )?
+            .execute((kind.as_str(), subject, time_text(self.now)))?;
+        Ok(())
+    }
+
     pub fn resolve(&self, id: ExceptionId) -> Result<bool> {
         let changed = self
             .connection

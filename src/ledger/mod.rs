@@ -20,6 +20,7 @@ mod requests;
 mod row;
 pub mod rows;
 mod runs;
+pub mod settlements;
 mod status;
 mod verify;
 
@@ -90,6 +91,24 @@ impl Ledger {
         pass(self.witness.as_ref(), Moment::BeforeCommit, what);
         transaction.commit()?;
         pass(self.witness.as_ref(), Moment::AfterCommit, what);
+        Ok(done)
+    }
+
+    /// Like `write`; but without `commits` everything is taken back, and only what `change` returned stays: a dry run.
+    fn write_or_rehearse<T>(
+        &mut self,
+        what: &str,
+        run: Option<RunId>,
+        now: DateTime<Utc>,
+        commits: bool,
+        change: impl FnOnce(&Writer<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if commits {
+            return self.write(what, run, now, change);
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = change(&Writer { connection: &transaction, books: &self.books, now, run })?;
+        transaction.rollback()?;
         Ok(done)
     }
 

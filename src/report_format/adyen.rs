@@ -5,6 +5,7 @@ use std::io::Read;
 
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
+use compact_str::CompactString;
 
 use super::clock::{Clock, date_time};
 use super::table::{self, Table};
@@ -93,21 +94,21 @@ impl table::Columns for Columns {
         let gross = if has_gross { Some((self.gross.amount(row)?, row.currency(self.gross.currency)?)) } else { None };
         Ok(ReportLine {
             number: row.line(),
-            account: row.text(self.account)?.to_owned(),
-            payout: row.text(self.batch)?.to_owned(),
+            account: row.text(self.account)?.into(),
+            payout: row.text(self.batch)?.into(),
             has_own_id: false,
-            transaction: row.text(self.transaction)?.to_owned(),
-            modification: row.text(self.modification)?.to_owned(),
-            reference: row.text(self.reference)?.to_owned(),
-            document: row.text(self.document)?.to_owned(),
+            transaction: row.text(self.transaction)?.into(),
+            modification: row.text(self.modification)?.into(),
+            reference: row.text(self.reference)?.into(),
+            document: row.text(self.document)?.into(),
             kind,
-            method: row.text(self.method)?.to_owned(),
+            method: row.text(self.method)?.into(),
             occurred_at: self.moment(row, reading, clock)?,
             gross,
             net: (net, net_currency),
             fees: self.fees(row, kind, net)?,
-            exchange_rate: row.text(self.exchange_rate)?.to_owned(),
-            note: if kind == LineKind::Unknown { row.whole() } else { String::new() },
+            exchange_rate: row.text(self.exchange_rate)?.into(),
+            note: if kind == LineKind::Unknown { row.whole().into() } else { CompactString::default() },
         })
     }
 }

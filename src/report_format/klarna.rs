@@ -7,6 +7,7 @@
 use std::io::Read;
 
 use chrono::{DateTime, Utc};
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Clock, date_time};
@@ -179,15 +180,14 @@ impl Transaction {
         let net = amount_of(amount, self.amount, "amount", &self.currency_code, number)?;
         let at = [&self.capture_date, &self.sale_date].into_iter().flatten().next().map_or("", String::as_str);
         let occurred_at = moment(at).ok_or_else(|| Problem::of_line(number, "capture_date", at, NOT_A_DATE))?;
-        let first =
-            |one: &Option<String>, other: &Option<String>| one.clone().or_else(|| other.clone()).unwrap_or_default();
+        let first = |one: &Option<String>, other: &Option<String>| text_of(one.as_ref().or(other.as_ref()));
         let comes_back = kind != LineKind::Sale;
         let line = ReportLine {
             number,
-            account: String::new(),
-            payout: self.payment_reference.clone().unwrap_or_default(),
+            account: CompactString::default(),
+            payout: text_of(self.payment_reference.as_ref()),
             has_own_id: false,
-            transaction: self.order_id.clone().unwrap_or_default(),
+            transaction: text_of(self.order_id.as_ref()),
             modification: if comes_back {
                 first(&self.refund_id, &self.capture_id)
             } else {
@@ -200,23 +200,23 @@ impl Transaction {
                 first(&self.merchant_capture_reference, &None)
             },
             kind,
-            method: String::new(),
+            method: CompactString::default(),
             occurred_at,
             gross: kind.is_of_payment().then_some(net),
             net,
             fees: fees_of(kind, net.0, Decimal::ZERO),
-            exchange_rate: String::new(),
+            exchange_rate: CompactString::default(),
             note: self.note(kind),
         };
         Ok(line)
     }
 
-    fn note(&self, kind: LineKind) -> String {
+    fn note(&self, kind: LineKind) -> CompactString {
         if kind == LineKind::Unknown {
-            return serde_json::to_string(self).unwrap_or_default();
+            return serde_json::to_string(self).unwrap_or_default().into();
         }
         let said = [&self.reversal_reference, &self.klarna_comment, &self.detailed_type];
-        said.into_iter().flatten().next().cloned().unwrap_or_default()
+        text_of(said.into_iter().flatten().next())
     }
 }
 
@@ -228,23 +228,27 @@ impl Payout {
         let occurred_at = moment(at).ok_or_else(|| Problem::of_line(number, "payout_date", at, NOT_A_DATE))?;
         Ok(ReportLine {
             number,
-            account: self.merchant_id.clone().unwrap_or_default(),
-            payout: self.payment_reference.clone(),
+            account: text_of(self.merchant_id.as_ref()),
+            payout: (&self.payment_reference).into(),
             has_own_id: false,
-            transaction: String::new(),
-            modification: self.payment_reference.clone(),
-            reference: String::new(),
-            document: String::new(),
+            transaction: CompactString::default(),
+            modification: (&self.payment_reference).into(),
+            reference: CompactString::default(),
+            document: CompactString::default(),
             kind: LineKind::Payout,
-            method: String::new(),
+            method: CompactString::default(),
             occurred_at,
             gross: None,
             net,
             fees: fees_of(LineKind::Payout, net.0, Decimal::ZERO),
-            exchange_rate: String::new(),
-            note: String::new(),
+            exchange_rate: CompactString::default(),
+            note: CompactString::default(),
         })
     }
+}
+
+fn text_of(field: Option<&String>) -> CompactString {
+    field.map(CompactString::from).unwrap_or_default()
 }
 
 const NOT_A_DATE: &str = "not a date such as `2026-11-22T14:05:59Z`";
@@ -347,7 +351,7 @@ mod tests {
         let all = lines(&Format::Klarna, payout(""));
         let joined = |at: usize| {
             let ReportLine { transaction, modification, reference, document, .. } = &all[at];
-            [transaction, modification, reference, document].map(String::as_str)
+            [transaction, modification, reference, document].map(CompactString::as_str)
         };
         assert_eq!(joined(0), ["o-1", "c-1", "WEB-1", "INV-1"]);
         assert_eq!(joined(1), ["o-1", "r-1", "", "CM-1"]);

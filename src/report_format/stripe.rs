@@ -6,6 +6,7 @@ use std::io::Read;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use compact_str::CompactString;
 
 use super::clock::{Clock, date_time};
 use super::table::{self, Table};
@@ -81,24 +82,24 @@ impl table::Columns for Columns {
         let currency = row.currency(self.currency)?;
         let net = row.decimal(self.net)?;
         let kind = kind_of(row.text(self.category)?, net);
-        let first = |one, other| Ok(not_empty(row.optional_text(one)?).unwrap_or(row.optional_text(other)?).to_owned());
+        let first = |one, other| Ok(not_empty(row.optional_text(one)?).unwrap_or(row.optional_text(other)?).into());
         Ok(ReportLine {
             number: row.line(),
-            account: String::new(),
-            payout: row.optional_text(self.payout)?.to_owned(),
+            account: CompactString::default(),
+            payout: row.optional_text(self.payout)?.into(),
             has_own_id: true,
             transaction: first(self.payment, self.charge)?,
-            modification: row.text(self.id)?.to_owned(),
-            reference: row.optional_text(self.order)?.to_owned(),
+            modification: row.text(self.id)?.into(),
+            reference: row.optional_text(self.order)?.into(),
             document: first(self.refund_document, self.invoice)?,
             kind,
-            method: row.optional_text(self.method)?.to_owned(),
+            method: row.optional_text(self.method)?.into(),
             occurred_at: self.moment.read(row, reading, clock)?,
             gross: if kind.is_of_payment() { Some(self.gross(row, currency)?) } else { None },
             net: (net, currency),
             fees: fees_of(kind, net, row.decimal(self.fee)?),
-            exchange_rate: String::new(),
-            note: if kind == LineKind::Unknown { row.whole() } else { String::new() },
+            exchange_rate: CompactString::default(),
+            note: if kind == LineKind::Unknown { row.whole().into() } else { CompactString::default() },
         })
     }
 }
@@ -243,7 +244,8 @@ mod tests {
     fn a_line_keeps_what_it_is_joined_by() {
         let all = lines(&Format::Stripe, payout());
         let joined = |line: &ReportLine| {
-            [&line.transaction, &line.modification, &line.reference, &line.document, &line.method].map(String::clone)
+            [&line.transaction, &line.modification, &line.reference, &line.document, &line.method]
+                .map(|text| text.to_string())
         };
         assert_eq!(joined(&all[0]), ["pi_1", "txn_1", "WEB-1", "INV-1", "card"]);
         assert_eq!(joined(&all[1]), ["ch_2", "txn_2", "WEB-2", "", "paypal"]);

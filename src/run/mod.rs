@@ -41,6 +41,7 @@ use crate::provider::sandbox;
 use crate::task::capture::{Capture, InvoicePayments};
 use crate::task::mail_queue::MailQueue;
 use crate::task::refunds::Refunds;
+use crate::task::settlements;
 use crate::task::sync_journals::SyncJournals;
 use crate::task::sync_payments::SyncPayments;
 
@@ -177,6 +178,7 @@ fn execute_named(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
         TaskName::Capture => execute(&Capture, run).and_then(|()| execute(&InvoicePayments, run)),
         TaskName::Refunds => execute(&Refunds, run),
         TaskName::SyncJournals => execute(&SyncJournals, run),
+        TaskName::Settlements => settlements::settle(run),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::kill_switch::{self, Moment};
 use crate::mail::{Post, file::Maildir};
 use crate::operation::request::Request;
 use crate::operation::{Answer, LookUp};
+use crate::provider::reports::ReportsOnly;
 use crate::provider::sandbox::Sandbox;
 use crate::provider::{Capabilities, PortError, Provider, PspPayment};
 
@@ -50,6 +51,7 @@ impl Ports {
                     Sandbox::open(sandbox, &provider.merchant_account, purpose, now)
                         .with_context(|| format!("the sandbox of provider `{name}` cannot be opened"))?,
                 ),
+                ProviderKind::Reports => Box::new(ReportsOnly),
             };
             providers.insert(name.clone(), adapter);
         }

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use super::Finished;
 use super::watch::Verbosity;
+use crate::command::payouts;
 use crate::command::table::table;
 use crate::domain::money::Amount;
 use crate::exit::Exit;
+use crate::task::settlements::{FileOutcome, FileReport, Settled};
 
 /// Rows a table shows; JSON and log have them all.
 const MOST_SHOWN: usize = 60;
@@ -55,6 +57,9 @@ fn write_table(finished: &Finished, style: Style, out: &mut dyn Write) -> std::i
     if !rows.is_empty() {
         writeln!(out, "{}", table(&["about", "action", "amount", "outcome", "reason"], rows))?;
     }
+    if let Some(settled) = &summary.settled {
+        return write_settled(finished, settled, style, out);
+    }
     let hidden = u64::try_from(summary.rows.len().saturating_sub(MOST_SHOWN)).unwrap_or(0) + summary.rows_left_out;
     if hidden > 0 {
         writeln!(out, "… and {hidden} more; --json and the log have them")?;
@@ -64,6 +69,31 @@ fn write_table(finished: &Finished, style: Style, out: &mut dyn Write) -> std::i
     } else {
         writeln!(out, "{}: {}", finished.task, summary.done_line())
     }
+}
+
+/// The files that were read, and the payouts that are not done with or changed.
+fn write_settled(finished: &Finished, settled: &Settled, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    if !settled.payouts.is_empty() {
+        writeln!(out, "{}", payouts::as_table(settled.payouts.iter().take(MOST_SHOWN)))?;
+    }
+    let hidden = settled.payouts.len().saturating_sub(MOST_SHOWN);
+    if hidden > 0 {
+        writeln!(out, "… and {hidden} more; `payjournal list payouts` shows them all")?;
+    }
+    for file in &settled.files {
+        if !matches!(file.outcome, FileOutcome::Known { .. }) {
+            writeln!(out, "{}", file.line())?;
+        }
+    }
+    let known = settled.files.iter().filter(|file| matches!(file.outcome, FileOutcome::Known { .. })).count();
+    let done = if style.dry_run { "dry run, nothing was taken over" } else { "done" };
+    writeln!(
+        out,
+        "{}: {} files looked at, {known} of them read before; {} earlier lines found their order; {done}",
+        finished.task,
+        settled.files.len(),
+        settled.rematched
+    )
 }
 
 /// One paragraph: what, where, how much money, next command, log.
@@ -132,6 +162,12 @@ fn document(finished: &Finished, dry_run: bool) -> Value {
         "exceptions": summary.new_exceptions,
         "log": finished.log.as_ref().map(|log| log.display().to_string()),
     });
+    if let (Some(settled), Some(object)) = (&summary.settled, document.as_object_mut()) {
+        let files: Vec<Value> = settled.files.iter().map(FileReport::json).collect();
+        object.insert("files".to_owned(), json!(files));
+        object.insert("rematched".to_owned(), json!(settled.rematched));
+        object.insert("payouts".to_owned(), json!(settled.payouts));
+    }
     let error = finished.failure.as_ref().map(crate::failure::Failure::json).or_else(|| {
         let unreachable = summary.first_unreachable.iter();
         let said: Vec<&str> =

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::domain::id::ExceptionId;
 use crate::domain::money::Amount;
 use crate::exit::Exit;
+use crate::task::settlements::Settled;
 
 /// Rows kept for table and JSON; what comes after is counted only, so that memory stays flat.
 const MOST_ROWS: usize = 10_000;
@@ -36,6 +37,8 @@ pub struct Summary {
     /// Problems of payjournal itself.
     pub bugs: Vec<String>,
     pub stopped: bool,
+    /// Of `settlements` only.
+    pub settled: Option<Settled>,
 }
 
 /// One line of the report.

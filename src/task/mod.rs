@@ -5,6 +5,7 @@ pub mod capture;
 mod facts;
 pub mod mail_queue;
 pub mod refunds;
+pub mod settlements;
 pub mod sync_journals;
 pub mod sync_payments;
 

@@ -10,7 +10,7 @@ use crate::run::refused;
 /// Numbers looked through for the one that was meant.
 const CANDIDATES: u32 = 20_000;
 
-pub(super) fn order(ledger: &Ledger, id: &str) -> Result<Order, Failure> {
+pub(in crate::command) fn order(ledger: &Ledger, id: &str) -> Result<Order, Failure> {
     let numbered = |number: &str| ledger.orders_numbered(number)?.into_iter().map(|id| ledger.order(id)).collect();
     let names = |order: &Order| vec![order.number.to_string(), format!("{}/{}", order.shop, order.number)];
     one("order", id, numbered, names)?.ok_or_else(|| unknown(ledger, Named::Order, "order", id))

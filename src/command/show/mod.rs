@@ -1,6 +1,6 @@
 //! `payjournal show`: the whole story of one order, payment or document. Changes nothing.
 
-mod find;
+pub(super) mod find;
 mod json;
 mod text;
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use chrono_tz::Tz;
+use compact_str::CompactString;
 
 use super::{AmountColumns, AmountIs, CurrencyFrom, GenericFormat, PayoutFrom, Units};
 use crate::domain::money::Currency;
@@ -92,7 +93,7 @@ impl Columns {
 
 impl table::Columns for Columns {
     fn read(&self, row: &Row<'_>, reading: Reading, clock: &Clock) -> Result<ReportLine, Problem> {
-        let text = |column: Option<Column>| row.optional_text(column).map(str::to_owned);
+        let text = |column: Option<Column>| row.optional_text(column).map(CompactString::from);
         let currency = self.currency(row)?;
         let (amount, main) = self.amount(row, currency)?;
         let fee = self.fee_of(row, self.fee, currency)?;
@@ -123,7 +124,7 @@ impl table::Columns for Columns {
             net: (net, currency),
             fees,
             exchange_rate: text(self.texts.exchange_rate)?,
-            note: if kind == LineKind::Unknown { row.whole() } else { text(self.texts.note)? },
+            note: if kind == LineKind::Unknown { row.whole().into() } else { text(self.texts.note)? },
         })
     }
 }
@@ -228,11 +229,11 @@ impl Columns {
         Ok(known.map_or(self.format.default_kind, |(_, kind)| *kind))
     }
 
-    fn payout(&self, row: &Row<'_>) -> Result<String, Problem> {
+    fn payout(&self, row: &Row<'_>) -> Result<CompactString, Problem> {
         if let Some(PayoutFrom::Fixed(payout)) = &self.format.payout {
-            return Ok(payout.clone());
+            return Ok(payout.into());
         }
-        row.optional_text(self.payout).map(str::to_owned)
+        row.optional_text(self.payout).map(CompactString::from)
     }
 
     fn moment(&self, row: &Row<'_>, reading: Reading, clock: &Clock) -> Result<DateTime<Utc>, Problem> {

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 
 use chrono::{DateTime, Utc};
+use compact_str::{CompactString, format_compact};
 
 use self::event::kind_of;
 use self::total::{Totals, footer};
@@ -47,9 +48,9 @@ struct File {
 }
 
 struct Section {
-    account: String,
+    account: CompactString,
     /// The day it ends, by its own clock.
-    window: String,
+    window: CompactString,
     begins: DateTime<Utc>,
     ends: DateTime<Utc>,
     columns: Option<(Head, Columns)>,
@@ -127,7 +128,7 @@ impl Settlement {
                 for total in totals {
                     total.add(&amounts);
                 }
-                columns.line(&row, &amounts, &section.account, &section.window)
+                columns.line(&row, &amounts, section)
             }
             Err(problem) => {
                 for total in totals {
@@ -202,8 +203,8 @@ impl Section {
         };
         let (begins, ends) = (moment(1)?, moment(2)?);
         Ok(Self {
-            account: cell(3),
-            window: ends.format("%Y-%m-%d").to_string(),
+            account: cell(3).into(),
+            window: ends.format("%Y-%m-%d").to_string().into(),
             begins: begins.to_utc(),
             ends: ends.to_utc(),
             columns: None,
@@ -242,18 +243,18 @@ impl Section {
             account: self.account.clone(),
             payout: self.window.clone(),
             has_own_id: false,
-            transaction: String::new(),
-            modification: name.to_owned(),
-            reference: String::new(),
-            document: String::new(),
+            transaction: CompactString::default(),
+            modification: name.into(),
+            reference: CompactString::default(),
+            document: CompactString::default(),
             kind: LineKind::BalanceTransfer,
-            method: String::new(),
+            method: CompactString::default(),
             occurred_at: at,
             gross: None,
             net,
             fees: Fees::default(),
-            exchange_rate: String::new(),
-            note: String::new(),
+            exchange_rate: CompactString::default(),
+            note: CompactString::default(),
         }
     }
 }
@@ -294,7 +295,7 @@ impl Columns {
         Ok(Amounts { gross, fee: (fee, fee_currency) })
     }
 
-    fn line(&self, row: &Row<'_>, amounts: &Amounts, account: &str, window: &str) -> Result<ReportLine, Problem> {
+    fn line(&self, row: &Row<'_>, amounts: &Amounts, section: &Section) -> Result<ReportLine, Problem> {
         let Amounts { gross: (gross, currency), fee: (fee, fee_currency) } = *amounts;
         if currency != fee_currency {
             return Err(row.problem(self.fee.currency, fee_currency.code(), "not the currency of the amount"));
@@ -304,20 +305,20 @@ impl Columns {
         let kind = kind_of(event, gross.is_negative());
         Ok(ReportLine {
             number: row.line(),
-            account: account.to_owned(),
-            payout: window.to_owned(),
+            account: section.account.clone(),
+            payout: section.window.clone(),
             has_own_id: false,
-            transaction: self.transaction(row, kind)?.to_owned(),
+            transaction: self.transaction(row, kind)?.into(),
             modification: self.modification(row, kind, event)?,
             reference: self.reference(row)?,
-            document: row.text(self.invoice)?.to_owned(),
+            document: row.text(self.invoice)?.into(),
             kind,
-            method: String::new(),
+            method: CompactString::default(),
             occurred_at: self.moment(row)?,
             gross: kind.is_of_payment().then_some((gross, currency)),
             net: (net, currency),
             fees: fees_of(kind, net, fee.negated()),
-            exchange_rate: String::new(),
+            exchange_rate: CompactString::default(),
             note: self.note(row, kind)?,
         })
     }
@@ -331,17 +332,21 @@ impl Columns {
     }
 
     /// A payment and what is done with its money may share an id: what is no refund or chargeback has its event too.
-    fn modification(&self, row: &Row<'_>, kind: LineKind, event: &str) -> Result<String, Problem> {
+    fn modification(&self, row: &Row<'_>, kind: LineKind, event: &str) -> Result<CompactString, Problem> {
         let id = row.text(self.id)?;
-        Ok(if kind.is_of_payment() { id.to_owned() } else { format!("{id}/{event}") })
+        Ok(if kind.is_of_payment() { id.into() } else { format_compact!("{id}/{event}") })
     }
 
     /// The order's number is in either field, as the shop's plugin has it.
-    fn reference(&self, row: &Row<'_>) -> Result<String, Problem> {
+    fn reference(&self, row: &Row<'_>) -> Result<CompactString, Problem> {
         let (invoice, custom) = (row.text(self.invoice)?, row.text(self.custom)?);
-        let mut both: Vec<&str> = [invoice, custom].into_iter().filter(|text| !text.is_empty()).collect();
-        both.dedup();
-        Ok(both.join(";"))
+        Ok(if custom.is_empty() || custom == invoice {
+            invoice.into()
+        } else if invoice.is_empty() {
+            custom.into()
+        } else {
+            format_compact!("{invoice};{custom}")
+        })
     }
 
     fn moment(&self, row: &Row<'_>) -> Result<DateTime<Utc>, Problem> {
@@ -352,10 +357,10 @@ impl Columns {
         Ok(read.to_utc())
     }
 
-    fn note(&self, row: &Row<'_>, kind: LineKind) -> Result<String, Problem> {
+    fn note(&self, row: &Row<'_>, kind: LineKind) -> Result<CompactString, Problem> {
         Ok(match kind {
-            LineKind::Unknown => row.whole(),
-            LineKind::Payout | LineKind::PayoutFailed => row.optional_text(self.bank)?.to_owned(),
+            LineKind::Unknown => row.whole().into(),
+            LineKind::Payout | LineKind::PayoutFailed => row.optional_text(self.bank)?.into(),
             LineKind::Sale
             | LineKind::Refund
             | LineKind::RefundReversed
@@ -369,7 +374,7 @@ impl Columns {
             | LineKind::ReserveReleased
             | LineKind::Correction
             | LineKind::BalanceTransfer
-            | LineKind::ForeignExchange => String::new(),
+            | LineKind::ForeignExchange => CompactString::default(),
         })
     }
 }

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# seed.sh DATA FOLDER: a payjournal folder whose ledger holds the orders and payments of the workload generator's DATA.
+#
+# The rows are those an import of the same orders and captured payments makes; written by SQL, as the benchmark is about reports.
+set -euo pipefail
+data="$1"
+folder="$2"
+payjournal="${PAYJOURNAL:-payjournal}"
+rm -rf "$folder"
+mkdir -p "$folder/reports"
+{
+    echo 'mode = "test"'
+    for account in AcmeEU_Ecom AcmeUK_Ecom AcmeUS_Ecom CafeZürich_POS; do
+        name="$(echo "$account" | tr -dc 'A-Za-z')"
+        printf '\n[provider.%s]\nkind = "reports"\nmerchant_account = "%s"\nreports = "reports"\norder_in_reference = "(?<order>PO-.+)"\n' \
+            "$name" "$account"
+    done
+} >"$folder/payjournal.toml"
+head -n 1 "$data/report.csv" >"$folder/reports/empty.csv"
+# Makes the ledger with its schema.
+printf 'number,total,currency\n' >"$folder/orders.csv"
+"$payjournal" --config "$folder/payjournal.toml" import orders "$folder/orders.csv" >"$folder/import.txt" 2>&1 || true
+sqlite3 -bail "$folder/payjournal.db" <<SQL
+PRAGMA synchronous = OFF;
+CREATE TEMP TABLE o (id INTEGER PRIMARY KEY, reference TEXT, account TEXT, currency TEXT, amount_minor INTEGER, placed_at TEXT, state TEXT);
+CREATE TEMP TABLE p (id INTEGER PRIMARY KEY, order_id INTEGER, psp_reference TEXT, method TEXT, amount_minor INTEGER, state TEXT);
+.mode csv
+.import --skip 1 '$data/orders.csv' o
+.import --skip 1 '$data/payments.csv' p
+BEGIN;
+INSERT INTO orders (id, shop, number, currency, total_minor, terms, cancelled, bill_to, payment_status, ordered_on)
+  SELECT id, 'webshop', reference, currency, amount_minor, 'online', 'none', 'CASH', 'paid', substr(placed_at, 1, 10) FROM o ORDER BY id;
+INSERT INTO payments (id, provider, merchant_account, transaction_id, order_id, method, currency, status, status_since, authorised_at)
+  SELECT p.id, CASE o.account WHEN 'CafeZürich_POS' THEN 'CafeZrichPOS' ELSE replace(o.account, '_', '') END, o.account,
+         p.psp_reference, p.order_id, p.method, o.currency, 'captured', o.placed_at, o.placed_at
+  FROM p JOIN o ON o.id = p.order_id WHERE p.psp_reference <> '' ORDER BY p.id;
+INSERT INTO authorisations (payment_id, amount_minor, seen_at)
+  SELECT p.id, p.amount_minor, o.placed_at FROM p JOIN o ON o.id = p.order_id WHERE p.psp_reference <> '' ORDER BY p.id;
+COMMIT;
+ANALYZE;
+PRAGMA wal_checkpoint(TRUNCATE);
+SQL

@@ -1,0 +1,106 @@
+//! `match` and `unmatch`: a person says which order a settlement line belongs to. No run ever changes that.
+
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::person::answer;
+use super::show::find;
+use crate::cli::LineName;
+use crate::config::Settings;
+use crate::domain::id::FileId;
+use crate::domain::order::Order;
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::ledger::Ledger;
+use crate::ledger::settlements::{LineGroup, LiveMatch};
+use crate::run::{open_ledger, refused};
+
+pub fn matched(
+    line: LineName,
+    order: &str,
+    reason: &str,
+    settings: &Settings,
+    json: bool,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let mut ledger = open_ledger(settings, false, now)?;
+    let order = find::order(&ledger, order)?;
+    let (group, before) = decide(&mut ledger, line, Some(&order), reason, now)?;
+    let name = format!("{}/{}", order.shop, order.number);
+    let said = format!("{} belongs to order {name} now{}", told(&group), was(&ledger, before.as_ref())?);
+    answer(
+        out,
+        json,
+        "match",
+        &json!({"line": line.to_string(), "group": group, "order": name, "before": before}),
+        &said,
+    )
+}
+
+pub fn unmatched(
+    line: LineName,
+    reason: &str,
+    settings: &Settings,
+    json: bool,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let mut ledger = open_ledger(settings, false, now)?;
+    let (group, before) = decide(&mut ledger, line, None, reason, now)?;
+    let said = format!("{} belongs to no order now{}", told(&group), was(&ledger, before.as_ref())?);
+    answer(
+        out,
+        json,
+        "unmatch",
+        &json!({"line": line.to_string(), "group": group, "order": null, "before": before}),
+        &said,
+    )
+}
+
+fn decide(
+    ledger: &mut Ledger,
+    line: LineName,
+    order: Option<&Order>,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(LineGroup, Option<LiveMatch>)> {
+    if reason.trim().is_empty() {
+        return Err(Failure::usage("--reason cannot be empty: it is what the next person reads"));
+    }
+    let group = ledger.line_group(FileId(line.file), line.number).map_err(refused)?.ok_or_else(|| {
+        Failure::usage(format!("there is no settlement line {line}"))
+            .hint("`payjournal list lines` shows each line with its FILE:NUMBER")
+    })?;
+    if group.transaction.is_empty() && group.reference.is_empty() {
+        return Err(Failure::usage(format!(
+            "settlement line {line} has neither a transaction nor a reference: it belongs to the payout, and to no order"
+        )));
+    }
+    let order = order.map(|order| order.id);
+    let before = ledger
+        .write("match", None, now, |writer| writer.match_by_person(&group, order, reason.trim()))
+        .map_err(refused)?;
+    Ok((group, before))
+}
+
+fn told(group: &LineGroup) -> String {
+    if group.transaction.is_empty() {
+        format!("every line with the reference `{}`", group.reference)
+    } else {
+        format!("every line of the transaction `{}`", group.transaction)
+    }
+}
+
+fn was(ledger: &Ledger, before: Option<&LiveMatch>) -> Result<String> {
+    let Some(before) = before else { return Ok(String::new()) };
+    Ok(match before.order {
+        Some(order) => {
+            let order = ledger.order(order).map_err(refused)?;
+            format!("; before it was {}/{}, by {}", order.shop, order.number, before.rule)
+        }
+        None => format!("; before it was no order's, by {}", before.rule),
+    })
+}

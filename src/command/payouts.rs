@@ -1,0 +1,124 @@
+//! `list payouts` and `list lines`: what the PSPs say they paid out, and for what.
+
+use std::io::Write;
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::table::table;
+use crate::cli::{ListLines, ListPayouts};
+use crate::config::Settings;
+use crate::domain::settlement::proof::{Proof, ProofState};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::ledger::settlements::{LineFilter, ListedLine, PayoutOverview};
+use crate::run::{look_at_ledger, refused};
+
+pub fn list_payouts(args: &ListPayouts, settings: &Settings, json: bool, out: &mut dyn Write) -> Result<Exit> {
+    let ledger = look_at_ledger(settings)?;
+    let mut payouts = ledger.payouts().map_err(refused)?;
+    payouts.retain(|payout| {
+        let is = |given: &Option<String>, has: &str| given.as_ref().is_none_or(|given| given == has);
+        is(&args.provider, payout.provider.as_str())
+            && is(&args.payout, &payout.reference)
+            && (!args.open || payout.state != ProofState::Closed)
+    });
+    if json {
+        print(json!({"payouts": payouts}), out)
+    } else if payouts.is_empty() {
+        say("no payouts", out)
+    } else {
+        say(&as_table(payouts.iter()), out)
+    }
+}
+
+pub fn list_lines(args: &ListLines, settings: &Settings, json: bool, out: &mut dyn Write) -> Result<Exit> {
+    let ledger = look_at_ledger(settings)?;
+    let filter = LineFilter {
+        payout: args.payout.clone(),
+        transaction: args.transaction.clone(),
+        order: args.order.clone(),
+        is_unmatched: args.unmatched,
+        is_unknown: args.unknown,
+        limit: args.limit,
+    };
+    let lines = ledger.lines(&filter).map_err(refused)?;
+    if json {
+        print(json!({"lines": lines}), out)
+    } else if lines.is_empty() {
+        say("no lines", out)
+    } else {
+        let rows = lines.iter().map(row).collect();
+        let headers = ["line", "kind", "payout", "transaction", "reference", "gross", "fees", "net", "order", "by"];
+        say(&table(&headers, rows), out)
+    }
+}
+
+fn row(line: &ListedLine) -> Vec<String> {
+    vec![
+        line.line.clone(),
+        line.kind.as_str().to_owned(),
+        line.payout.clone(),
+        line.transaction.clone(),
+        line.reference.clone(),
+        line.gross.as_ref().map_or_else(String::new, ToString::to_string),
+        line.fees.to_string(),
+        line.net.to_string(),
+        line.order.clone().unwrap_or_default(),
+        line.rule.map_or_else(|| "-".to_owned(), |rule| rule.to_string()),
+    ]
+}
+
+/// A row for each payout and currency.
+pub fn as_table<'p>(payouts: impl Iterator<Item = &'p PayoutOverview>) -> String {
+    let headers =
+        ["provider", "payout", "lines", "by id", "by ref", "no order", "unknown", "gross", "fees", "paid out", "proof"];
+    let mut rows = Vec::new();
+    for payout in payouts {
+        let counts = payout.lines;
+        for (nth, proof) in payout.proofs.iter().enumerate() {
+            let first = |text: String| if nth == 0 { text } else { String::new() };
+            let reference = if payout.reference.is_empty() { "not yet" } else { &payout.reference };
+            rows.push(vec![
+                first(format!("{}/{}", payout.provider, payout.merchant_account)),
+                first(reference.to_owned()),
+                first(counts.all.to_string()),
+                first(counts.by_transaction.to_string()),
+                first(counts.by_reference.to_string()),
+                first((counts.unmatched + counts.ambiguous).to_string()),
+                first(counts.unknown.to_string()),
+                format!("{} {}", proof.gross, proof.currency),
+                format!("{} {}", proof.fees, proof.currency),
+                format!("{} {}", proof.paid_out, proof.currency),
+                verdict(proof),
+            ]);
+        }
+    }
+    table(&headers, rows)
+}
+
+fn verdict(proof: &Proof) -> String {
+    match proof.state {
+        ProofState::Closed if proof.rounding.is_zero() => "adds up".to_owned(),
+        ProofState::Closed => format!("adds up, rounding {}", proof.rounding),
+        ProofState::Open => "not paid out yet".to_owned(),
+        ProofState::Remainder if proof.unknown_lines > 0 => {
+            format!("{} left over, {} unknown", proof.remainder, proof.unknown_lines)
+        }
+        ProofState::Remainder => format!("{} left over", proof.remainder),
+    }
+}
+
+fn print(mut document: serde_json::Value, out: &mut dyn Write) -> Result<Exit> {
+    if let Some(object) = document.as_object_mut() {
+        object.insert("schema".to_owned(), json!("payjournal/list/1"));
+        object.insert("outcome".to_owned(), json!(Exit::Done.outcome()));
+        object.insert("exit_code".to_owned(), json!(Exit::Done.code()));
+    }
+    say(&format!("{document:#}"), out)
+}
+
+fn say(text: &str, out: &mut dyn Write) -> Result<Exit> {
+    writeln!(out, "{text}").context("the list cannot be written").map_err(Failure::bug)?;
+    Ok(Exit::Done)
+}

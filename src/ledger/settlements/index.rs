@@ -1,0 +1,127 @@
+//! The ledger's payments in memory: what a report that is large against the ledger is matched with. A look-up in the file
+//! for each line would cost more than reading the table once.
+
+use std::hash::BuildHasher;
+use std::path::Path;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::super::row::Columns;
+use super::{Found, SettledAccount};
+use crate::domain::id::OrderId;
+use crate::domain::money::Currency;
+use crate::domain::settlement::matching::MatchRule;
+use crate::ledger::Result;
+
+/// All payments of some merchant accounts, by transaction id. Ids are compared whole, however their hashes fall.
+#[derive(Debug)]
+pub(super) struct PaymentIndex {
+    /// One for each account, in their order.
+    accounts: Vec<AccountIndex>,
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Debug, Default)]
+struct AccountIndex {
+    /// Numbers of entries.
+    table: HashTable<u32>,
+    entries: Entries,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    payments: Vec<Entry>,
+    /// The transaction ids, one after the other.
+    texts: String,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Where its text ends; it begins where the one before ends.
+    end: u32,
+    order: Option<OrderId>,
+    currency: Currency,
+}
+
+impl Entries {
+    fn text(&self, number: u32) -> &str {
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        let end = |at: usize| self.payments.get(at).and_then(|entry| usize::try_from(entry.end).ok());
+        let begin = if at == 0 { Some(0) } else { end(at - 1) };
+        begin.zip(end(at)).and_then(|(begin, end)| self.texts.get(begin..end)).unwrap_or_default()
+    }
+}
+
+impl PaymentIndex {
+    /// Reads the payments of the accounts through a connection of its own; the file's writer goes on meanwhile. `None` if there
+    /// are more than such an index can hold.
+    pub(super) fn load(path: &Path, accounts: &[SettledAccount]) -> Result<Option<Self>> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.busy_timeout(std::time::Duration::from_secs(30))?;
+        let mut index = Self {
+            accounts: accounts.iter().map(|_| AccountIndex::default()).collect(),
+            hasher: DefaultHashBuilder::default(),
+        };
+        let mut statement = connection
+            .prepare("SELECT transaction_id, order_id, currency, provider, merchant_account FROM payments")?;
+        let mut rows = statement.query([])?;
+        let (mut last_account, mut last_currency) = (0, None);
+        while let Some(row) = rows.next()? {
+            let Some(account) = account_of(row, accounts, last_account)? else { continue };
+            last_account = account;
+            let currency = currency_of(row, &mut last_currency)?;
+            let transaction = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            let order = row.get::<_, Option<i64>>(1)?.map(OrderId);
+            if !index.add(account, transaction, order, currency) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(index))
+    }
+
+    fn add(&mut self, account: usize, transaction: &str, order: Option<OrderId>, currency: Currency) -> bool {
+        let Some(AccountIndex { table, entries }) = self.accounts.get_mut(account) else { return false };
+        entries.texts.push_str(transaction);
+        let (Ok(end), Ok(number)) = (u32::try_from(entries.texts.len()), u32::try_from(entries.payments.len())) else {
+            return false;
+        };
+        entries.payments.push(Entry { end, order, currency });
+        let hash = self.hasher.hash_one(transaction);
+        table.insert_unique(hash, number, |other| self.hasher.hash_one(entries.text(*other)));
+        true
+    }
+
+    /// `account` is its place among the accounts the index was made for.
+    pub(super) fn find(&self, account: usize, transaction: &str) -> Option<Found> {
+        let AccountIndex { table, entries } = self.accounts.get(account)?;
+        let hash = self.hasher.hash_one(transaction);
+        let number = table.find(hash, |number| entries.text(*number) == transaction)?;
+        let entry = entries.payments.get(usize::try_from(*number).ok()?)?;
+        Some(Found { order: entry.order, currency: entry.currency, rule: MatchRule::Transaction })
+    }
+}
+
+/// Neighbours mostly are of one account.
+fn account_of(row: &Row<'_>, accounts: &[SettledAccount], last: usize) -> Result<Option<usize>> {
+    let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
+    let (provider, merchant_account) = (text(3)?, text(4)?);
+    let is_it = |account: &SettledAccount| {
+        account.merchant_account.as_str() == merchant_account && account.provider.as_str() == provider
+    };
+    if accounts.get(last).is_some_and(is_it) {
+        return Ok(Some(last));
+    }
+    Ok(accounts.iter().position(is_it))
+}
+
+/// Almost every payment has the currency of the one before.
+fn currency_of(row: &Row<'_>, last: &mut Option<Currency>) -> Result<Currency> {
+    let code = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+    match last {
+        Some(currency) if currency.code() == code => Ok(*currency),
+        _ => Ok(*last.insert(row.currency()?)),
+    }
+}

@@ -1,0 +1,106 @@
+//! The folders reports are dropped into.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::config::Settings;
+use crate::domain::id::ProviderName;
+use crate::report_format::Format;
+
+/// A folder, and the providers whose reports it holds: each file is looked at once, however many they are (trap T24).
+#[derive(Debug, Clone, Default)]
+pub(super) struct Source {
+    pub(super) folder: PathBuf,
+    pub(super) providers: Vec<ProviderName>,
+    /// `None`: each file says what it is.
+    pub(super) format: Option<Format>,
+}
+
+/// A file that may be a report.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) path: PathBuf,
+    pub(super) name: String,
+    pub(super) bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+pub(super) fn sources(settings: &Settings) -> Vec<Source> {
+    let mut by_folder: BTreeMap<&Path, Source> = BTreeMap::new();
+    for provider in settings.providers.values() {
+        let Some(reports) = &provider.reports else { continue };
+        let source = by_folder.entry(&reports.folder).or_insert_with(|| Source {
+            folder: reports.folder.clone(),
+            providers: Vec::new(),
+            format: reports.format.clone(),
+        });
+        source.providers.push(provider.name.clone());
+    }
+    by_folder.into_values().collect()
+}
+
+impl Source {
+    /// The place of its only provider among the accounts; `None` where several share the folder.
+    pub(super) fn only_account(&self) -> Option<usize> {
+        (self.providers.len() == 1).then_some(0)
+    }
+
+    /// Its files by name. What is hidden or carries the name of a download under way is none.
+    pub(super) fn files(&self) -> Result<Vec<Candidate>, String> {
+        let folder = self.folder.display();
+        let unreadable = |error: std::io::Error| format!("the folder of reports `{folder}` cannot be read: {error}");
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Through a symbolic link too.
+            let metadata = match fs::metadata(entry.path()) {
+                Ok(metadata) => metadata,
+                // Gone again: somebody tidied up.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(unreadable(error)),
+            };
+            if metadata.is_file() && !is_under_way(&name) {
+                files.push(Candidate {
+                    path: entry.path(),
+                    name,
+                    bytes: metadata.len(),
+                    modified: metadata.modified().ok(),
+                });
+            }
+        }
+        files.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(files)
+    }
+}
+
+fn is_under_way(name: &str) -> bool {
+    const ENDINGS: [&str; 6] = [".part", ".partial", ".filepart", ".crdownload", ".tmp", ".swp"];
+    name.starts_with('.') || ENDINGS.iter().any(|ending| name.to_ascii_lowercase().ends_with(ending))
+}
+
+impl Candidate {
+    /// BLAKE3 of what lies there.
+    pub(super) fn digest(&self) -> Result<String, String> {
+        let unreadable =
+            |error: std::io::Error| format!("the report `{}` cannot be read: {error}", self.path.display());
+        let mut file = File::open(&self.path).map_err(unreadable)?;
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            let read = file.read(&mut buffer).map_err(unreadable)?;
+            match buffer.get(..read) {
+                Some(part) if read > 0 => hasher.update(part),
+                _ => return Ok(hasher.finalize().to_hex().to_string()),
+            };
+        }
+    }
+
+    /// Whether somebody writes to it.
+    pub(super) fn has_changed(&self) -> bool {
+        !fs::metadata(&self.path).is_ok_and(|now| now.len() == self.bytes && now.modified().ok() == self.modified)
+    }
+}

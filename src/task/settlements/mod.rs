@@ -1,0 +1,305 @@
+//! `settlements`: takes over what the PSPs report to have paid out, finds the order of every line, and proves every payout
+//! (rules 19–21, domain section 2).
+//!
+//! Lines come in bulk, a file at a time, so this is no task of cases like the others: `folder` finds the files, `reading` makes
+//! lines of one, the ledger stores and matches them in one transaction, and `proving` says of each payout what a person must know.
+
+mod folder;
+mod proving;
+mod reading;
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::config::Settings;
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::ledger::settlements::{NewReport, PayoutOverview, SettledAccount, Taken, Takeover};
+use crate::ledger::{LedgerError, Writer};
+use crate::report_format::Problem;
+use crate::run::engine::{Level, Run};
+
+use folder::{Candidate, Source};
+use reading::{Refusal, Told};
+
+/// What a run did with reports and payouts.
+#[derive(Debug, Clone, Default)]
+pub struct Settled {
+    pub files: Vec<FileReport>,
+    /// Lines that matched nothing in earlier runs and have their order now.
+    pub rematched: u64,
+    /// Payouts that changed in this run or are still not done with.
+    pub payouts: Vec<PayoutOverview>,
+}
+
+/// What became of one file.
+#[derive(Debug, Clone)]
+pub struct FileReport {
+    pub path: PathBuf,
+    pub digest: String,
+    pub outcome: FileOutcome,
+}
+
+#[derive(Debug, Clone)]
+pub enum FileOutcome {
+    Taken {
+        format: &'static str,
+        taken: Taken,
+        refused_lines: u64,
+    },
+    /// Read in an earlier run, under this name.
+    Known {
+        name: String,
+    },
+    /// Nothing of it was taken over.
+    Refused {
+        why: String,
+    },
+    /// Not now: it is still being written.
+    Waits {
+        why: String,
+    },
+}
+
+/// Lines of one file that are told one by one.
+const MOST_TOLD: usize = 100;
+
+/// The whole run, below lock and log.
+pub fn settle(run: &mut Run<'_>) -> Result<(), LedgerError> {
+    let mut settled = Settled::default();
+    for source in folder::sources(run.settings) {
+        let candidates = match source.files() {
+            Ok(candidates) => candidates,
+            Err(why) => {
+                run.summary.count_unreachable(None, &why);
+                run.watch.say(Level::Error, &why);
+                continue;
+            }
+        };
+        for candidate in candidates {
+            if (run.host.stop)() {
+                break;
+            }
+            let report = take(run, &source, &candidate)?;
+            run.watch.say(report.level(), &report.line());
+            settled.files.push(report);
+        }
+    }
+    rematch(run, &mut settled)?;
+    proving::prove(run, &mut settled)?;
+    run.summary.stopped = (run.host.stop)();
+    run.summary.cases = u64::try_from(settled.files.len()).unwrap_or(u64::MAX);
+    run.summary.settled = Some(settled);
+    Ok(())
+}
+
+fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<FileReport, LedgerError> {
+    let path = candidate.path.clone();
+    let report = |digest: &str, outcome| FileReport { path: path.clone(), digest: digest.to_owned(), outcome };
+    let digest = match candidate.digest() {
+        Ok(digest) => digest,
+        Err(why) => {
+            run.summary.count_unreachable(None, &why);
+            return Ok(report("", FileOutcome::Refused { why }));
+        }
+    };
+    let before = run.ledger.report_read(&digest)?;
+    if let Some(before) = before.filter(|before| before.refused == 0) {
+        return Ok(report(&digest, FileOutcome::Known { name: before.name }));
+    }
+    let opened = match reading::open(candidate, source, run.settings) {
+        Ok(opened) => opened,
+        Err(why) => {
+            refuse(run, candidate, &why)?;
+            return Ok(report(&digest, FileOutcome::Refused { why }));
+        }
+    };
+    let accounts = accounts(run.settings, source);
+    let new = NewReport {
+        name: candidate.name.clone(),
+        digest: digest.clone(),
+        bytes: candidate.bytes,
+        format: opened.format.to_owned(),
+        account: source.only_account(),
+    };
+    let takeover = Takeover { report: &new, accounts: &accounts, shop: &run.settings.shop, run: run.id, now: run.now };
+    let (format, name) = (opened.format, candidate.name.as_str());
+    let task = run.task_name;
+    let watch = &mut *run.watch;
+    let taken = run.ledger.take_report(
+        takeover,
+        |inlet| opened.read(candidate, inlet),
+        |writer, taken, told| raise_lines(writer, name, taken, told, task),
+        &mut |lines| watch.progress(lines),
+    )?;
+    let outcome = match taken {
+        Ok((taken, told)) => FileOutcome::Taken { format, taken, refused_lines: told.refused },
+        Err(Refusal::Changing) => FileOutcome::Waits { why: "it changed while it was read".to_owned() },
+        Err(Refusal::File(problem)) => {
+            let why = problem.to_string();
+            refuse(run, candidate, &why)?;
+            FileOutcome::Refused { why }
+        }
+    };
+    if !matches!(outcome, FileOutcome::Refused { .. }) && run.id.is_some() {
+        let subject = file_subject(candidate);
+        run.ledger.write("report read", run.id, run.now, |writer| {
+            writer.resolve_subject(ExceptionKind::ReportRefused, &subject)
+        })?;
+    }
+    Ok(report(&digest, outcome))
+}
+
+/// All merchant accounts: those of the folder's own providers first, as two PSPs may have accounts of one name.
+fn accounts(settings: &Settings, source: &Source) -> Vec<SettledAccount> {
+    let (own, others): (Vec<_>, Vec<_>) = settings
+        .providers
+        .values()
+        .filter(|provider| provider.reports.is_some())
+        .partition(|provider| source.providers.contains(&provider.name));
+    own.into_iter()
+        .chain(others)
+        .map(|provider| SettledAccount {
+            provider: provider.name.clone(),
+            merchant_account: provider.merchant_account.clone(),
+            reference: provider.reports.as_ref().and_then(|reports| reports.order_in_reference.clone()),
+        })
+        .collect()
+}
+
+fn file_subject(candidate: &Candidate) -> String {
+    format!("report {}", candidate.name)
+}
+
+fn refuse(run: &mut Run<'_>, candidate: &Candidate, why: &str) -> Result<(), LedgerError> {
+    let draft = ExceptionDraft {
+        kind: ExceptionKind::ReportRefused,
+        subject: file_subject(candidate),
+        message: format!("nothing of the file `{}` was taken over: {why}", candidate.path.display()),
+        about: About::default(),
+    };
+    let task = run.task_name;
+    if run.id.is_some() {
+        run.ledger.write("report refused", run.id, run.now, |writer| writer.raise(&draft, Some(task)))?;
+    }
+    Ok(())
+}
+
+/// What a person must know of single lines, written with the lines themselves.
+fn raise_lines(writer: &Writer<'_>, name: &str, taken: &Taken, told: &Told, task: &str) -> Result<(), LedgerError> {
+    let line = |number: u64| format!("report {name}, line {number}");
+    for problem in &told.problems {
+        let Problem { line: number, .. } = problem;
+        let message = format!("{problem}; the line was left out, and the payout it belongs to will not add up");
+        raise(writer, ExceptionKind::LineRefused, line(*number), message, task)?;
+    }
+    let untold = told.refused.saturating_sub(u64::try_from(told.problems.len()).unwrap_or(u64::MAX));
+    if untold > 0 {
+        let message = format!("{untold} more lines were left out; the first are told one by one");
+        raise(writer, ExceptionKind::LineRefused, format!("report {name}"), message, task)?;
+    }
+    for differing in &taken.differing {
+        let message = format!("{}; the earlier one stands", differing.what);
+        raise(writer, ExceptionKind::LineDiffers, line(differing.number), message, task)?;
+    }
+    for (account, lines) in &taken.strangers {
+        let subject = if account.is_empty() { format!("report {name}") } else { format!("merchant account {account}") };
+        let message = if account.is_empty() {
+            format!(
+                "{lines} lines name no merchant account, and several providers share the folder: give each a folder of its own"
+            )
+        } else {
+            format!(
+                "{lines} lines of the report {name} are of this account, which no provider in the config has; add a provider with \
+                 this `merchant_account` and `reports`, and the file is read again"
+            )
+        };
+        raise(writer, ExceptionKind::AccountUnknown, subject, message, task)?;
+    }
+    Ok(())
+}
+
+fn raise(
+    writer: &Writer<'_>,
+    kind: ExceptionKind,
+    subject: String,
+    message: String,
+    task: &str,
+) -> Result<(), LedgerError> {
+    writer.raise(&ExceptionDraft { kind, subject, message, about: About::default() }, Some(task)).map(drop)
+}
+
+/// Lines that matched nothing are tried again in every run: their order may have come since.
+fn rematch(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), LedgerError> {
+    if run.id.is_none() || !run.ledger.has_unmatched()? {
+        return Ok(());
+    }
+    let none = Source::default();
+    let accounts = accounts(run.settings, &none);
+    let shop = &run.settings.shop;
+    let done = run.ledger.write("rematch", run.id, run.now, |writer| writer.rematch(&accounts, shop))?;
+    settled.rematched = done.by_transaction + done.by_reference;
+    if settled.rematched > 0 {
+        let text = format!(
+            "{} lines of earlier reports have their order now: {} by transaction, {} by reference",
+            settled.rematched, done.by_transaction, done.by_reference
+        );
+        run.watch.say(Level::Info, &text);
+    }
+    Ok(())
+}
+
+impl FileReport {
+    /// As a script reads it.
+    pub fn json(&self) -> Value {
+        let (path, digest) = (self.path.display().to_string(), &self.digest);
+        match &self.outcome {
+            FileOutcome::Taken { format, taken, refused_lines } => json!({
+                "file": path, "blake3": digest, "outcome": "taken", "format": format,
+                "lines_added": taken.added, "lines_known": taken.known, "lines_refused": refused_lines,
+                "lines_of_other_accounts": taken.strangers.values().sum::<u64>(),
+                "lines_differing": taken.differing.len(),
+                "matched_by_transaction": taken.by_transaction, "matched_by_reference": taken.by_reference,
+                "matched_by_person": taken.by_person, "unmatched": taken.unmatched, "ambiguous": taken.ambiguous,
+            }),
+            FileOutcome::Known { name } => json!({"file": path, "blake3": digest, "outcome": "known", "as": name}),
+            FileOutcome::Refused { why } => json!({"file": path, "blake3": digest, "outcome": "refused", "why": why}),
+            FileOutcome::Waits { why } => json!({"file": path, "blake3": digest, "outcome": "waits", "why": why}),
+        }
+    }
+
+    fn level(&self) -> Level {
+        match self.outcome {
+            FileOutcome::Taken { .. } => Level::Info,
+            FileOutcome::Known { .. } => Level::Detail,
+            FileOutcome::Refused { .. } => Level::Error,
+            FileOutcome::Waits { .. } => Level::Warning,
+        }
+    }
+
+    /// One line of the log.
+    pub fn line(&self) -> String {
+        let path = self.path.display();
+        let digest = self.digest.get(..16).unwrap_or_default();
+        match &self.outcome {
+            FileOutcome::Taken { format, taken, refused_lines } => {
+                let strangers: u64 = taken.strangers.values().sum();
+                format!(
+                    "report {path} ({format}, blake3 {digest}): {} new lines, {} known, {} left out; {} matched by transaction, {} by \
+                     reference, {} by a person, {} unmatched, {} ambiguous",
+                    taken.added,
+                    taken.known,
+                    refused_lines + strangers,
+                    taken.by_transaction,
+                    taken.by_reference,
+                    taken.by_person,
+                    taken.unmatched,
+                    taken.ambiguous
+                )
+            }
+            FileOutcome::Known { name } => format!("report {path} (blake3 {digest}): read before as {name}"),
+            FileOutcome::Refused { why } => format!("report {path} (blake3 {digest}): refused: {why}"),
+            FileOutcome::Waits { why } => format!("report {path}: not read in this run: {why}"),
+        }
+    }
+}

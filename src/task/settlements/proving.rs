@@ -1,0 +1,121 @@
+//! Whether each payout adds up, and what a person must know where one does not.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use super::{FileOutcome, Settled};
+use crate::config::Settings;
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::PayoutId;
+use crate::domain::settlement::proof::{Proof, ProofState};
+use crate::ledger::LedgerError;
+use crate::ledger::settlements::{PayoutOverview, ProvedPayout};
+use crate::run::engine::Run;
+
+/// The kinds of exceptions a payout has; what does not hold any more is resolved.
+const KINDS: [ExceptionKind; 3] =
+    [ExceptionKind::PayoutRemainder, ExceptionKind::LinesUnmatched, ExceptionKind::MatchAmbiguous];
+
+/// Looks at every payout that is not done with, and at those that changed.
+pub(super) fn prove(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), LedgerError> {
+    let mut payouts = run.ledger.open_payouts()?;
+    let shown: BTreeSet<PayoutId> = payouts.iter().map(|payout| payout.id).collect();
+    for file in &settled.files {
+        let FileOutcome::Taken { taken, .. } = &file.outcome else { continue };
+        for id in taken.payouts.iter().filter(|id| !shown.contains(*id)) {
+            // In a dry run new payouts are gone again.
+            if let Ok(payout) = run.ledger.payout(*id)
+                && !payouts.contains(&payout)
+            {
+                payouts.push(payout);
+            }
+        }
+    }
+    if run.id.is_some() && !payouts.is_empty() {
+        let (settings, now, task) = (run.settings, run.now, run.task_name);
+        run.ledger.write("payouts", run.id, now, |writer| {
+            for payout in &payouts {
+                writer.set_payout_state(ProvedPayout { id: payout.id, state: payout.state })?;
+                let drafts = exceptions(payout, settings, now);
+                for kind in KINDS {
+                    if !drafts.iter().any(|draft| draft.kind == kind) {
+                        writer.resolve_subject(kind, &subject(payout))?;
+                    }
+                }
+                for draft in &drafts {
+                    writer.raise(draft, Some(task))?;
+                }
+            }
+            Ok(())
+        })?;
+    }
+    settled.payouts = payouts;
+    Ok(())
+}
+
+fn subject(payout: &PayoutOverview) -> String {
+    if payout.reference.is_empty() {
+        format!("lines of {}/{} that are not paid out", payout.provider, payout.merchant_account)
+    } else {
+        format!("payout {} of {}/{}", payout.reference, payout.provider, payout.merchant_account)
+    }
+}
+
+/// Pure: what a person must know of a payout.
+fn exceptions(payout: &PayoutOverview, settings: &Settings, now: chrono::DateTime<chrono::Utc>) -> Vec<ExceptionDraft> {
+    let expected = settings
+        .providers
+        .get(&payout.provider)
+        .and_then(|provider| provider.reports.as_ref())
+        .map_or(TimeDelta::MAX, |reports| TimeDelta::days(i64::from(reports.expected_after_days)));
+    let is_late = now - payout.seen_at > expected;
+    let draft = |kind, message| ExceptionDraft { kind, subject: subject(payout), message, about: About::default() };
+    let mut drafts = Vec::new();
+    match payout.state {
+        ProofState::Closed => {}
+        ProofState::Remainder => drafts.push(draft(ExceptionKind::PayoutRemainder, remainder(payout))),
+        ProofState::Open if is_late => {
+            let message = format!(
+                "the reports have {} lines of it and still do not say what was paid out; ask the provider for the missing report",
+                payout.lines.all
+            );
+            drafts.push(draft(ExceptionKind::PayoutRemainder, message));
+        }
+        ProofState::Open => {}
+    }
+    if payout.lines.unmatched > 0 {
+        let message = format!(
+            "{} lines belong to no order in the ledger: import the missing orders and payments, or say which order it is with \
+             `payjournal match LINE ORDER`; `payjournal list lines --unmatched` shows them",
+            payout.lines.unmatched
+        );
+        drafts.push(draft(ExceptionKind::LinesUnmatched, message));
+    }
+    if payout.lines.ambiguous > 0 {
+        let message = format!(
+            "{} lines name more than one order; `payjournal list lines --unmatched` shows them, `payjournal match LINE ORDER` decides",
+            payout.lines.ambiguous
+        );
+        drafts.push(draft(ExceptionKind::MatchAmbiguous, message));
+    }
+    drafts
+}
+
+fn remainder(payout: &PayoutOverview) -> String {
+    let parts: Vec<String> =
+        payout.proofs.iter().filter(|proof| proof.state == ProofState::Remainder).map(of_currency).collect();
+    parts.join("; ")
+}
+
+fn of_currency(proof: &Proof) -> String {
+    let Proof { currency, gross, fees, taxes, reserves, carried, corrections, paid_out, remainder, .. } = proof;
+    let unknown = match proof.unknown_lines {
+        0 => String::new(),
+        lines => format!("; {lines} lines are of a kind payjournal does not know"),
+    };
+    format!(
+        "gross {gross} - fees {fees} - taxes {taxes} + reserves {reserves} + carried {carried} + corrections {corrections} should be \
+         {paid_out} {currency} paid out: {remainder} {currency} are left over{unknown}; `payjournal list lines --payout` shows its lines"
+    )
+}

@@ -244,7 +244,8 @@ impl Section {
             payout: self.window.clone(),
             has_own_id: false,
             transaction: CompactString::default(),
-            modification: name.into(),
+            // Each currency has its own, in whatever order a file that is fetched again has them.
+            modification: format_compact!("{name} {}", net.1.code()),
             reference: CompactString::default(),
             document: CompactString::default(),
             kind: LineKind::BalanceTransfer,

@@ -84,6 +84,8 @@ fn a_line_keeps_what_it_is_joined_by() {
     assert_eq!(joined(4), ["3C", "4D/T0106", "", ""]);
     assert_eq!(joined(5), ["", "5E/T1110", "", ""]);
     assert_eq!((all[8].note.as_str(), all[8].number), ("BANK7", 13));
+    assert_eq!(joined(9), ["", "opening balance EUR", "", ""]);
+    assert_eq!(joined(11), ["", "closing balance JPY", "", ""]);
     assert_eq!(all[0].occurred_at.to_string(), "2026-01-06 08:06:00 UTC");
 }
 

@@ -245,7 +245,7 @@ mod tests {
         let all = lines(&Format::Stripe, payout());
         let joined = |line: &ReportLine| {
             [&line.transaction, &line.modification, &line.reference, &line.document, &line.method]
-                .map(|text| text.to_string())
+                .map(ToString::to_string)
         };
         assert_eq!(joined(&all[0]), ["pi_1", "txn_1", "WEB-1", "INV-1", "card"]);
         assert_eq!(joined(&all[1]), ["ch_2", "txn_2", "WEB-2", "", "paypal"]);

@@ -77,7 +77,7 @@ fn a_line_keeps_what_it_is_joined_by() {
     let all = lines(&Format::Paypal, report().replacen(",\"\",YM2C", ",\"ORDER 1\",YM2C", 1));
     let joined = |at: usize| {
         let line = &all[at];
-        [&line.transaction, &line.modification, &line.reference, &line.document].map(|text| text.as_str())
+        [&line.transaction, &line.modification, &line.reference, &line.document].map(compact_str::CompactString::as_str)
     };
     assert_eq!(joined(0), ["1A", "1A", "WEB-1;ORDER 1", "WEB-1"]);
     assert_eq!(joined(1), ["1A", "2B", "WEB-1", "WEB-1"]);

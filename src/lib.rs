@@ -115,9 +115,11 @@ fn is_broken_pipe(failure: &Failure) -> bool {
 
 fn schema(command: &Command) -> &'static str {
     match command {
-        Command::SyncPayments(_) | Command::Capture(_) | Command::Refunds(_) | Command::SyncJournals(_) | Command::Settlements(_) => {
-            "payjournal/run/1"
-        }
+        Command::SyncPayments(_)
+        | Command::Capture(_)
+        | Command::Refunds(_)
+        | Command::SyncJournals(_)
+        | Command::Settlements(_) => "payjournal/run/1",
         Command::Demo { .. } => "payjournal/demo/1",
         Command::Init { .. } => "payjournal/init/1",
         Command::Check { .. } => "payjournal/check/1",

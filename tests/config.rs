@@ -108,7 +108,9 @@ fn the_reference_file_still_loads_with_every_setting_switched_on() {
     text = text.replace("strategy = \"invoice\"", "strategy = \"delay\"");
     let settings = loaded(&text).settings;
     assert_eq!(settings.default_method.strategy, CaptureStrategy::Delay { days: 3 });
-    let ProviderKind::Sandbox(sandbox) = &settings.providers.values().next().unwrap().kind else { panic!("no sandbox") };
+    let ProviderKind::Sandbox(sandbox) = &settings.providers.values().next().unwrap().kind else {
+        panic!("no sandbox")
+    };
     assert_eq!(sandbox.faults.refund, Some(Fault::ServerError));
     assert_eq!(format!("{:?}", sandbox.api_key), r#"Some({ env = "SANDBOX_API_KEY" })"#);
     assert_eq!(sandbox.partial_capture, PartialCapture::Many);

@@ -150,7 +150,10 @@ fn two_lines_that_are_truly_equal_stay_two_however_often_they_are_read() {
     let run = shop.json("settlements");
     let added: u64 = run["files"].as_array().unwrap().iter().filter_map(|file| file["lines_added"].as_u64()).sum();
     assert_eq!(added, 1, "a third one is new: {run:#}");
-    assert_eq!(shop.rows("SELECT kind, count(*), max(ordinal) FROM settlement_lines GROUP BY kind"), ["15 1 1", "8 3 3"]);
+    assert_eq!(
+        shop.rows("SELECT kind, count(*), max(ordinal) FROM settlement_lines GROUP BY kind"),
+        ["15 1 1", "8 3 3"]
+    );
 }
 
 #[test]
@@ -184,9 +187,15 @@ fn a_line_without_a_payment_goes_by_its_reference_where_that_is_allowed_and_else
     let run = shop.json("settlements");
     assert_eq!((&run["rematched"], &run["exit_code"]), (&1.into(), &0.into()), "{run:#}");
     assert_eq!(shop.rows("SELECT count(*) FROM unmatched_groups"), ["0"]);
-    assert_eq!(shop.rows("SELECT count(*) FROM exceptions WHERE state <> 'resolved' AND kind = 'lines_unmatched'"), ["0"]);
+    assert_eq!(
+        shop.rows("SELECT count(*) FROM exceptions WHERE state <> 'resolved' AND kind = 'lines_unmatched'"),
+        ["0"]
+    );
     let lines = shop.json("list lines --transaction TX-6");
-    assert_eq!((&lines["lines"][0]["rule"], &lines["lines"][0]["order"]), (&"transaction".into(), &"webshop/SO-1".into()));
+    assert_eq!(
+        (&lines["lines"][0]["rule"], &lines["lines"][0]["order"]),
+        (&"transaction".into(), &"webshop/SO-1".into())
+    );
 }
 
 #[test]
@@ -234,13 +243,24 @@ fn what_a_person_says_of_a_line_stands_before_what_runs_find() {
 #[test]
 fn a_payout_with_a_kind_nobody_knows_or_a_cent_too_few_is_told_once_and_closed_when_it_is_right() {
     let shop = shop();
-    let unknown = ["TX-1 WEB-SO-1 Settled CAP-1 60.00 60.00 0 7", "- - BPPaidOut - - 1.00 - 7", "- - MerchantPayout - - -61.00 - 7"];
+    let unknown = [
+        "TX-1 WEB-SO-1 Settled CAP-1 60.00 60.00 0 7",
+        "- - BPPaidOut - - 1.00 - 7",
+        "- - MerchantPayout - - -61.00 - 7",
+    ];
     drop_report(&shop, "unknown.csv", &report(&unknown));
     let run = shop.json("settlements");
-    assert_eq!((&run["exceptions"][0]["kind"], &payout(&run, "7")["lines"]["unknown"]), (&"payout_remainder".into(), &1.into()));
+    assert_eq!(
+        (&run["exceptions"][0]["kind"], &payout(&run, "7")["lines"]["unknown"]),
+        (&"payout_remainder".into(), &1.into())
+    );
     let shown = shop.json("list lines --unknown");
     assert!(shown["lines"][0]["note"].as_str().unwrap().contains("Type=BPPaidOut"), "{shown:#}");
-    drop_report(&shop, "cent.csv", &report(&["TX-2 WEB-SO-2 Settled C 50.00 50.00 0 8", "- - MerchantPayout - - -49.99 - 8"]));
+    drop_report(
+        &shop,
+        "cent.csv",
+        &report(&["TX-2 WEB-SO-2 Settled C 50.00 50.00 0 8", "- - MerchantPayout - - -49.99 - 8"]),
+    );
     let run = shop.json("settlements");
     assert_eq!(run["exceptions"].as_array().unwrap().len(), 1, "{run:#}");
     assert_eq!(payout(&run, "8")["proofs"][0]["remainder"], "0.01");
@@ -248,7 +268,10 @@ fn a_payout_with_a_kind_nobody_knows_or_a_cent_too_few_is_told_once_and_closed_w
     drop_report(&shop, "late.csv", &report(&["- - Fee - - -0.01 - 8"]));
     let run = shop.json("settlements");
     assert_eq!(payout(&run, "8")["state"], "closed", "{run:#}");
-    assert_eq!(shop.rows("SELECT count(*) FROM exceptions WHERE state <> 'resolved' AND subject LIKE 'payout 8 %'"), ["0"]);
+    assert_eq!(
+        shop.rows("SELECT count(*) FROM exceptions WHERE state <> 'resolved' AND subject LIKE 'payout 8 %'"),
+        ["0"]
+    );
 }
 
 #[test]
@@ -312,7 +335,8 @@ fn lines_of_an_account_nobody_configured_wait_until_somebody_does() {
         "{run:#}"
     );
     assert_eq!(shop.rows("SELECT count(*) FROM settlement_lines"), ["6"]);
-    let more = format!("{CONFIG}\n[provider.us]\nkind = \"reports\"\nmerchant_account = \"ShopUS\"\nreports = \"reports\"\n");
+    let more =
+        format!("{CONFIG}\n[provider.us]\nkind = \"reports\"\nmerchant_account = \"ShopUS\"\nreports = \"reports\"\n");
     shop.write("payjournal.toml", &more);
     shop.run(&["settlements"]);
     assert_eq!(shop.rows("SELECT count(*) FROM settlement_lines"), ["7"]);

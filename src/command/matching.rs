@@ -31,7 +31,13 @@ pub fn matched(
     let (group, before) = decide(&mut ledger, line, Some(&order), reason, now)?;
     let name = format!("{}/{}", order.shop, order.number);
     let said = format!("{} belongs to order {name} now{}", told(&group), was(&ledger, before.as_ref())?);
-    answer(out, json, "match", &json!({"line": line.to_string(), "group": group, "order": name, "before": before}), &said)
+    answer(
+        out,
+        json,
+        "match",
+        &json!({"line": line.to_string(), "group": group, "order": name, "before": before}),
+        &said,
+    )
 }
 
 pub fn unmatched(
@@ -45,7 +51,13 @@ pub fn unmatched(
     let mut ledger = open_ledger(settings, false, now)?;
     let (group, before) = decide(&mut ledger, line, None, reason, now)?;
     let said = format!("{} belongs to no order now{}", told(&group), was(&ledger, before.as_ref())?);
-    answer(out, json, "unmatch", &json!({"line": line.to_string(), "group": group, "order": null, "before": before}), &said)
+    answer(
+        out,
+        json,
+        "unmatch",
+        &json!({"line": line.to_string(), "group": group, "order": null, "before": before}),
+        &said,
+    )
 }
 
 fn decide(

@@ -71,9 +71,8 @@ fn row(line: &ListedLine) -> Vec<String> {
 
 /// A row for each payout and currency.
 pub fn as_table<'p>(payouts: impl Iterator<Item = &'p PayoutOverview>) -> String {
-    let headers = [
-        "provider", "payout", "lines", "by id", "by ref", "no order", "unknown", "gross", "fees", "paid out", "proof",
-    ];
+    let headers =
+        ["provider", "payout", "lines", "by id", "by ref", "no order", "unknown", "gross", "fees", "paid out", "proof"];
     let mut rows = Vec::new();
     for payout in payouts {
         let counts = payout.lines;

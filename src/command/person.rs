@@ -66,7 +66,13 @@ fn unusable(error: LedgerError, what: &str) -> Failure {
     }
 }
 
-pub(super) fn answer(out: &mut dyn Write, json: bool, command: &str, what: &serde_json::Value, said: &str) -> Result<Exit> {
+pub(super) fn answer(
+    out: &mut dyn Write,
+    json: bool,
+    command: &str,
+    what: &serde_json::Value,
+    said: &str,
+) -> Result<Exit> {
     let written = if json {
         let document = json!({
             "schema": format!("payjournal/{command}/1"),

@@ -34,6 +34,9 @@ pub(super) enum ProviderWord {
 pub(super) enum FormatWord {
     Auto,
     Adyen,
+    Stripe,
+    Paypal,
+    Klarna,
 }
 
 /// `method.NAME.strategy`; the days of `delay` stand in a key of their own.
@@ -98,12 +101,15 @@ impl Choice for ProviderWord {
 }
 
 impl Choice for FormatWord {
-    const ALL: &'static [Self] = &[Self::Auto, Self::Adyen];
+    const ALL: &'static [Self] = &[Self::Auto, Self::Adyen, Self::Stripe, Self::Paypal, Self::Klarna];
 
     fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Adyen => "adyen",
+            Self::Stripe => "stripe",
+            Self::Paypal => "paypal",
+            Self::Klarna => "klarna",
         }
     }
 }

@@ -140,7 +140,8 @@ impl ProviderTable {
             ProviderWord::Reports => {
                 sandbox.refuse(all);
                 if reports.is_none() {
-                    all.reading.problem_at(&kind_place, "a provider known by its reports only needs `reports`, their folder");
+                    all.reading
+                        .problem_at(&kind_place, "a provider known by its reports only needs `reports`, their folder");
                 }
                 (ProviderKind::Reports, None)
             }
@@ -155,6 +156,9 @@ impl ProviderTable {
             format: match report_format {
                 FormatWord::Auto => None,
                 FormatWord::Adyen => Some(Format::Adyen),
+                FormatWord::Stripe => Some(Format::Stripe),
+                FormatWord::Paypal => Some(Format::Paypal),
+                FormatWord::Klarna => Some(Format::Klarna),
             },
             order_in_reference,
             expected_after_days,

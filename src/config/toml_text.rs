@@ -7,8 +7,8 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 
 use super::choice::Choice;
-use crate::domain::settlement::matching::ReferenceRule;
 use crate::domain::id::{Company, CustomerNumber, MerchantAccount, ShopName};
+use crate::domain::settlement::matching::ReferenceRule;
 
 pub(super) trait TomlText {
     fn toml_text(&self) -> String;

@@ -1,9 +1,19 @@
-//! Settlement reports: one file per format, bytes in, [`ReportLine`]s out. Pure: no file is opened here.
+//! Settlement reports: one file per format, bytes in, [`ReportLine`]s out. Pure but for [`open_file`], which is given its file.
 //!
 //! Columns are found by their names: their order and what else stands beside them is free. Signs and units are each format's
 //! own business and end in one convention: what the balance at the PSP gains is positive.
 
 mod adyen;
+mod clock;
+mod detect;
+mod generic;
+mod klarna;
+mod packed;
+mod paypal;
+#[cfg(test)]
+mod sample;
+mod stripe;
+mod table;
 mod text;
 
 use std::fmt;
@@ -11,13 +21,25 @@ use std::io::Read;
 
 use chrono_tz::Tz;
 
-use crate::domain::settlement::ReportLine;
+use crate::domain::settlement::{Decimal, Fees, LineKind, ReportLine};
+
+pub use detect::{detect, detect_in};
+pub use generic::{AmountColumns, AmountIs, CurrencyFrom, GenericFormat, PayoutFrom, Units, is_date_format};
+pub use packed::open_file;
 
 /// Which report a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// Adyen's settlement details report, the external settlement variant too.
     Adyen,
+    /// Stripe's itemised payout reconciliation, balance change or payouts.
+    Stripe,
+    /// Paypal's settlement report (`STL`).
+    Paypal,
+    /// Klarna's transactions or payouts, as JSON.
+    Klarna,
+    /// What the configuration describes.
+    Generic(Box<GenericFormat>),
 }
 
 /// What a report does not say itself.
@@ -48,19 +70,43 @@ pub struct Problem {
 }
 
 impl Format {
-    pub const ALL: [&'static str; 1] = ["adyen"];
+    pub const ALL: [&'static str; 5] = ["adyen", "stripe", "paypal", "klarna", "generic"];
 
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Adyen => "adyen",
+            Self::Stripe => "stripe",
+            Self::Paypal => "paypal",
+            Self::Klarna => "klarna",
+            Self::Generic(_) => "generic",
         }
+    }
+
+    /// A format that needs no description.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Adyen, Self::Stripe, Self::Paypal, Self::Klarna].into_iter().find(|format| format.as_str() == name)
     }
 }
 
 /// Opens a report. What is wrong with its head is the first thing it says.
 pub fn open(format: &Format, input: Box<dyn Read + Send>, reading: Reading) -> Box<dyn Report> {
     match format {
-        Format::Adyen => Box::new(adyen::Settlement::open(input, reading)),
+        Format::Adyen => Box::new(adyen::open(input, reading)),
+        Format::Stripe => Box::new(stripe::open(input, reading)),
+        Format::Paypal => Box::new(paypal::Settlement::open(input)),
+        Format::Klarna => Box::new(klarna::Transactions::open(input, reading)),
+        Format::Generic(format) => Box::new(generic::open(format, input, reading)),
+    }
+}
+
+/// The fees of a line. One that is nothing but a fee or a tax has it as its whole amount.
+fn fees_of(kind: LineKind, net: Decimal, fee: Decimal) -> Fees {
+    if kind == LineKind::Fee {
+        Fees { total: net.negated(), ..Fees::default() }
+    } else if kind == LineKind::FeeTax {
+        Fees { tax: net.negated(), ..Fees::default() }
+    } else {
+        Fees { total: fee, ..Fees::default() }
     }
 }
 

@@ -65,8 +65,8 @@ impl PaymentIndex {
             accounts: accounts.iter().map(|_| AccountIndex::default()).collect(),
             hasher: DefaultHashBuilder::default(),
         };
-        let mut statement =
-            connection.prepare("SELECT transaction_id, order_id, currency, provider, merchant_account FROM payments")?;
+        let mut statement = connection
+            .prepare("SELECT transaction_id, order_id, currency, provider, merchant_account FROM payments")?;
         let mut rows = statement.query([])?;
         let (mut last_account, mut last_currency) = (0, None);
         while let Some(row) = rows.next()? {

@@ -193,7 +193,8 @@ impl Ledger {
     /// Where the payments are read from as a whole, if the report is so large against them that this is faster.
     fn path_for_index(&self, bytes: u64) -> Result<Option<PathBuf>> {
         const FEW: u64 = 1_000;
-        let payments: i64 = self.connection.query_row("SELECT ifnull(max(id), 0) FROM payments", [], |row| row.get(0))?;
+        let payments: i64 =
+            self.connection.query_row("SELECT ifnull(max(id), 0) FROM payments", [], |row| row.get(0))?;
         let payments = u64::try_from(payments).unwrap_or(0);
         let look_ups = bytes.div_euclid(BYTES_PER_LINE).saturating_mul(READS_PER_LOOK_UP);
         Ok(self.path().filter(|_| payments > FEW && look_ups > payments))
@@ -574,9 +575,7 @@ impl StoredRow {
     }
 
     fn amounts(&self) -> Amounts {
-        let micros = |units: i64| {
-            Decimal::new(units, self.scale).map_or(0, Decimal::micros)
-        };
+        let micros = |units: i64| Decimal::new(units, self.scale).map_or(0, Decimal::micros);
         Amounts {
             gross: self.gross.map(|(gross, currency)| (micros(gross), currency.code().to_owned())),
             net: (micros(self.net.0), self.net.1.code().to_owned()),
@@ -781,8 +780,7 @@ impl Writer<'_> {
              WHERE l.account_id = ?1 AND l.batch = ?2 AND l.transaction_id = ?3 AND l.modification_id = ?4 AND l.kind = ?5
                AND l.ordinal = ?6",
         )?;
-        let key =
-            (account.0, batch, line.transaction.as_str(), line.modification.as_str(), line.kind.code(), ordinal);
+        let key = (account.0, batch, line.transaction.as_str(), line.modification.as_str(), line.kind.code(), ordinal);
         let found = statement.query_row(key, |row| {
             let scale: u8 = row.get(3)?;
             let micros = |units: i64| Decimal::new(units, scale).map_or(0, Decimal::micros);
@@ -804,7 +802,13 @@ impl Writer<'_> {
     }
 
     /// `false` if it is known to be paid out already.
-    fn record_line_payout(&self, account: AccountId, line: &ReportLine, payout: PayoutId, file: FileId) -> Result<bool> {
+    fn record_line_payout(
+        &self,
+        account: AccountId,
+        line: &ReportLine,
+        payout: PayoutId,
+        file: FileId,
+    ) -> Result<bool> {
         let inserted = self
             .connection
             .prepare_cached(

@@ -153,9 +153,9 @@ fn listed(row: &rusqlite::Row<'_>) -> Result<ListedLine> {
     let seconds: i64 = row.plain("occurred_at")?;
     let occurred_at = chrono::DateTime::from_timestamp(seconds, 0)
         .ok_or_else(|| LedgerError::damaged(format!("{seconds} as occurred_at")))?;
-    let rule = row.optional_text("rule")?.map(|rule| {
-        MatchRule::parse(rule).ok_or_else(|| LedgerError::damaged(format!("`{rule}` as rule of a match")))
-    });
+    let rule = row
+        .optional_text("rule")?
+        .map(|rule| MatchRule::parse(rule).ok_or_else(|| LedgerError::damaged(format!("`{rule}` as rule of a match"))));
     Ok(ListedLine {
         line: format!("{}:{}", row.plain::<i64>("file_id")?, row.plain::<i64>("file_line")?),
         file: row.plain("file_name")?,

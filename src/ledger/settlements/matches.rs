@@ -74,10 +74,9 @@ fn live(connection: &rusqlite::Connection, group: &LineGroup) -> Result<Option<L
         .prepare_cached(
             "SELECT order_id FROM payments WHERE provider = ?1 AND merchant_account = ?2 AND transaction_id = ?3",
         )?
-        .query_row(
-            (group.provider.as_str(), group.merchant_account.as_str(), group.transaction.as_str()),
-            |row| row.get(0),
-        )
+        .query_row((group.provider.as_str(), group.merchant_account.as_str(), group.transaction.as_str()), |row| {
+            row.get(0)
+        })
         .optional()?;
     Ok(match by_id {
         Some(order) => Some(LiveMatch {
@@ -145,8 +144,7 @@ impl Writer<'_> {
         )?;
         statement
             .query_and_then([], |row| {
-                let group =
-                    (row.id("account_id", AccountId)?, row.plain("transaction_id")?, row.plain("reference")?);
+                let group = (row.id("account_id", AccountId)?, row.plain("transaction_id")?, row.plain("reference")?);
                 Ok((group, row.optional_id("order_id", OrderId)?))
             })?
             .collect()
@@ -177,10 +175,10 @@ impl Writer<'_> {
                 time_text(self.now),
                 self.run.map(|run| run.0),
             ))?;
-        let key =
-            GroupKey { account: group.account, transaction: &group.transaction, reference: &group.reference };
+        let key = GroupKey { account: group.account, transaction: &group.transaction, reference: &group.reference };
         let lines = self.stored_lines(key)?;
-        let currency_of = |order: OrderId| Ok::<_, LedgerError>(orders::order(self.connection, order)?.total.currency());
+        let currency_of =
+            |order: OrderId| Ok::<_, LedgerError>(orders::order(self.connection, order)?.total.currency());
         let mut deltas = Vec::new();
         if let Some(old) = before.as_ref().and_then(|before| before.order) {
             deltas.push((old, sum(&lines, currency_of(old)?)?.negated()));

@@ -90,7 +90,9 @@ impl Writer<'_> {
     fn account_id(&self, account: &SettledAccount) -> Result<AccountId> {
         let name = (account.provider.as_str(), account.merchant_account.as_str());
         self.connection
-            .prepare_cached("INSERT INTO merchant_accounts (provider, merchant_account) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+            .prepare_cached(
+                "INSERT INTO merchant_accounts (provider, merchant_account) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            )?
             .execute(name)?;
         let mut statement = self
             .connection
@@ -129,7 +131,11 @@ fn by_reference(connection: &Connection, shop: &ShopName, rule: &ReferenceRule, 
     Ok(found.map_or(Looked::Nothing, |(order, currency)| Looked::Found(order, currency)))
 }
 
-fn order_numbered(connection: &Connection, shop: &ShopName, number: &OrderNumber) -> Result<Option<(OrderId, Currency)>> {
+fn order_numbered(
+    connection: &Connection,
+    shop: &ShopName,
+    number: &OrderNumber,
+) -> Result<Option<(OrderId, Currency)>> {
     let mut statement = connection.prepare_cached("SELECT id, currency FROM orders WHERE shop = ?1 AND number = ?2")?;
     let found = statement
         .query_row((shop.as_str(), number.as_str()), |row| Ok((row.id("id", OrderId), row.currency())))

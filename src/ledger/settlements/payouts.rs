@@ -56,11 +56,7 @@ impl Ledger {
 
     /// Payouts that are not closed, or have lines without an order.
     pub fn open_payouts(&self) -> Result<Vec<PayoutOverview>> {
-        overviews(
-            &self.connection,
-            "WHERE p.state <> 'closed' OR p.id IN (SELECT payout_id FROM unmatched_groups)",
-            [],
-        )
+        overviews(&self.connection, "WHERE p.state <> 'closed' OR p.id IN (SELECT payout_id FROM unmatched_groups)", [])
     }
 
     pub fn payout(&self, id: PayoutId) -> Result<Option<PayoutOverview>> {
@@ -150,8 +146,8 @@ fn worse(one: ProofState, other: ProofState) -> ProofState {
 }
 
 fn sums_of(connection: &Connection, payout: PayoutId) -> Result<Vec<PayoutSums>> {
-    let mut statement =
-        connection.prepare_cached("SELECT * FROM payout_sums WHERE payout_id = ?1 AND lines <> 0 ORDER BY currency, kind")?;
+    let mut statement = connection
+        .prepare_cached("SELECT * FROM payout_sums WHERE payout_id = ?1 AND lines <> 0 ORDER BY currency, kind")?;
     let rows: Vec<(Currency, LineKind, KindSum)> = statement
         .query_and_then([payout.0], |row| {
             let code: i64 = row.plain("kind")?;

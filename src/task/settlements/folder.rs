@@ -85,7 +85,8 @@ fn is_under_way(name: &str) -> bool {
 impl Candidate {
     /// BLAKE3 of what lies there.
     pub(super) fn digest(&self) -> Result<String, String> {
-        let unreadable = |error: std::io::Error| format!("the report `{}` cannot be read: {error}", self.path.display());
+        let unreadable =
+            |error: std::io::Error| format!("the report `{}` cannot be read: {error}", self.path.display());
         let mut file = File::open(&self.path).map_err(unreadable)?;
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; 1 << 18];
@@ -100,7 +101,6 @@ impl Candidate {
 
     /// Whether somebody writes to it.
     pub(super) fn has_changed(&self) -> bool {
-        !fs::metadata(&self.path)
-            .is_ok_and(|now| now.len() == self.bytes && now.modified().ok() == self.modified)
+        !fs::metadata(&self.path).is_ok_and(|now| now.len() == self.bytes && now.modified().ok() == self.modified)
     }
 }

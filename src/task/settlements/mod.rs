@@ -42,13 +42,23 @@ pub struct FileReport {
 
 #[derive(Debug, Clone)]
 pub enum FileOutcome {
-    Taken { format: &'static str, taken: Taken, refused_lines: u64 },
+    Taken {
+        format: &'static str,
+        taken: Taken,
+        refused_lines: u64,
+    },
     /// Read in an earlier run, under this name.
-    Known { name: String },
+    Known {
+        name: String,
+    },
     /// Nothing of it was taken over.
-    Refused { why: String },
+    Refused {
+        why: String,
+    },
     /// Not now: it is still being written.
-    Waits { why: String },
+    Waits {
+        why: String,
+    },
 }
 
 /// Lines of one file that are told one by one.
@@ -112,8 +122,7 @@ fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<Fil
         format: opened.format.to_owned(),
         account: source.only_account(),
     };
-    let takeover =
-        Takeover { report: &new, accounts: &accounts, shop: &run.settings.shop, run: run.id, now: run.now };
+    let takeover = Takeover { report: &new, accounts: &accounts, shop: &run.settings.shop, run: run.id, now: run.now };
     let (format, name) = (opened.format, candidate.name.as_str());
     let task = run.task_name;
     let watch = &mut *run.watch;
@@ -177,13 +186,7 @@ fn refuse(run: &mut Run<'_>, candidate: &Candidate, why: &str) -> Result<(), Led
 }
 
 /// What a person must know of single lines, written with the lines themselves.
-fn raise_lines(
-    writer: &Writer<'_>,
-    name: &str,
-    taken: &Taken,
-    told: &Told,
-    task: &str,
-) -> Result<(), LedgerError> {
+fn raise_lines(writer: &Writer<'_>, name: &str, taken: &Taken, told: &Told, task: &str) -> Result<(), LedgerError> {
     let line = |number: u64| format!("report {name}, line {number}");
     for problem in &told.problems {
         let Problem { line: number, .. } = problem;
@@ -202,7 +205,9 @@ fn raise_lines(
     for (account, lines) in &taken.strangers {
         let subject = if account.is_empty() { format!("report {name}") } else { format!("merchant account {account}") };
         let message = if account.is_empty() {
-            format!("{lines} lines name no merchant account, and several providers share the folder: give each a folder of its own")
+            format!(
+                "{lines} lines name no merchant account, and several providers share the folder: give each a folder of its own"
+            )
         } else {
             format!(
                 "{lines} lines of the report {name} are of this account, which no provider in the config has; add a provider with \

@@ -1,12 +1,11 @@
 //! From a file to its lines, on a thread of its own.
 
 use std::fs::File;
-use std::io::Read;
 
 use super::folder::{Candidate, Source};
 use crate::config::Settings;
 use crate::ledger::settlements::Inlet;
-use crate::report_format::{self, Format, Problem, Reading, Report};
+use crate::report_format::{self, Problem, Reading, Report};
 
 /// Lines handed over at once: enough that sorting them pays, and few enough that memory stays flat.
 const LINES_AT_ONCE: usize = 50_000;
@@ -34,11 +33,21 @@ pub(super) enum Refusal {
 }
 
 pub(super) fn open(candidate: &Candidate, source: &Source, settings: &Settings) -> Result<Opened, String> {
-    let file = File::open(&candidate.path).map_err(|error| format!("it cannot be opened: {error}"))?;
-    let input: Box<dyn Read + Send> = Box::new(file);
-    let format = source.format.clone().unwrap_or(Format::Adyen);
+    let unreadable = |error: std::io::Error| format!("it cannot be opened: {error}");
+    let input = report_format::open_file(File::open(&candidate.path).map_err(unreadable)?).map_err(unreadable)?;
+    let (format, input) = match &source.format {
+        Some(format) => (format.clone(), input),
+        None => {
+            let (found, input) = report_format::detect_in(input).map_err(unreadable)?;
+            (found.ok_or_else(unknown)?, input)
+        }
+    };
     let reading = Reading { time_zone: settings.time_zone };
     Ok(Opened { format: format.as_str(), report: report_format::open(&format, input, reading) })
+}
+
+fn unknown() -> String {
+    "its head is of no report payjournal knows; set `report_format` if it is one, or move the file away".to_owned()
 }
 
 impl Opened {

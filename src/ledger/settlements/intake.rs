@@ -74,9 +74,18 @@ const CACHE: i64 = -64 * 1024;
 #[derive(Debug)]
 struct Sent {
     /// Sorted as the ledger stores them.
-    lines: Vec<ReportLine>,
-    /// For each line what the index has; without an index the ledger is asked.
-    found: Option<Vec<Option<Found>>>,
+    lines: Vec<Prepared>,
+    /// Whether `found` is what the index has; without an index the ledger is asked.
+    is_looked_up: bool,
+}
+
+/// A line with all that can be known of it before the ledger sees it: the reading side has time for that.
+#[derive(Debug)]
+struct Prepared {
+    line: ReportLine,
+    /// `None` if an amount cannot be stored.
+    row: Option<StoredRow>,
+    found: Option<Found>,
 }
 
 /// The reading side's way into the ledger.
@@ -91,11 +100,12 @@ impl Inlet<'_> {
     /// Hands over lines. `false` if the ledger takes no more.
     pub fn send(&self, mut lines: Vec<ReportLine>) -> bool {
         lines.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
-        let found = self.index.as_ref().map(|index| {
-            let find = |line: &ReportLine| index.find(self.accounts.of(line)?, &line.transaction);
-            lines.iter().map(find).collect()
-        });
-        self.sender.send(Sent { lines, found }).is_ok()
+        let prepare = |line: ReportLine| {
+            let found = self.index.as_ref().and_then(|index| index.find(self.accounts.of(&line)?, &line.transaction));
+            Prepared { row: StoredRow::of(&line).ok(), found, line }
+        };
+        let lines = lines.into_iter().map(prepare).collect();
+        self.sender.send(Sent { lines, is_looked_up: self.index.is_some() }).is_ok()
     }
 }
 
@@ -157,7 +167,7 @@ impl Ledger {
         let taken = self.write_or_rehearse("report", run, now, run.is_some(), |writer| {
             let mut intake = Intake::begin(writer, takeover)?;
             let outcome = std::thread::scope(|scope| {
-                let (sender, receiver) = sync_channel(2);
+                let (sender, receiver) = sync_channel(1);
                 let reader = scope.spawn(move || {
                     let index = match path {
                         Some(path) => PaymentIndex::load(&path, accounts.all)?,
@@ -277,13 +287,14 @@ impl<'w> Intake<'w> {
     fn take(&mut self, sent: &Sent) -> Result<()> {
         let mut deltas: Vec<(OrderId, OrderDelta)> = Vec::with_capacity(sent.lines.len());
         let mut group: Option<Group<'_>> = None;
-        for (at, line) in sent.lines.iter().enumerate() {
+        for Prepared { line, row, found } in &sent.lines {
+            let row = row.as_ref().ok_or_else(overflow)?;
             let Some(account) = self.accounts.of(line) else {
                 *self.taken.strangers.entry(line.account.to_string()).or_default() += 1;
                 continue;
             };
             let payout = self.payout_of(account, &line.payout)?;
-            if !self.store(line, account, payout)? || !line.kind.is_of_payment() {
+            if !self.store(line, row, account, payout)? || !line.kind.is_of_payment() {
                 continue;
             }
             let reference = if line.transaction.is_empty() { line.reference.as_str() } else { "" };
@@ -293,13 +304,13 @@ impl<'w> Intake<'w> {
             let current = match same {
                 Some(same) => same,
                 None => {
-                    let looked_up = sent.found.as_ref().map(|found| found.get(at).copied().flatten());
+                    let looked_up = sent.is_looked_up.then_some(*found);
                     let matched = self.matched(account, line, looked_up)?;
                     Group { account, transaction: &line.transaction, reference, matched }
                 }
             };
             group = Some(current);
-            if let Some(delta) = self.count(line, &current, payout)? {
+            if let Some(delta) = self.count(line, row, &current, payout)? {
                 deltas.push(delta);
             }
         }
@@ -325,15 +336,14 @@ impl<'w> Intake<'w> {
     }
 
     /// Stores a line that is new. The n-th line of this file with a key is the n-th row with it, whatever its place in the file.
-    fn store(&mut self, line: &ReportLine, account: usize, payout: PayoutId) -> Result<bool> {
+    fn store(&mut self, line: &ReportLine, row: &StoredRow, account: usize, payout: PayoutId) -> Result<bool> {
         let batch = if line.has_own_id { 0 } else { payout.0 };
-        let row = StoredRow::of(line)?;
         let mut ordinal: i64 = 1;
         loop {
-            if self.insert_row(line, &row, account, batch, payout, ordinal)? {
+            if self.insert_row(line, row, account, batch, payout, ordinal)? {
                 self.taken.added += 1;
                 self.taken.payouts.insert(payout);
-                self.add_sum(line, payout)?;
+                self.add_to_sum((payout, line.net.1, line.kind), row.sum)?;
                 return Ok(true);
             }
             let stored = self.writer.stored_row(self.id(account), batch, line, ordinal)?;
@@ -356,7 +366,7 @@ impl<'w> Intake<'w> {
             if stored.amounts != row.amounts() {
                 self.differs(line, &stored);
             } else if line.has_own_id {
-                self.paid_out_since(line, account, stored.payout, payout)?;
+                self.paid_out_since(line, row, account, stored.payout, payout)?;
             }
             return Ok(false);
         }
@@ -373,12 +383,19 @@ impl<'w> Intake<'w> {
     }
 
     /// The line was not paid out when it was read first, and is now.
-    fn paid_out_since(&mut self, line: &ReportLine, account: usize, before: PayoutId, payout: PayoutId) -> Result<()> {
+    fn paid_out_since(
+        &mut self,
+        line: &ReportLine,
+        row: &StoredRow,
+        account: usize,
+        before: PayoutId,
+        payout: PayoutId,
+    ) -> Result<()> {
         let was_open = !line.payout.is_empty() && before != payout;
         if !was_open || !self.writer.record_line_payout(self.id(account), line, payout, self.file)? {
             return Ok(());
         }
-        let sum = kind_sum(line)?;
+        let sum = row.sum;
         let minus = KindSum {
             lines: -sum.lines,
             net_micros: -sum.net_micros,
@@ -390,10 +407,6 @@ impl<'w> Intake<'w> {
         self.add_to_sum((payout, line.net.1, line.kind), sum)?;
         self.taken.payouts.extend([before, payout]);
         Ok(())
-    }
-
-    fn add_sum(&mut self, line: &ReportLine, payout: PayoutId) -> Result<()> {
-        self.add_to_sum((payout, line.net.1, line.kind), kind_sum(line)?)
     }
 
     fn add_to_sum(&mut self, key: (PayoutId, Currency, LineKind), more: KindSum) -> Result<()> {
@@ -457,6 +470,7 @@ impl<'w> Intake<'w> {
     fn count(
         &mut self,
         line: &ReportLine,
+        row: &StoredRow,
         group: &Group<'_>,
         payout: PayoutId,
     ) -> Result<Option<(OrderId, OrderDelta)>> {
@@ -487,7 +501,8 @@ impl<'w> Intake<'w> {
             *self.by_reference.entry(payout).or_default() += 1;
         }
         let Some(order) = found.order else { return Ok(None) };
-        Ok(Some((order, delta_of(line, found.currency)?)))
+        let (presented, presented_in) = row.presented;
+        Ok(Some((order, OrderDelta::of(line.kind, presented, presented_in == found.currency))))
     }
 
     fn finish(self) -> Result<Taken> {
@@ -519,6 +534,10 @@ struct StoredRow {
     fee: i64,
     tax: i64,
     parts: Option<[i64; 4]>,
+    /// What it adds to its payout.
+    sum: KindSum,
+    /// What the customer saw of it, in millionths: gross, or what it was before the PSP took its fees.
+    presented: (i64, Currency),
 }
 
 /// What makes a line with a known key another line.
@@ -571,6 +590,8 @@ impl StoredRow {
                 }
                 None => None,
             },
+            sum: kind_sum(line),
+            presented: presented(line)?,
         })
     }
 
@@ -637,27 +658,26 @@ impl Intake<'_> {
     }
 }
 
-pub(super) fn kind_sum(line: &ReportLine) -> Result<KindSum> {
+fn kind_sum(line: &ReportLine) -> KindSum {
     let (net, currency) = line.net;
     let exponent = u8::try_from(currency.exponent()).unwrap_or(0);
-    let is_fine = |decimal: Decimal| decimal.scale() > exponent && decimal.shortest(exponent).scale() > exponent;
-    Ok(KindSum {
+    let is_fine = net.scale() > exponent && net.shortest(exponent).scale() > exponent;
+    KindSum {
         lines: 1,
         net_micros: net.micros(),
         fee_micros: line.fees.total.micros(),
         tax_micros: line.fees.tax.micros(),
-        fine_lines: i64::from(is_fine(net)),
-    })
+        fine_lines: i64::from(is_fine),
+    }
 }
 
-/// What a new line adds to its order.
-fn delta_of(line: &ReportLine, currency: Currency) -> Result<OrderDelta> {
-    let before_fees = || line.net.0.checked_add(line.fees.total)?.checked_add(line.fees.tax);
-    let (presented, presented_in) = match line.gross {
-        Some(gross) => gross,
-        None => (before_fees().ok_or_else(overflow)?, line.net.1),
-    };
-    Ok(OrderDelta::of(line.kind, presented.micros(), presented_in == currency))
+fn presented(line: &ReportLine) -> Result<(i64, Currency)> {
+    if let Some((gross, currency)) = line.gross {
+        return Ok((gross.micros(), currency));
+    }
+    let (net, currency) = line.net;
+    let before_fees = net.checked_add(line.fees.total).and_then(|sum| sum.checked_add(line.fees.tax));
+    Ok((before_fees.ok_or_else(overflow)?.micros(), currency))
 }
 
 /// Sorted by order: neighbours in the table.

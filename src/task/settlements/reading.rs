@@ -8,7 +8,7 @@ use crate::ledger::settlements::Inlet;
 use crate::report_format::{self, Problem, Reading, Report};
 
 /// Lines handed over at once: enough that sorting them pays, and few enough that memory stays flat.
-const LINES_AT_ONCE: usize = 50_000;
+const LINES_AT_ONCE: usize = 25_000;
 
 /// A report that is ready to be read.
 pub(super) struct Opened {

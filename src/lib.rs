@@ -201,6 +201,9 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::List(ListCommand::Lines(args)) => {
             command::payouts::list_lines(&args, &load(&global)?.settings, json, out)
         }
+        Command::List(ListCommand::Orders(args)) => {
+            command::payouts::list_orders(&args, &load(&global)?.settings, json, now, out)
+        }
         Command::Match { line, order, reason } => {
             command::matching::matched(line, &order, &reason, &load(&global)?.settings, json, now, out)
         }

@@ -8,6 +8,7 @@ mod index;
 mod intake;
 mod lines;
 mod matches;
+mod orders;
 mod payouts;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use groups::{OpenGroup, Rematched};
 pub use intake::{Differing, Inlet, NewReport, Taken, Takeover};
 pub use lines::{LineFilter, ListedLine, Money};
 pub use matches::{LineGroup, LiveMatch};
+pub use orders::SettledOrder;
 pub(super) use payouts::proved_payout;
 pub use payouts::{PayoutOverview, PayoutTally, ProvedPayout};
 

@@ -152,7 +152,7 @@ pub enum Command {
     List(ListCommand),
     /// Say which order a settlement line belongs to, whatever payjournal found
     Match {
-        /// The line as `list lines` shows it: FILE:NUMBER
+        /// The line as `list lines` shows it: `FILE:NUMBER`
         line: LineName,
         /// The order's number (or SHOP/NUMBER)
         order: String,
@@ -162,7 +162,7 @@ pub enum Command {
     },
     /// Say that a settlement line belongs to no order
     Unmatch {
-        /// The line as `list lines` shows it: FILE:NUMBER
+        /// The line as `list lines` shows it: `FILE:NUMBER`
         line: LineName,
         /// Why; it is kept
         #[arg(long)]

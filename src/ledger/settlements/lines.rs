@@ -33,7 +33,7 @@ impl LineFilter {
 /// A line with its match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedLine {
-    /// FILE:NUMBER, as `match` takes it.
+    /// File and number, as `match` takes them.
     pub line: String,
     pub file: String,
     pub provider: String,

@@ -140,7 +140,7 @@ impl Writer<'_> {
     /// Claims a planned operation for sending at the moment `at`. `false` if another run has taken it, or its target is busy.
     pub fn mark_sent(&self, id: OperationId, at: DateTime<Utc>) -> Result<bool> {
         let operation = operation(self.connection, id)?;
-        if operation.state != State::Planned || self.target_is_busy(&operation.target)? {
+        if operation.state != State::Planned || self.unanswered(&operation.target)?.is_some() {
             return Ok(false);
         }
         self.connection
@@ -153,13 +153,14 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    fn target_is_busy(&self, target: &Target) -> Result<bool> {
+    /// The operation that keeps others away from a target: the one without an answer (rule 4).
+    fn unanswered(&self, target: &Target) -> Result<Option<OperationId>> {
         Ok(self
             .connection
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM operations WHERE target = ?1 AND state IN ('sent', 'unknown'))",
-            )?
-            .query_row([target.as_str()], |row| row.get(0))?)
+            .prepare_cached("SELECT id FROM operations WHERE target = ?1 AND state IN ('sent', 'unknown')")?
+            .query_row([target.as_str()], |row| row.get(0))
+            .optional()?
+            .map(OperationId))
     }
 
     /// Moves an operation by what the other side said. `wait` is how long later runs leave it alone if it stays open.
@@ -236,6 +237,11 @@ impl Writer<'_> {
         let before = operation(self.connection, id)?;
         match before.state {
             State::GivenUp => {
+                if let Some(other) = self.unanswered(&before.target)? {
+                    return Err(LedgerError::Invariant(format!(
+                        "operation {id} has to wait until operation {other} about the same has its answer"
+                    )));
+                }
                 self.connection
                     .prepare_cached("UPDATE operations SET next_attempt_at = NULL WHERE id = ?1")?
                     .execute([id.0])?;

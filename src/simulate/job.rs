@@ -186,8 +186,13 @@ fn person(ledger: &mut Ledger, door: &Door, now: DateTime<Utc>, dice: &mut Dice)
                         writer.request_retry(operation.id)?;
                         writer.resolve_operation(operation.id)
                     });
-                    retried.map_err(said)?;
-                    door.world().fault("person: retried an operation");
+                    let fault = match retried {
+                        Ok(_) => "person: retried an operation",
+                        // Another one about the same has no answer yet, and the person is told to wait for it.
+                        Err(LedgerError::Invariant(_)) => "person: retried an operation too early",
+                        Err(error) => return Err(said(error)),
+                    };
+                    door.world().fault(fault);
                 }
             }
             Some(_) | None => {

@@ -163,6 +163,14 @@ impl Writer<'_> {
             .map(OperationId))
     }
 
+    /// The call, or a repetition of it, may have left as late as this: what may still take effect is counted from here.
+    pub fn called_until(&self, id: OperationId, at: DateTime<Utc>) -> Result<()> {
+        self.connection
+            .prepare_cached("UPDATE operations SET last_sent_at = ?2 WHERE id = ?1 AND state = 'sent'")?
+            .execute((id.0, time_text(at)))?;
+        Ok(())
+    }
+
     /// Moves an operation by what the other side said. `wait` is how long later runs leave it alone if it stays open.
     pub fn record_answer(&self, id: OperationId, answer: &Answer, wait: TimeDelta) -> Result<Operation> {
         let (event, modification, refusal, note) = match answer {
@@ -269,8 +277,8 @@ impl Writer<'_> {
     }
 
     /// What earlier runs of a task sent and got no answer for is Unknown (rule 4): whoever holds the task's lock knows that
-    /// none of them is alive.
-    pub fn recover_operations(&self, task: &str) -> Result<Vec<OperationId>> {
+    /// none of them is alive. When they died nobody knows; that they called no more after this moment `at` is certain.
+    pub fn recover_operations(&self, task: &str, at: DateTime<Utc>) -> Result<Vec<OperationId>> {
         let sent = list(
             self.connection,
             "WHERE state IN ('sent', 'unknown') AND state = 'sent' AND run_id IN (SELECT id FROM runs WHERE task = ?1)",
@@ -280,6 +288,7 @@ impl Writer<'_> {
             .iter()
             .map(|operation| {
                 let note = "the run that sent it died before an answer came";
+                self.called_until(operation.id, at)?;
                 self.move_operation(operation.id, Event::NoAnswer, note)?;
                 Ok(operation.id)
             })

@@ -93,7 +93,7 @@ fn run_task(
 ) -> Result<(), String> {
     let said = |error: LedgerError| format!("{task} failed: {error}");
     let task_settings = settings.tasks.get(&task).ok_or_else(|| format!("no settings of {task}"))?;
-    let (id, _) = open_run(task, ledger, now).map_err(said)?;
+    let (id, _) = open_run(task, ledger, now, now).map_err(said)?;
     let ports = door.ports();
     let clock = || door.world().now + ahead;
     let pause = |time: Duration| door.world().pause(time);

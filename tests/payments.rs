@@ -460,3 +460,21 @@ fn while_the_psp_works_on_what_it_had_refused_the_order_is_not_captured_from_ano
     assert_eq!(movements(&shop), ["capture 10000"]);
     assert_eq!(shop.rows("SELECT kind FROM journals"), ["receipt"]);
 }
+
+#[test]
+fn what_is_done_after_its_no_does_not_pay_an_invoice_that_is_paid_already() {
+    let shop = refused_and_paid_again();
+    shop.sandbox("UPDATE transactions SET status = 'expired' WHERE id = 'TX-SO-1'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-23T01:00:00Z"]);
+    shop.run(&["capture", "--as-of", "2026-11-23T02:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-2 10000"]);
+    does_after_its_no(&shop, "2026-11-23");
+    shop.run(&["sync-payments", "--as-of", "2026-11-25T01:00:00Z"]);
+    assert_eq!(
+        movements(&shop),
+        ["capture 10000", "capture 10000"],
+        "the customer was charged twice, and it is booked"
+    );
+    assert_eq!(shop.rows("SELECT kind, amount_minor FROM journals"), ["prepayment 10000", "receipt 10000"]);
+    shop.ok("verify");
+}

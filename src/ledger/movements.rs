@@ -12,6 +12,7 @@ use crate::domain::id::{CustomerNumber, DocumentId, ModificationId, MovementId, 
 use crate::domain::money::{Amount, Currency};
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::payment::{Payment, TransactionStatus};
+use crate::operation::Key;
 
 /// `untied` is what no document is tied to; a movement that failed after all ties nothing.
 const SELECT: &str = "
@@ -41,6 +42,10 @@ impl Writer<'_> {
             }
             return Ok(false);
         }
+        // Another run made the operation while the PSP was asked: its answer, or the next question, books this as what it is.
+        if draft.key.as_ref().map_or(Ok(false), |key| self.is_key_of_ours(key))? {
+            return Ok(false);
+        }
         let id = self.insert_movement(&payment, draft)?;
         match draft.kind {
             MovementKind::Capture | MovementKind::Refund => self.book(id, &payment, draft)?,
@@ -52,6 +57,13 @@ impl Writer<'_> {
             self.refresh_order_status(order)?;
         }
         Ok(true)
+    }
+
+    fn is_key_of_ours(&self, key: &Key) -> Result<bool> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM operations WHERE key = ?1)")?
+            .query_row([key.as_str()], |row| row.get(0))?)
     }
 
     /// A payment whose confirmed captures reach its authorisation has nothing reserved any more. Intents do not count: a

@@ -285,6 +285,7 @@ impl Context {
             operation: Some(operation.id),
             document: operation.subject.document,
             learnt_from: LearntFrom::Answer,
+            key: None,
         });
         let mut follows: Vec<Consequence> = moved.map(Consequence::Movement).into_iter().collect();
         if amount != asked {

@@ -229,6 +229,7 @@ impl Writer<'_> {
                 operation: None,
                 document: None,
                 learnt_from: LearntFrom::Import,
+                key: None,
             })?;
         }
         Ok(())

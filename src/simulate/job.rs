@@ -197,7 +197,7 @@ fn person(ledger: &mut Ledger, door: &Door, now: DateTime<Utc>, dice: &mut Dice)
                         writer.resolve_operation(operation.id)
                     });
                     let fault = match retried {
-                        Ok(_) => "person: retried an operation",
+                        Ok(()) => "person: retried an operation",
                         // Another one about the same has no answer yet, and the person is told to wait for it.
                         Err(LedgerError::Invariant(_)) => "person: retried an operation too early",
                         Err(error) => return Err(said(error)),

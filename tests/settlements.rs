@@ -1,6 +1,6 @@
 //! `settlements`: every line to its order, every payout proved, nothing twice, and bad files told without harm to the others.
 
-#![expect(clippy::indexing_slicing, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 

@@ -86,7 +86,7 @@ fn a_ledger_from_the_future_is_left_alone() {
     refuses(&shop, "import orders orders.csv", &["schema 99"]);
     assert!(ledger(&shop) == before, "the ledger was changed");
     assert!(shop.psp_record().is_empty());
-    shop.ledger().execute_batch("PRAGMA user_version = 3").unwrap();
+    shop.ledger().execute_batch("PRAGMA user_version = 4").unwrap();
     shop.ok("capture");
     assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
 }
@@ -107,6 +107,20 @@ fn an_older_ledger_with_rows_is_brought_up_to_date() {
     for index in later {
         shop.ledger().execute_batch(&format!("DROP INDEX {index}")).unwrap();
     }
+    let tables = [
+        "settlement_lines",
+        "settlement_line_payouts",
+        "settlement_matches",
+        "unmatched_groups",
+        "payout_sums",
+        "order_settlements",
+        "payouts",
+        "report_files",
+        "merchant_accounts",
+    ];
+    for table in tables {
+        shop.ledger().execute_batch(&format!("DROP TABLE {table}")).unwrap();
+    }
     shop.ledger().execute_batch("PRAGMA user_version = 1").unwrap();
     shop.ok("sync-journals");
     let version: i64 = shop.ledger().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
@@ -116,7 +130,7 @@ fn an_older_ledger_with_rows_is_brought_up_to_date() {
         assert_eq!(found, 1, "{index}");
     }
     let journals: i64 = shop.ledger().query_row("SELECT count(*) FROM journals", [], |row| row.get(0)).unwrap();
-    assert_eq!((version, journals), (3, 1));
+    assert_eq!((version, journals), (4, 1));
     assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
 }
 

@@ -137,19 +137,20 @@ fn a_new_ledger_has_nothing_to_say() {
     let (text, json) = status(&world());
     snapbox::assert_data_eq!(
         text,
-        snapbox::str![[r"
+        snapbox::str![[r#"
  task          | last result | last run (UTC) | next run (UTC) 
 ---------------+-------------+----------------+----------------
  sync-payments | never run   | -              | now            
  capture       | never run   | -              | now            
  refunds       | never run   | -              | -              
  sync-journals | never run   | -              | now            
+ settlements   | never run   | -              | now            
 
 Nothing needs a person.
 
 Nothing is pending.
 
-"]]
+"#]]
     );
     assert_eq!(json["tasks"][0]["last_result"], "never_run");
     assert_eq!(json["tasks"][2]["next_run"], Value::Null);
@@ -163,13 +164,14 @@ fn status_tells_how_runs_ended_what_needs_a_person_and_what_is_pending() {
     let (text, json) = status(&world);
     snapbox::assert_data_eq!(
         text,
-        snapbox::str![[r"
+        snapbox::str![[r#"
  task          | last result                        | last run (UTC)   | next run (UTC)   
 ---------------+------------------------------------+------------------+------------------
  sync-payments | never run                          | -                | now              
  capture       | finished; some items need a person | 2026-11-22 14:00 | 2026-11-22 15:00 
  refunds       | never run                          | -                | -                
  sync-journals | died; the next run goes on         | 2026-11-22 14:00 | 2026-11-22 15:00 
+ settlements   | never run                          | -                | now              
 
 Open exceptions: 1
  id | since            | kind     | subject                 | message               
@@ -183,7 +185,7 @@ Pending: 1 journal of 119.00 EUR, 1 release of 81.00 EUR
     |         | payment tx-1        |           |          |                  |                    | days               
 … and 1 more: `payjournal status --json` and `payjournal sync-journals --dry-run` list them
 
-"]]
+"#]]
     );
     assert_eq!(json["schema"], "payjournal/status/1");
     assert_eq!(json["tasks"][1]["last_result"], "needs_person");

@@ -227,7 +227,7 @@ const RECORDS: [Damage; 15] = [
     ),
     damage("payment-invoices", &[], "UPDATE payments SET pays = 'R-9;NOPE' WHERE pays <> ''"),
     damage("order-status", &[], "UPDATE orders SET payment_status = 'cancelled' WHERE number = 'SO-1'"),
-    damage("order-currency", &["order-status"], "UPDATE orders SET currency = 'USD' WHERE number = 'SO-1'"),
+    damage("order-currency", &["order-status", "order-settlements"], "UPDATE orders SET currency = 'USD' WHERE number = 'SO-1'"),
     damage("document-overpaid", &[], "UPDATE documents SET total_minor = 1 WHERE number = 'R-1'"),
     damage("shipment-overpaid", &[], "UPDATE documents SET total_minor = 1 WHERE kind = 'shipment'"),
     damage(
@@ -296,8 +296,32 @@ const TRACES: [Damage; 6] = [
     ),
 ];
 
+const SETTLEMENTS: [Damage; 6] = [
+    damage(
+        "settlement-line",
+        &["payout-sums", "order-settlements"],
+        "UPDATE settlement_lines SET kind = 77",
+    ),
+    damage("payout-sums", &[], "UPDATE payout_sums SET tax_micros = tax_micros + 1"),
+    damage(
+        "payout-closed",
+        &["payout-sums"],
+        "UPDATE payout_sums SET net_micros = net_micros - 10000 WHERE kind = 15",
+    ),
+    damage(
+        "match-once",
+        &["order-settlements", "schema"],
+        "DROP INDEX settlement_matches_first;
+         INSERT INTO settlement_matches SELECT (SELECT max(id) + 1 FROM settlement_matches), account_id, transaction_id, reference, order_id, rule,
+           reason, NULL, made_at, run_id FROM settlement_matches;
+         CREATE INDEX settlement_matches_first ON settlement_matches (account_id, transaction_id, reference)",
+    ),
+    damage("order-settlements", &[], "UPDATE order_settlements SET sold_micros = 2 * sold_micros"),
+    damage("unmatched-groups", &[], "DELETE FROM unmatched_groups"),
+];
+
 fn all() -> impl Iterator<Item = &'static Damage> {
-    BOOKS.iter().chain(&MOVEMENTS).chain(&OPERATIONS).chain(&RECORDS).chain(&TRACES)
+    BOOKS.iter().chain(&MOVEMENTS).chain(&OPERATIONS).chain(&RECORDS).chain(&TRACES).chain(&SETTLEMENTS)
 }
 
 /// The checks that are planted here.
@@ -347,6 +371,11 @@ fn damaged_operations_are_found() {
 fn damaged_records_are_found() {
     no_surprise(&RECORDS);
     no_surprise(&TRACES);
+}
+
+#[test]
+fn damaged_settlements_are_found() {
+    no_surprise(&SETTLEMENTS);
 }
 
 #[test]

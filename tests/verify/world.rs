@@ -31,7 +31,8 @@ fn template() -> &'static Path {
 
 fn messy_history() -> Shop {
     let methods = "[method.now]\nstrategy = \"immediate\"\n[method.parcel]\nstrategy = \"shipment\"\n";
-    let shop = Shop::with(&format!("{CONFIG}{methods}"));
+    let reports = "reports = \"reports\"\norder_in_reference = \"(?<order>.+)\"\n";
+    let shop = Shop::with(&format!("{CONFIG}{reports}{methods}"));
     shop.orders(
         "SO-1,EUR,100.00,online,,none,C1,2026-11-15\n\
          SO-2,EUR,80.00,online,,none,C1,2026-11-15\n\
@@ -89,8 +90,23 @@ fn messy_history() -> Shop {
     shop.documents("invoice,R-2,SO-2,EUR,50.00,,,2026-11-21\ninvoice,R-20,SO-2,EUR,10.00,,,2026-11-21\n");
     // What was captured by hand is more than the order costs.
     shop.exits(&format!("capture {night}"), 1);
+    std::fs::create_dir(shop.path.join("reports")).unwrap();
+    shop.write("reports/batch-1.csv", REPORT);
+    shop.exits(&format!("settlements {night}"), 1);
     shop
 }
+
+/// A payout with a line by its transaction, one by its reference, one nobody knows, and a fee.
+const REPORT: &str = "\
+Company Account,Merchant Account,Psp Reference,Merchant Reference,Payment Method,Creation Date,TimeZone,Type,Modification Reference,\
+Gross Currency,Gross Debit (GC),Gross Credit (GC),Exchange Rate,Net Currency,Net Debit (NC),Net Credit (NC),Commission (NC),Markup (NC),\
+Scheme Fees (NC),Interchange (NC),Payment Method Variant,Modification Merchant Reference,Batch Number
+Shop,Shop,TX-1,SO-1,visa,2026-11-21 12:00:00,CET,Settled,C-1,EUR,,100.00,1,EUR,,99.00,1.00,0,0,0,visa,,1
+Shop,Shop,TX-LOST,SO-2,visa,2026-11-21 12:00:00,CET,Settled,C-2,EUR,,80.00,1,EUR,,79.00,1.00,0,0,0,visa,,1
+Shop,Shop,TX-NONE,SO-99,visa,2026-11-21 12:00:00,CET,Settled,C-3,EUR,,5.00,1,EUR,,4.00,1.00,0,0,0,visa,,1
+Shop,Shop,,,,2026-11-21 12:00:00,CET,Fee,monthly,,,,,EUR,2.00,,,,,,,,1
+Shop,Shop,,,,2026-11-21 12:00:00,CET,MerchantPayout,bank,,,,,EUR,180.00,,,,,,,,1
+";
 
 /// The back office of the PSP: one capture fails after all, two refunds nobody here asked for, a capture by hand.
 fn outside(shop: &Shop) {

@@ -3,11 +3,9 @@
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use std::hash::BuildHasher;
 
-use rusqlite::{CachedStatement, ToSql};
-
 use super::delta::{OrderDelta, add_to_orders};
+use super::insert::{LineInserter, PlacedLine};
 use super::row::{Stored, StoredRow};
-use super::statements::INSERT;
 use super::takeover::{Accounts, Differing, Prepared, Sent, Taken, Takeover};
 use super::{Found, Looked, by_reference, by_transaction, overflow};
 use crate::domain::id::{AccountId, FileId, OrderId, PayoutId, ShopName};
@@ -28,7 +26,7 @@ pub(super) struct Intake<'w> {
     ids: Vec<AccountId>,
     shop: &'w ShopName,
     file: FileId,
-    insert: CachedStatement<'w>,
+    inserter: LineInserter<'w>,
     /// The payout of the line before: lines of a payout stand together.
     last_payout: Option<(AccountId, String, PayoutId)>,
     /// Groups a person has decided on.
@@ -79,7 +77,7 @@ impl<'w> Intake<'w> {
             ids,
             shop: takeover.shop,
             file,
-            insert: writer.connection.prepare_cached(INSERT)?,
+            inserter: LineInserter::prepare(writer.connection)?,
             last_payout: None,
             recognised: HashSet::new(),
             hasher: DefaultHashBuilder::default(),
@@ -93,34 +91,49 @@ impl<'w> Intake<'w> {
     pub(super) fn take(&mut self, sent: &Sent) -> Result<()> {
         let mut deltas: Vec<(OrderId, OrderDelta)> = Vec::with_capacity(sent.lines.len());
         let mut group: Option<Group<'_>> = None;
-        for Prepared { line, row, found } in &sent.lines {
-            let row = row.as_ref().ok_or_else(overflow)?;
-            let Some(account) = self.accounts.of(line) else {
-                *self.taken.strangers.entry(line.account.to_string()).or_default() += 1;
-                continue;
-            };
-            let payout = self.payout_of(account, &line.payout)?;
-            if !self.store(line, row, account, payout)? || !line.kind.is_of_payment() {
+        for prepared in &sent.lines {
+            let Some(placed) = self.place(prepared)? else { continue };
+            if !self.store(&placed)? || !placed.line.kind.is_of_payment() {
                 continue;
             }
-            let reference = if line.transaction.is_empty() { line.reference.as_str() } else { "" };
-            let same = group.filter(|group| {
-                group.account == account && group.transaction == line.transaction && group.reference == reference
-            });
-            let current = if let Some(same) = same {
-                same
-            } else {
-                let indexed = Indexed { is_looked_up: sent.is_looked_up, found: *found };
-                let matched = self.matched(account, line, indexed)?;
-                Group { account, transaction: &line.transaction, reference, matched }
-            };
+            let indexed = Indexed { is_looked_up: sent.is_looked_up, found: prepared.found };
+            let current = self.group_of(&placed, group, indexed)?;
             group = Some(current);
-            if let Some(delta) = self.count(line, row, &current, payout)? {
-                deltas.push(delta);
-            }
+            deltas.extend(self.count(&placed, &current)?);
         }
         deltas.sort_unstable_by_key(|(order, _)| *order);
         add_to_orders(self.writer, &deltas)
+    }
+
+    /// `None` for a line of an account nobody configured.
+    fn place<'l>(&mut self, Prepared { line, row, .. }: &'l Prepared) -> Result<Option<PlacedLine<'l>>> {
+        let row = row.as_ref().ok_or_else(overflow)?;
+        let Some(account) = self.accounts.of(line) else {
+            *self.taken.strangers.entry(line.account.to_string()).or_default() += 1;
+            return Ok(None);
+        };
+        let payout = self.payout_of(account, &line.payout)?;
+        let batch = if line.has_own_id { 0 } else { payout.0 };
+        Ok(Some(PlacedLine { line, row, account, account_id: self.id(account), batch, payout, file: self.file }))
+    }
+
+    /// The group of a line: that of the line before, if it is the same.
+    fn group_of<'l>(
+        &mut self,
+        placed: &PlacedLine<'l>,
+        before: Option<Group<'l>>,
+        indexed: Indexed,
+    ) -> Result<Group<'l>> {
+        let PlacedLine { line, account, .. } = *placed;
+        let transaction = line.transaction.as_str();
+        let reference = if transaction.is_empty() { line.reference.as_str() } else { "" };
+        let same = before.filter(|before| {
+            before.account == account && before.transaction == transaction && before.reference == reference
+        });
+        match same {
+            Some(same) => Ok(same),
+            None => Ok(Group { account, transaction, reference, matched: self.matched(account, line, indexed)? }),
+        }
     }
 
     fn id(&self, account: usize) -> AccountId {
@@ -141,28 +154,21 @@ impl<'w> Intake<'w> {
     }
 
     /// Stores a line that is new. The n-th line of this file with a key is the n-th row with it, whatever its place in the file.
-    fn store(&mut self, line: &ReportLine, row: &StoredRow, account: usize, payout: PayoutId) -> Result<bool> {
-        let batch = if line.has_own_id { 0 } else { payout.0 };
+    fn store(&mut self, placed: &PlacedLine<'_>) -> Result<bool> {
+        let PlacedLine { line, row, account, account_id, batch, payout, .. } = *placed;
         let mut ordinal: i64 = 1;
         loop {
-            if self.insert_row(line, row, account, batch, payout, ordinal)? {
+            if self.inserter.insert(placed, ordinal)? {
                 self.taken.added += 1;
                 self.taken.payouts.insert(payout);
                 self.add_to_sum((payout, line.net.1, line.kind), row.sum)?;
                 return Ok(true);
             }
-            let stored = self.writer.stored_row(self.id(account), batch, line, ordinal)?;
-            let hash = self.hasher.hash_one((
-                account,
-                batch,
-                line.transaction.as_str(),
-                line.modification.as_str(),
-                line.kind,
-                ordinal,
-            ));
+            let stored = self.writer.stored_row(account_id, batch, line, ordinal)?;
+            let key = (account, batch, line.transaction.as_str(), line.modification.as_str(), line.kind, ordinal);
             // The very line, where a file is read again for what was left out of it.
             let is_itself = stored.file == self.file && u64::try_from(stored.line) == Ok(line.number);
-            if !is_itself && (stored.file == self.file || !self.recognised.insert(hash)) {
+            if !is_itself && (stored.file == self.file || !self.recognised.insert(self.hasher.hash_one(key))) {
                 // Another line of this file is that row: this one is the next.
                 ordinal += 1;
                 continue;
@@ -271,13 +277,8 @@ impl<'w> Intake<'w> {
     }
 
     /// Counts a new line by its match. Returns what it adds to its order.
-    fn count(
-        &mut self,
-        line: &ReportLine,
-        row: &StoredRow,
-        group: &Group<'_>,
-        payout: PayoutId,
-    ) -> Result<Option<(OrderId, OrderDelta)>> {
+    fn count(&mut self, placed: &PlacedLine<'_>, group: &Group<'_>) -> Result<Option<(OrderId, OrderDelta)>> {
+        let PlacedLine { line, row, account_id, payout, .. } = *placed;
         let found = match group.matched {
             Matched::To(found) => found,
             Matched::ToNone => {
@@ -292,7 +293,7 @@ impl<'w> Intake<'w> {
                 } else {
                     self.taken.unmatched += 1;
                 }
-                self.writer.add_unmatched(self.id(group.account), line, payout, is_ambiguous)?;
+                self.writer.add_unmatched(account_id, line, payout, is_ambiguous)?;
                 return Ok(None);
             }
         };
@@ -320,57 +321,4 @@ impl<'w> Intake<'w> {
         writer.end_report(file, &taken)?;
         Ok(taken)
     }
-}
-
-impl Intake<'_> {
-    fn insert_row(
-        &mut self,
-        line: &ReportLine,
-        row: &StoredRow,
-        account: usize,
-        batch: i64,
-        payout: PayoutId,
-        ordinal: i64,
-    ) -> Result<bool> {
-        let account = self.id(account).0;
-        let file_line = i64::try_from(line.number).unwrap_or(i64::MAX);
-        let (rate, note) = (optional(&line.exchange_rate), optional(&line.note));
-        let [commission, markup, scheme, interchange] = match row.parts {
-            Some(parts) => parts.map(Some),
-            None => [None; 4],
-        };
-        let parameters: [&dyn ToSql; 26] = [
-            &account,
-            &batch,
-            &line.transaction.as_str(),
-            &line.modification.as_str(),
-            &line.kind.code(),
-            &ordinal,
-            &payout.0,
-            &self.file.0,
-            &file_line,
-            &line.reference.as_str(),
-            &line.document.as_str(),
-            &line.method.as_str(),
-            &line.occurred_at.timestamp(),
-            &row.scale,
-            &row.gross.map(|(_, currency)| currency.code()),
-            &row.gross.map(|(gross, _)| gross),
-            &row.net.1.code(),
-            &row.net.0,
-            &row.fee,
-            &row.tax,
-            &commission,
-            &markup,
-            &scheme,
-            &interchange,
-            &rate,
-            &note,
-        ];
-        Ok(self.insert.execute(parameters)? == 1)
-    }
-}
-
-fn optional(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
 }

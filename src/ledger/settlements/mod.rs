@@ -6,6 +6,7 @@
 mod delta;
 mod groups;
 mod index;
+mod insert;
 mod intake;
 mod lines;
 mod matches;

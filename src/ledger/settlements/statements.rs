@@ -11,13 +11,6 @@ use crate::domain::settlement::{Decimal, LineKind, ReportLine};
 use crate::ledger::row::time_text;
 use crate::ledger::{LedgerError, Result, Writer};
 
-pub(super) const INSERT: &str = "
-    INSERT INTO settlement_lines (account_id, batch, transaction_id, modification_id, kind, ordinal, payout_id, file_id, file_line,
-      reference, document, method, occurred_at, scale, gross_currency, gross, net_currency, net, fee, tax,
-      commission, markup, scheme_fees, interchange, exchange_rate, note)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)
-    ON CONFLICT DO NOTHING";
-
 impl Writer<'_> {
     /// The file's row. One that was read before with lines left out is read again.
     pub(super) fn begin_report(&self, report: &NewReport) -> Result<FileId> {

@@ -1,6 +1,6 @@
 //! `settlements`: every line to its order, every payout proved, nothing twice, and bad files told without harm to the others.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 
@@ -230,7 +230,8 @@ fn what_a_person_says_of_a_line_stands_before_what_runs_find() {
     drop_report(&shop, "more.csv", &report(&["TX-1 WEB-SO-1 Settled CAP-3 1.00 1.00 0 8"]));
     shop.ok("settlements");
     assert_eq!(settled(), ["SO-1 0 0", "SO-4 3 101000000"]);
-    shop.ok(&format!("unmatch {name} --reason nobody-knows"));
+    let unmatched = shop.json(&format!("unmatch {name} --reason nobody-knows"));
+    assert_eq!(unmatched["done"]["before"]["order"], "webshop/SO-4", "{unmatched:#}");
     assert_eq!(settled(), ["SO-1 0 0", "SO-4 0 0"]);
     shop.ok("settlements");
     assert_eq!(settled(), ["SO-1 0 0", "SO-4 0 0"]);

@@ -59,15 +59,16 @@ Examples:
 
 A file is read once, whatever its name: leave it in the folder or move it away.
 
-Exit codes: 0 nothing new needs a person, 1 something does: `payjournal status` lists it, 5 a folder or file could not be read";
+Exit codes: 0 nothing new needs a person, 1 something does (`payjournal status` lists it),
+            5 a folder or file could not be read";
 
 const LIST_HELP: &str = "\
 Examples:
-  payjournal list payouts                  every payout with its sums: proved, open, or what is left over
+  payjournal list payouts                  every payout with its sums, and whether it adds up
   payjournal list payouts --open           only those that are not proved
   payjournal list lines --payout 7         what one payout consists of
   payjournal list lines --order SO-1001    what a PSP settled for an order
-  payjournal list lines --unmatched        lines whose order nobody has found, for `payjournal match`
+  payjournal list lines --unmatched        lines without an order, for `payjournal match`
   payjournal list lines --unknown          lines of a kind payjournal does not know
   payjournal list lines --json             every field of every line, for a script";
 
@@ -77,8 +78,8 @@ Examples:
   payjournal match 3:18 SO-1001 --reason 'paid by telephone, see ticket 77'
   payjournal unmatch 3:18 --reason 'was a test payment'
 
-It holds for every line of the same transaction, now and in later reports, until a person says otherwise. FILE is the number of
-the report in the ledger, NUMBER the line in it; earlier matches are kept as history.";
+It holds for every line of the same transaction, in later reports too.
+FILE is the number of the report in the ledger, NUMBER the line in it.";
 
 /// Capture payments when the ERP posts invoices, and post a payment journal for every movement of money, once.
 #[derive(Debug, Parser)]

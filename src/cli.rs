@@ -8,6 +8,7 @@ use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
 use crate::command::export::ExportFormat;
 use crate::command::import::{ImportKind, InputFormat};
 use crate::command::show::ShowWhat;
+use crate::domain::settlement::state::SettlementState;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -70,6 +71,8 @@ Examples:
   payjournal list lines --order SO-1001    what a PSP settled for an order
   payjournal list lines --unmatched        lines without an order, for `payjournal match`
   payjournal list lines --unknown          lines of a kind payjournal does not know
+  payjournal list orders                   orders that are not settled as they should be
+  payjournal list orders --state settled   orders for which all was
   payjournal list lines --json             every field of every line, for a script";
 
 const MATCH_HELP: &str = "\
@@ -305,6 +308,19 @@ pub enum ListCommand {
     Payouts(ListPayouts),
     /// Settlement lines with their orders
     Lines(ListLines),
+    /// Orders against what was settled for them: expected, missing, settled, over, under, in another currency, disputed
+    Orders(ListOrders),
+}
+
+#[derive(Debug, Args)]
+pub struct ListOrders {
+    /// Only in these states [default: all but settled and expected]
+    #[arg(long, value_delimiter = ',', value_name = "STATES", value_parser = settlement_state)]
+    pub state: Vec<SettlementState>,
+
+    /// So many at most
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
 }
 
 #[derive(Debug, Args)]
@@ -378,6 +394,12 @@ pub enum SandboxCommand {
     Authorise { file: PathBuf },
     /// Print the sandbox's own record of transactions, captures and refunds
     Record,
+}
+
+fn settlement_state(text: &str) -> Result<SettlementState, String> {
+    let names = || SettlementState::ALL.map(SettlementState::as_str).join(", ");
+    let found = SettlementState::ALL.into_iter().find(|state| state.as_str() == text);
+    found.ok_or_else(|| format!("write one of {}", names()))
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {

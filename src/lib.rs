@@ -39,7 +39,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 
-use cli::{Cli, Command, Global, ListCommand, SandboxCommand, TaskArgs, VerifyArgs};
+use cli::{Cli, Command, Global, LineName, ListCommand, SandboxCommand, TaskArgs, VerifyArgs};
 use config::Loaded;
 use config::settings::{ErpKind, ProviderKind, TaskName};
 use exit::Exit;
@@ -195,30 +195,14 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
             let config = load(&global)?;
             command::person::retry(operation, &config.settings, json, now, out)
         }
-        Command::List(ListCommand::Payouts(args)) => {
-            command::payouts::list_payouts(&args, &load(&global)?.settings, json, out)
-        }
-        Command::List(ListCommand::Lines(args)) => {
-            command::payouts::list_lines(&args, &load(&global)?.settings, json, out)
-        }
-        Command::Match { line, order, reason } => {
-            command::matching::matched(line, &order, &reason, &load(&global)?.settings, json, now, out)
-        }
-        Command::Unmatch { line, reason } => {
-            command::matching::unmatched(line, &reason, &load(&global)?.settings, json, now, out)
-        }
+        Command::List(what) => list(what, &global, now, out),
+        Command::Match { line, order, reason } => matched(line, Some(&order), &reason, &global, now, out),
+        Command::Unmatch { line, reason } => matched(line, None, &reason, &global, now, out),
         Command::Resolve { exception } => {
             let config = load(&global)?;
             command::person::resolve(exception, &config.settings, json, now, out)
         }
-        Command::Sandbox(SandboxCommand::Authorise { file }) => {
-            let config = load(&global)?;
-            command::sandbox::authorise(&file, &config.settings, json, now, out, err)
-        }
-        Command::Sandbox(SandboxCommand::Record) => {
-            let config = load(&global)?;
-            command::sandbox::record(&config.settings, json, now, out)
-        }
+        Command::Sandbox(what) => sandbox(&what, &global, now, out, err),
         Command::Simulate(args) => simulate(&args, &global, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -227,6 +211,41 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         }
         Command::Man => print(&command::man::page()?, "the man page", out),
     }
+}
+
+fn sandbox(
+    what: &SandboxCommand,
+    global: &Global,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit> {
+    let settings = load(global)?.settings;
+    match what {
+        SandboxCommand::Authorise { file } => command::sandbox::authorise(file, &settings, global.json, now, out, err),
+        SandboxCommand::Record => command::sandbox::record(&settings, global.json, now, out),
+    }
+}
+
+fn list(what: ListCommand, global: &Global, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
+    let settings = load(global)?.settings;
+    match what {
+        ListCommand::Payouts(args) => command::payouts::list_payouts(&args, &settings, global.json, out),
+        ListCommand::Lines(args) => command::payouts::list_lines(&args, &settings, global.json, out),
+        ListCommand::Orders(args) => command::payouts::list_orders(&args, &settings, global.json, now, out),
+    }
+}
+
+fn matched(
+    line: LineName,
+    order: Option<&str>,
+    reason: &str,
+    global: &Global,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let settings = load(global)?.settings;
+    command::matching::run(line, order, reason, &settings, global.json, now, out)
 }
 
 fn print(text: &[u8], what: &str, out: &mut dyn Write) -> Result<Exit> {

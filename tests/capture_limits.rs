@@ -254,6 +254,59 @@ fn a_capture_given_up_and_taken_up_again_is_asked_about_before_anything_is_sent(
 }
 
 #[test]
+fn of_two_captures_given_up_one_is_taken_up_again_at_a_time() {
+    let shop = shop("[task.capture]\ntransaction_valid_days = 10\n");
+    let number = "SO-1~capture:timeout-after";
+    order(&shop, number, "100.00", "none");
+    authorised(&shop, "TX-1", number, "100.00");
+    invoice(&shop, "R-1", number, "40.00");
+    invoice(&shop, "R-2", number, "60.00");
+    for hour in 2..5 {
+        shop.run(&["capture", "--as-of", &format!("2026-11-22T0{hour}:00:00Z")]);
+        shop.sandbox("UPDATE modifications SET settles_at = '2027-01-01T00:00:00+00:00'");
+    }
+    shop.run(&["capture", "--as-of", "2026-12-20T02:00:00Z"]);
+    let operations = shop.rows("SELECT id FROM operations WHERE kind = 'capture' AND state = 'given_up'");
+    let [first, second] = &operations[..] else { panic!("{operations:?}") };
+    shop.ok(&format!("retry {first} --as-of 2026-12-21T02:00:00Z"));
+    let told = shop.exits(&format!("retry {second} --as-of 2026-12-21T02:00:00Z"), 2);
+    assert!(told.stderr.contains(&format!("has to wait until operation {first}")), "{told:?}");
+    shop.run(&["capture", "--as-of", "2027-01-02T03:00:00Z"]);
+    shop.ok(&format!("retry {second} --as-of 2027-01-02T04:00:00Z"));
+    shop.run(&["capture", "--as-of", "2027-01-02T05:00:00Z"]);
+    assert_eq!(shop.rows("SELECT state FROM operations WHERE kind = 'capture'"), ["confirmed", "confirmed"]);
+    assert_eq!(shop.psp_record(), ["capture TX-1 4000", "capture TX-1 6000"]);
+}
+
+#[test]
+fn nothing_is_captured_while_the_erp_may_have_a_line_of_ours_already() {
+    let shop = shop("");
+    order(&shop, "SO-1", "100.00", "none");
+    authorised(&shop, "TX-1", "SO-1", "90.00");
+    shop.sandbox(
+        "INSERT INTO modifications VALUES ('BO', 'Shop', 'TX-1', 'capture', 4000, 'by hand', 'confirmed',
+         '2026-11-21 01:00:00+00:00', '2026-11-21 01:00:00+00:00')",
+    );
+    shop.run(&["sync-payments"]);
+    invoice(&shop, "R-1", "SO-1", "100.00");
+    shop.run(&["capture"]);
+    shop.run(&["sync-journals"]);
+    let answer = |from: &str, to: &str| {
+        let of_invoice = "kind = 'journal' AND document_id IS NOT NULL";
+        let sql = format!("UPDATE operations SET state = '{to}' WHERE {of_invoice} AND state = '{from}'");
+        assert_eq!(shop.ledger().execute(&sql, []).unwrap(), 1);
+    };
+    answer("confirmed", "unknown");
+    shop.sandbox("UPDATE transactions SET authorised_minor = 20000");
+    shop.run(&["capture", "--as-of", "2026-11-23T02:00:00Z"]);
+    shop.run(&["capture", "--as-of", "2026-11-23T03:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-1 4000"], "neither captured nor released on a guess");
+    answer("unknown", "confirmed");
+    shop.run(&["capture", "--as-of", "2026-11-23T04:00:00Z"]);
+    assert_eq!(captures(&shop), ["capture TX-1 4000", "capture TX-1 6000"]);
+}
+
+#[test]
 fn a_cancelled_order_without_invoice_gives_everything_back_once() {
     let shop = shop("");
     order(&shop, "SO-1", "100.00", "none");

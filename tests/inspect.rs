@@ -96,6 +96,7 @@ fn history(world: &mut World) {
             operation: Some(capture),
             document: Some(DocumentId(1)),
             learnt_from: LearntFrom::Answer,
+            key: None,
         })?;
         let release =
             writer.record_intent(&intent(Kind::Release, None, 8_100, "key-2"), "the order is fully invoiced")?;

@@ -427,3 +427,54 @@ fn a_second_capture_of_the_same_amount_as_an_imported_one_is_a_fact_of_its_own()
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     assert_eq!(movements(&shop), ["capture 10000", "capture 10000"], "the PSP has taken it twice");
 }
+
+/// An order of 100.00 with an invoice, whose capture the PSP refused, and a second payment by the same customer.
+fn refused_and_paid_again() -> Shop {
+    let shop = shop("faults = { capture = \"refuse\" }\n");
+    shop.one_order("SO-1");
+    shop.exits("capture", 1);
+    shop.write("payjournal.toml", CONFIG);
+    shop.payments("TX-2,SO-1,,card,EUR,authorised,100.00,2026-11-21T08:00:00Z,,\n");
+    shop
+}
+
+/// The PSP carries out after all what it had refused.
+fn does_after_its_no(shop: &Shop, settles_at: &str) {
+    let key = shop.rows("SELECT key FROM operations WHERE kind = 'capture' AND state = 'refused'").concat();
+    shop.sandbox(&format!(
+        "INSERT INTO modifications VALUES ('LATE', 'Shop', 'TX-SO-1', 'capture', 10000, '{key}', 'confirmed',
+         '{settles_at} 00:00:00+00:00', '2026-11-22 12:00:00+00:00');
+         UPDATE transactions SET status = 'captured' WHERE id = 'TX-SO-1'"
+    ));
+}
+
+#[test]
+fn while_the_psp_works_on_what_it_had_refused_the_order_is_not_captured_from_another_payment() {
+    let shop = refused_and_paid_again();
+    does_after_its_no(&shop, "2026-11-30");
+    shop.run(&["sync-payments", "--as-of", "2026-11-23T01:00:00Z"]);
+    shop.run(&["capture", "--as-of", "2026-11-23T02:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-SO-1 10000"], "it is called captured, and is on its way");
+    shop.run(&["sync-payments", "--as-of", "2026-12-01T01:00:00Z"]);
+    shop.run(&["capture", "--as-of", "2026-12-01T02:00:00Z"]);
+    assert_eq!(movements(&shop), ["capture 10000"]);
+    assert_eq!(shop.rows("SELECT kind FROM journals"), ["receipt"]);
+}
+
+#[test]
+fn what_is_done_after_its_no_does_not_pay_an_invoice_that_is_paid_already() {
+    let shop = refused_and_paid_again();
+    shop.sandbox("UPDATE transactions SET status = 'expired' WHERE id = 'TX-SO-1'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-23T01:00:00Z"]);
+    shop.run(&["capture", "--as-of", "2026-11-23T02:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-2 10000"]);
+    does_after_its_no(&shop, "2026-11-23");
+    shop.run(&["sync-payments", "--as-of", "2026-11-25T01:00:00Z"]);
+    assert_eq!(
+        movements(&shop),
+        ["capture 10000", "capture 10000"],
+        "the customer was charged twice, and it is booked"
+    );
+    assert_eq!(shop.rows("SELECT kind, amount_minor FROM journals"), ["prepayment 10000", "receipt 10000"]);
+    shop.ok("verify");
+}

@@ -445,3 +445,24 @@ reference = \"Auftrag\"
         "{lines:#}"
     );
 }
+
+#[test]
+fn an_order_is_held_against_what_was_settled_for_it() {
+    let shop = shop();
+    drop_report(&shop, "batch_7.csv", &report(&PAYOUT));
+    shop.ok("settlements");
+    let orders = shop.json("list orders");
+    let states: Vec<String> = orders["orders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|order| format!("{} {}", order["number"].as_str().unwrap(), order["state"].as_str().unwrap()))
+        .collect();
+    // Of SO-2 only the refund was settled, of SO-3 only the chargeback; SO-4 has no payment.
+    assert_eq!(states, ["SO-2 under", "SO-3 disputed"], "{orders:#}");
+    let settled = shop.json("list orders --state settled");
+    assert_eq!(settled["orders"][0]["number"], "SO-1");
+    let shown = shop.ok("show order SO-1").stdout;
+    assert!(shown.contains("Settlement lines") && shown.contains("59.40 EUR"), "{shown}");
+    shop.exits("list orders --state paid", 2);
+}

@@ -17,9 +17,10 @@ use crate::ledger::Ledger;
 use crate::ledger::settlements::{LineGroup, LiveMatch};
 use crate::run::{open_ledger, refused};
 
-pub fn matched(
+/// `order` is none where the line belongs to no order.
+pub fn run(
     line: LineName,
-    order: &str,
+    order: Option<&str>,
     reason: &str,
     settings: &Settings,
     json: bool,
@@ -27,37 +28,15 @@ pub fn matched(
     out: &mut dyn Write,
 ) -> Result<Exit> {
     let mut ledger = open_ledger(settings, false, now)?;
-    let order = find::order(&ledger, order)?;
-    let (group, before) = decide(&mut ledger, line, Some(&order), reason, now)?;
-    let name = format!("{}/{}", order.shop, order.number);
-    let said = format!("{} belongs to order {name} now{}", told(&group), was(&ledger, before.as_ref())?);
-    answer(
-        out,
-        json,
-        "match",
-        &json!({"line": line.to_string(), "group": group, "order": name, "before": earlier(&ledger, before.as_ref())?}),
-        &said,
-    )
-}
-
-pub fn unmatched(
-    line: LineName,
-    reason: &str,
-    settings: &Settings,
-    json: bool,
-    now: DateTime<Utc>,
-    out: &mut dyn Write,
-) -> Result<Exit> {
-    let mut ledger = open_ledger(settings, false, now)?;
-    let (group, before) = decide(&mut ledger, line, None, reason, now)?;
-    let said = format!("{} belongs to no order now{}", told(&group), was(&ledger, before.as_ref())?);
-    answer(
-        out,
-        json,
-        "unmatch",
-        &json!({"line": line.to_string(), "group": group, "order": null, "before": earlier(&ledger, before.as_ref())?}),
-        &said,
-    )
+    let order = order.map(|order| find::order(&ledger, order)).transpose()?;
+    let (group, before) = decide(&mut ledger, line, order.as_ref(), reason, now)?;
+    let name = order.map(|order| format!("{}/{}", order.shop, order.number));
+    let belongs = name.as_ref().map_or_else(|| "no order".to_owned(), |name| format!("order {name}"));
+    let said = format!("{} belongs to {belongs} now{}", told(&group), was(&ledger, before.as_ref())?);
+    let command = if name.is_some() { "match" } else { "unmatch" };
+    let done =
+        json!({"line": line.to_string(), "group": group, "order": name, "before": earlier(&ledger, before.as_ref())?});
+    answer(out, json, command, &done, &said)
 }
 
 fn decide(

@@ -1,17 +1,20 @@
-//! `list payouts` and `list lines`: what the PSPs say they paid out, and for what.
+//! `list payouts`, `list lines` and `list orders`: what the PSPs say they paid out, for what, and what is not as it should be.
 
 use std::io::Write;
 
 use anyhow::Context;
-use serde_json::json;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 
 use super::table::table;
-use crate::cli::{ListLines, ListPayouts};
+use crate::cli::{ListLines, ListOrders, ListPayouts};
 use crate::config::Settings;
+use crate::domain::id::OrderId;
 use crate::domain::settlement::proof::{Proof, ProofState};
+use crate::domain::settlement::state::{Settlement, SettlementState};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::ledger::settlements::{LineFilter, ListedLine, PayoutOverview};
+use crate::ledger::settlements::{LineFilter, ListedLine, PayoutOverview, SettledOrder};
 use crate::run::{look_at_ledger, refused};
 
 pub fn list_payouts(args: &ListPayouts, settings: &Settings, json: bool, out: &mut dyn Write) -> Result<Exit> {
@@ -37,6 +40,7 @@ pub fn list_lines(args: &ListLines, settings: &Settings, json: bool, out: &mut d
     let filter = LineFilter {
         payout: args.payout.clone(),
         transaction: args.transaction.clone(),
+        shop: None,
         order: args.order.clone(),
         is_unmatched: args.unmatched,
         is_unknown: args.unknown,
@@ -49,12 +53,94 @@ pub fn list_lines(args: &ListLines, settings: &Settings, json: bool, out: &mut d
         say("no lines", out)
     } else {
         let rows = lines.iter().map(row).collect();
-        let headers = ["line", "kind", "payout", "transaction", "reference", "gross", "fees", "net", "order", "by"];
-        say(&table(&headers, rows), out)
+        say(&table(&LINE_HEADERS, rows), out)
     }
 }
 
-fn row(line: &ListedLine) -> Vec<String> {
+pub fn list_orders(
+    args: &ListOrders,
+    settings: &Settings,
+    json: bool,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    const AT_ONCE: u32 = 10_000;
+    let ledger = look_at_ledger(settings)?;
+    let mut found: Vec<(SettledOrder, SettlementState)> = Vec::new();
+    let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let mut after = OrderId(0);
+    while found.len() < most {
+        let orders = ledger.settled_orders(after, AT_ONCE).map_err(refused)?;
+        let Some(last) = orders.last() else { break };
+        after = last.id;
+        for order in orders {
+            let state = state(&order, settings, now);
+            if let Some(state) = state.filter(|state| is_wanted(*state, &args.state)) {
+                found.push((order, state));
+            }
+        }
+    }
+    found.truncate(most);
+    if json {
+        let orders: Vec<_> = found.iter().map(|(order, state)| order_json(order, *state)).collect();
+        return print(json!({"orders": orders}), out);
+    }
+    if found.is_empty() {
+        return say("no orders", out);
+    }
+    let rows = found.iter().map(|(order, state)| {
+        let Settlement { sold, refunded, disputed, lines, .. } = order.settled;
+        let currency = order.booked.currency();
+        vec![
+            format!("{}/{}", order.shop, order.number),
+            state.as_str().to_owned(),
+            order.booked.to_string(),
+            format!("{sold} {currency}"),
+            format!("{refunded} {currency}"),
+            format!("{disputed} {currency}"),
+            lines.to_string(),
+        ]
+    });
+    let headers = ["order", "settlement", "booked", "sold", "refunded", "disputed", "lines"];
+    say(&table(&headers, rows.collect()), out)
+}
+
+/// What a person should look at, unless others were asked for.
+fn is_wanted(state: SettlementState, given: &[SettlementState]) -> bool {
+    match state {
+        SettlementState::Expected | SettlementState::Settled => given.contains(&state),
+        SettlementState::Missing
+        | SettlementState::Over
+        | SettlementState::Under
+        | SettlementState::CurrencyMismatch
+        | SettlementState::Disputed => given.is_empty() || given.contains(&state),
+    }
+}
+
+/// `None` where no money moved, or its provider has no reports.
+pub(super) fn state(order: &SettledOrder, settings: &Settings, now: DateTime<Utc>) -> Option<SettlementState> {
+    let provider = order.provider.as_ref().and_then(|name| settings.providers.get(name));
+    let within = provider.and_then(|provider| provider.reports.as_ref()).map(|reports| reports.expected_after_days);
+    if within.is_none() && order.settled.lines == 0 {
+        return None;
+    }
+    let within = within.map_or(TimeDelta::zero(), |days| TimeDelta::days(i64::from(days)));
+    SettlementState::of(order.booked, order.moved_at, &order.settled, within, now)
+}
+
+pub(super) fn order_json(order: &SettledOrder, state: SettlementState) -> Value {
+    let Settlement { sold, refunded, disputed, lines, other_currency } = order.settled;
+    json!({
+        "shop": order.shop, "number": order.number, "state": state, "booked": order.booked,
+        "sold": sold.to_string(), "refunded": refunded.to_string(), "disputed": disputed.to_string(),
+        "lines": lines, "lines_in_other_currency": other_currency,
+    })
+}
+
+pub(super) const LINE_HEADERS: [&str; 10] =
+    ["line", "kind", "payout", "transaction", "reference", "gross", "fees", "net", "order", "by"];
+
+pub(super) fn row(line: &ListedLine) -> Vec<String> {
     vec![
         line.line.clone(),
         line.kind.as_str().to_owned(),
@@ -109,7 +195,7 @@ fn verdict(proof: &Proof) -> String {
     }
 }
 
-fn print(mut document: serde_json::Value, out: &mut dyn Write) -> Result<Exit> {
+fn print(mut document: Value, out: &mut dyn Write) -> Result<Exit> {
     if let Some(object) = document.as_object_mut() {
         object.insert("schema".to_owned(), json!("payjournal/list/1"));
         object.insert("outcome".to_owned(), json!(Exit::Done.outcome()));

@@ -8,7 +8,7 @@ use super::letter::Letter;
 use super::money::Amount;
 use super::movement::MovementKind;
 use super::payment::TransactionStatus;
-use crate::operation::Answer;
+use crate::operation::{Answer, Key};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Consequence {
@@ -44,6 +44,8 @@ pub struct MovementDraft {
     /// The document the operation was for.
     pub document: Option<DocumentId>,
     pub learnt_from: LearntFrom,
+    /// The key the PSP names with it, where no operation that was seen has it: another run may have made one since.
+    pub key: Option<Key>,
 }
 
 /// Where a fact comes from.

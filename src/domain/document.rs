@@ -28,6 +28,8 @@ pub struct Document {
     /// Our journal lines that pay it and that the ERP has not confirmed. Lines that take back are not set against them: the
     /// ERP may have those already.
     pub undelivered: Amount,
+    /// The part of `undelivered` that the ERP may have all the same: its delivery has no answer.
+    pub unanswered: Amount,
     /// What somebody refunded of it without a credit note (rule 17).
     pub reopened: Amount,
     /// Captures or refunds for this document whose outcome is not settled.
@@ -97,6 +99,14 @@ impl Document {
     /// nothing is due again before the ERP itself says so.
     pub fn uncollected(&self, outstanding: Amount) -> Result<Amount, MoneyError> {
         Ok(outstanding.checked_sub(self.undelivered)?.checked_sub(self.in_flight)?.or_zero())
+    }
+
+    /// Whether it may lack more than `uncollected` says: what the ERP just said may have lines in it already that are set
+    /// against it once more.
+    pub fn may_lack_more(&self, outstanding: Amount) -> Result<bool, MoneyError> {
+        let undelivered = self.undelivered.checked_sub(self.unanswered)?;
+        let most = Self { undelivered, ..self.clone() }.uncollected(outstanding)?;
+        Ok(most != self.uncollected(outstanding)?)
     }
 
     /// Its part of an operation's natural key: `main:invoice:103210`.

@@ -16,9 +16,14 @@ const SELECT: &str = "
       ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
         AS booked_minor,
       ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END)
-        FILTER (WHERE o.id IS NOT NULL), 0) AS delivered_minor,
-      ifnull(sum(j.amount_minor) FILTER (WHERE o.id IS NULL AND (j.direction = 'original') = (j.kind <> 'reopening')), 0)
+        FILTER (WHERE o.state = 'confirmed'), 0) AS delivered_minor,
+      ifnull(sum(j.amount_minor)
+        FILTER (WHERE o.state IS NOT 'confirmed' AND (j.direction = 'original') = (j.kind <> 'reopening')), 0)
         AS undelivered_minor,
+      ifnull(sum(j.amount_minor)
+        FILTER (WHERE o.state IN ('sent', 'accepted', 'unknown', 'given_up')
+                  AND (j.direction = 'original') = (j.kind <> 'reopening')), 0)
+        AS unanswered_minor,
       ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END)
         FILTER (WHERE j.kind = 'reopening'), 0) AS reopened_minor,
       (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
@@ -29,7 +34,7 @@ const SELECT: &str = "
                 WHERE c.document_id = d.id AND c.kind = 'capture' AND c.state = 'confirmed') END AS shipment_minor
     FROM documents d
     LEFT JOIN journals j ON j.document_id = d.id
-    LEFT JOIN operations o ON o.journal_id = j.id AND o.state = 'confirmed' ";
+    LEFT JOIN operations o ON o.journal_id = j.id AND o.kind = 'journal' AND o.state NOT IN ('refused', 'withdrawn') ";
 
 impl Ledger {
     pub fn document(&self, id: DocumentId) -> Result<Document> {
@@ -201,6 +206,7 @@ fn from_row(row: &Row<'_>) -> Result<Document> {
         booked: row.amount("booked_minor")?,
         delivered: row.amount("delivered_minor")?,
         undelivered: row.amount("undelivered_minor")?,
+        unanswered: row.amount("unanswered_minor")?,
         reopened: row.amount("reopened_minor")?,
         in_flight: row.amount("in_flight_minor")?,
     };

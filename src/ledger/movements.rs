@@ -12,6 +12,7 @@ use crate::domain::id::{CustomerNumber, DocumentId, ModificationId, MovementId, 
 use crate::domain::money::{Amount, Currency};
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::payment::{Payment, TransactionStatus};
+use crate::operation::Key;
 
 /// `untied` is what no document is tied to; a movement that failed after all ties nothing.
 const SELECT: &str = "
@@ -41,6 +42,10 @@ impl Writer<'_> {
             }
             return Ok(false);
         }
+        // Another run made the operation while the PSP was asked: its answer, or the next question, books this as what it is.
+        if draft.key.as_ref().map_or(Ok(false), |key| self.is_key_of_ours(key))? {
+            return Ok(false);
+        }
         let id = self.insert_movement(&payment, draft)?;
         match draft.kind {
             MovementKind::Capture | MovementKind::Refund => self.book(id, &payment, draft)?,
@@ -52,6 +57,13 @@ impl Writer<'_> {
             self.refresh_order_status(order)?;
         }
         Ok(true)
+    }
+
+    fn is_key_of_ours(&self, key: &Key) -> Result<bool> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM operations WHERE key = ?1)")?
+            .query_row([key.as_str()], |row| row.get(0))?)
     }
 
     /// A payment whose confirmed captures reach its authorisation has nothing reserved any more. Intents do not count: a
@@ -93,13 +105,14 @@ impl Writer<'_> {
     /// Writes the journals of a fresh capture or refund: one per document it pays, the rest without a document.
     fn book(&self, movement: MovementId, payment: &Payment, draft: &MovementDraft) -> Result<()> {
         let named = self.documents_paid(payment, draft)?;
-        let invoices = if draft.document.is_some() && draft.operation.is_none() && draft.kind == MovementKind::Refund {
+        let was_counted = draft.operation.map_or(Ok(false), |operation| self.always_counted(operation))?;
+        let invoices = if draft.document.is_some() && !was_counted && draft.kind == MovementKind::Refund {
             self.invoices_paid_by(payment)?
         } else {
             Vec::new()
         };
         let shares = match draft.document {
-            Some(_) if draft.operation.is_some() => vec![Share { document: named.first(), amount: draft.amount }],
+            Some(_) if was_counted => vec![Share { document: named.first(), amount: draft.amount }],
             Some(_) => self.fact_about(payment, draft, &named, &invoices)?,
             None if draft.kind == MovementKind::Capture => spread(draft.amount, &named.iter().collect::<Vec<_>>())?,
             None => take_back(draft.amount, &named, &self.paid_by(payment, &named)?)?,
@@ -110,6 +123,17 @@ impl Writer<'_> {
             self.insert_journal(movement, payment, draft.kind, &draft.modification, &journal)?;
         }
         Ok(())
+    }
+
+    /// Whether the sums knew of an operation all along: one that was refused or withdrawn and done after all made room for
+    /// other money meanwhile.
+    fn always_counted(&self, operation: OperationId) -> Result<bool> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT NOT EXISTS (SELECT 1 FROM operation_events WHERE operation_id = ?1 AND state IN ('refused', 'withdrawn'))",
+            )?
+            .query_row([operation.0], |row| row.get(0))?)
     }
 
     /// A fact without an operation that counts was in no sum when the document was paid: it takes what the document lacks,

@@ -140,7 +140,7 @@ impl Writer<'_> {
     /// Claims a planned operation for sending at the moment `at`. `false` if another run has taken it, or its target is busy.
     pub fn mark_sent(&self, id: OperationId, at: DateTime<Utc>) -> Result<bool> {
         let operation = operation(self.connection, id)?;
-        if operation.state != State::Planned || self.target_is_busy(&operation.target)? {
+        if operation.state != State::Planned || self.unanswered(&operation.target)?.is_some() {
             return Ok(false);
         }
         self.connection
@@ -153,13 +153,22 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    fn target_is_busy(&self, target: &Target) -> Result<bool> {
+    /// The operation that keeps others away from a target: the one without an answer (rule 4).
+    fn unanswered(&self, target: &Target) -> Result<Option<OperationId>> {
         Ok(self
             .connection
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM operations WHERE target = ?1 AND state IN ('sent', 'unknown'))",
-            )?
-            .query_row([target.as_str()], |row| row.get(0))?)
+            .prepare_cached("SELECT id FROM operations WHERE target = ?1 AND state IN ('sent', 'unknown')")?
+            .query_row([target.as_str()], |row| row.get(0))
+            .optional()?
+            .map(OperationId))
+    }
+
+    /// The call, or a repetition of it, may have left as late as this: what may still take effect is counted from here.
+    pub fn called_until(&self, id: OperationId, at: DateTime<Utc>) -> Result<()> {
+        self.connection
+            .prepare_cached("UPDATE operations SET last_sent_at = ?2 WHERE id = ?1 AND state = 'sent'")?
+            .execute((id.0, time_text(at)))?;
+        Ok(())
     }
 
     /// Moves an operation by what the other side said. `wait` is how long later runs leave it alone if it stays open.
@@ -236,6 +245,11 @@ impl Writer<'_> {
         let before = operation(self.connection, id)?;
         match before.state {
             State::GivenUp => {
+                if let Some(other) = self.unanswered(&before.target)? {
+                    return Err(LedgerError::Invariant(format!(
+                        "operation {id} has to wait until operation {other} about the same has its answer"
+                    )));
+                }
                 self.connection
                     .prepare_cached("UPDATE operations SET next_attempt_at = NULL WHERE id = ?1")?
                     .execute([id.0])?;
@@ -263,8 +277,8 @@ impl Writer<'_> {
     }
 
     /// What earlier runs of a task sent and got no answer for is Unknown (rule 4): whoever holds the task's lock knows that
-    /// none of them is alive.
-    pub fn recover_operations(&self, task: &str) -> Result<Vec<OperationId>> {
+    /// none of them is alive. When they died nobody knows; that they called no more after this moment `at` is certain.
+    pub fn recover_operations(&self, task: &str, at: DateTime<Utc>) -> Result<Vec<OperationId>> {
         let sent = list(
             self.connection,
             "WHERE state IN ('sent', 'unknown') AND state = 'sent' AND run_id IN (SELECT id FROM runs WHERE task = ?1)",
@@ -274,6 +288,7 @@ impl Writer<'_> {
             .iter()
             .map(|operation| {
                 let note = "the run that sent it died before an answer came";
+                self.called_until(operation.id, at)?;
                 self.move_operation(operation.id, Event::NoAnswer, note)?;
                 Ok(operation.id)
             })

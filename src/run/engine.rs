@@ -449,7 +449,7 @@ impl<'a> Run<'a> {
         if answers.is_empty() {
             return Ok(Vec::new());
         }
-        let recorder = self.recorder();
+        let recorder = Recorder::of(self);
         let mut unrecorded = Vec::new();
         let after = self.ledger.write("answers", self.id, self.now, |writer| {
             let mut after = Vec::with_capacity(answers.len());
@@ -481,10 +481,6 @@ impl<'a> Run<'a> {
             self.report_answer(&returned.call, operation, note);
         }
         Ok(after)
-    }
-
-    fn recorder(&self) -> Recorder<'a> {
-        Recorder { settings: self.settings, ports: self.ports, task: self.task, now: self.now }
     }
 
     /// Facts that settle operations of ours, learnt by an observation.

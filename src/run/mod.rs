@@ -209,7 +209,7 @@ impl<'a> Started<'a> {
     ) -> Result<Self> {
         let settings = &config.settings;
         let now = options.now;
-        let (id, dead) = open_run(task, ledger, now).map_err(refused)?;
+        let (id, dead) = open_run(task, ledger, now, clock(options)).map_err(refused)?;
         let log = Log::create(&settings.log_dir, task.as_str(), now, id).map_err(|error| {
             let what = format!("no log file can be written in `{}`", settings.log_dir.display());
             let failure = Failure::new(Exit::Config, anyhow::Error::new(error).context(what));
@@ -379,15 +379,17 @@ impl<'a> Started<'a> {
     }
 }
 
-/// Opens the run's row, and finds the runs of this task that died: whoever holds the lock knows that they are dead.
+/// Opens the run's row, and finds the runs of this task that died: whoever holds the lock knows that they are dead. `time` is
+/// what the clock says now.
 pub(crate) fn open_run(
     task: TaskName,
     ledger: &mut Ledger,
     now: DateTime<Utc>,
+    time: DateTime<Utc>,
 ) -> Result<(RunId, Vec<String>), LedgerError> {
     let dead = ledger.unfinished_runs(task.as_str())?;
     ledger.write("run start", None, now, |writer| {
-        let unanswered = writer.recover_operations(task.as_str())?.len();
+        let unanswered = writer.recover_operations(task.as_str(), time)?.len();
         let mut said = Vec::new();
         for run in &dead {
             writer.abandon_run(run.id)?;

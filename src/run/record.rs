@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::engine::Run;
 use super::ports::Ports;
 use crate::config::Settings;
 use crate::config::settings::TaskSettings;
@@ -20,6 +21,15 @@ pub(super) struct Recorder<'a> {
     pub(super) ports: &'a Ports,
     pub(super) task: &'a TaskSettings,
     pub(super) now: DateTime<Utc>,
+    /// What the clock says, which a long run's `now` does not.
+    pub(super) time: DateTime<Utc>,
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn of(run: &Run<'a>) -> Self {
+        let time = (run.host.clock)();
+        Self { settings: run.settings, ports: run.ports, task: run.task, now: run.now, time }
+    }
 }
 
 impl Recorder<'_> {
@@ -35,6 +45,9 @@ impl Recorder<'_> {
             Answer::Accepted { .. } | Answer::Confirmed { .. } | Answer::Unknown { .. } => TimeDelta::zero(),
             Answer::Refused(_) | Answer::NotDone { .. } => self.wait(operation.tries + 1),
         };
+        if matches!(answer, Answer::Unknown { .. }) {
+            writer.called_until(operation.id, self.time)?;
+        }
         self.record(writer, operation, answer, wait)
     }
 
@@ -75,6 +88,7 @@ impl Recorder<'_> {
         error: &LedgerError,
     ) -> Result<Operation, LedgerError> {
         if writer.operation(operation.id)?.state == State::Sent {
+            writer.called_until(operation.id, self.time)?;
             writer.move_operation(operation.id, Event::NoAnswer, &error.to_string())?;
         }
         writer.defer(operation.id, self.wait(operation.tries), &error.to_string())
@@ -90,7 +104,7 @@ impl Recorder<'_> {
         match operation.state {
             State::Planned | State::Sent => {
                 let why = format!("payjournal itself failed: {panic}");
-                self.record(writer, operation, &Answer::Unknown { why }, TimeDelta::zero())
+                self.answered(writer, operation, &Answer::Unknown { why })
             }
             State::Accepted
             | State::Confirmed

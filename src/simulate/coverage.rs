@@ -58,6 +58,7 @@ pub const FAULTS: &[&str] = &[
     "person: changed our line in the ERP",
     "person: changed our line back",
     "person: retried an operation",
+    "person: retried an operation too early",
     "person: resolved an exception",
     "psp: authorisation expired",
     "psp: authorised amount changed",

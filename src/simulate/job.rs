@@ -11,7 +11,7 @@ use super::dice::Dice;
 use super::world::{Batch, Door};
 use crate::config::Settings;
 use crate::config::settings::TaskName;
-use crate::domain::id::CustomerNumber;
+use crate::domain::id::{CustomerNumber, ExceptionId};
 use crate::kill_switch::{Killed, Moment};
 use crate::ledger::import::{Mark, Verdict};
 use crate::ledger::{Ledger, LedgerError, Writer};
@@ -68,14 +68,24 @@ impl Job {
     }
 }
 
+/// What the world knows to be in the ledger as soon as it is committed, whoever dies then.
+enum Lands {
+    Import(Arc<Batch>),
+    Resolved(ExceptionId),
+}
+
 /// Every commit is a moment, before and after.
-fn watch(ledger: &mut Ledger, door: &Door, arrives: Option<Arc<Batch>>) {
+fn watch(ledger: &mut Ledger, door: &Door, lands: Option<Lands>) {
     let door = door.clone();
     ledger.witnessed_by(Box::new(move |moment, what| match moment {
         Moment::BeforeCommit => door.place.alone(),
         Moment::AfterCommit => {
-            if let (Some(batch), "import") = (&arrives, what) {
-                door.world().arrived(batch);
+            match (&lands, what) {
+                (Some(Lands::Import(batch)), "import") => door.world().arrived(batch),
+                (Some(Lands::Resolved(id)), "resolve") => {
+                    door.world().record.resolved.insert(id.0);
+                }
+                (Some(Lands::Import(_) | Lands::Resolved(_)) | None, _) => {}
             }
             door.place.moment();
         }
@@ -93,7 +103,7 @@ fn run_task(
 ) -> Result<(), String> {
     let said = |error: LedgerError| format!("{task} failed: {error}");
     let task_settings = settings.tasks.get(&task).ok_or_else(|| format!("no settings of {task}"))?;
-    let (id, _) = open_run(task, ledger, now).map_err(said)?;
+    let (id, _) = open_run(task, ledger, now, now).map_err(said)?;
     let ports = door.ports();
     let clock = || door.world().now + ahead;
     let pause = |time: Duration| door.world().pause(time);
@@ -132,7 +142,7 @@ fn import(ledger: &mut Ledger, door: &Door, now: DateTime<Utc>) -> Result<(), St
         return Ok(());
     }
     let batch = Arc::new(batch);
-    watch(ledger, door, Some(Arc::clone(&batch)));
+    watch(ledger, door, Some(Lands::Import(Arc::clone(&batch))));
     let company = ledger.books().company.clone();
     let customer = ledger.books().default_customer.clone();
     let refused = ledger.write("import", None, now, |writer| take(writer, &batch, &company, &customer));
@@ -186,16 +196,20 @@ fn person(ledger: &mut Ledger, door: &Door, now: DateTime<Utc>, dice: &mut Dice)
                         writer.request_retry(operation.id)?;
                         writer.resolve_operation(operation.id)
                     });
-                    retried.map_err(said)?;
-                    door.world().fault("person: retried an operation");
+                    let fault = match retried {
+                        Ok(()) => "person: retried an operation",
+                        // Another one about the same has no answer yet, and the person is told to wait for it.
+                        Err(LedgerError::Invariant(_)) => "person: retried an operation too early",
+                        Err(error) => return Err(said(error)),
+                    };
+                    door.world().fault(fault);
                 }
             }
             Some(_) | None => {
                 if dice.chance(80) {
+                    watch(ledger, door, Some(Lands::Resolved(exception.id)));
                     ledger.write("resolve", None, now, |writer| writer.resolve(exception.id)).map_err(said)?;
-                    let mut world = door.world();
-                    world.record.resolved.insert(exception.id.0);
-                    world.fault("person: resolved an exception");
+                    door.world().fault("person: resolved an exception");
                 }
             }
         }

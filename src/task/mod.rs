@@ -125,6 +125,12 @@ impl Step {
         Self { about: about.into(), reason: reason.into(), action: Action::Await }
     }
 
+    /// How much a document lacks is known again when the ERP has answered: one capture or refund per payment and document, so
+    /// that one for too little would be the last.
+    pub(crate) fn unanswered(document: &Document) -> Self {
+        Self::awaits(document.name(), "the ERP has not answered whether it has a journal line of ours for it")
+    }
+
     /// Whether the plan it is part of saw everything: if not, a reason to raise something may only be out of sight.
     pub(crate) fn sees_all(&self) -> bool {
         match &self.action {
@@ -280,6 +286,7 @@ impl Context {
             operation: Some(operation.id),
             document: operation.subject.document,
             learnt_from: LearntFrom::Answer,
+            key: None,
         });
         let mut follows: Vec<Consequence> = moved.map(Consequence::Movement).into_iter().collect();
         if amount != asked {

@@ -110,7 +110,12 @@ impl Task for Refunds {
                 return Ok(stale);
             }
         };
-        let wanted = wanted(case, open)?;
+        let note = without_planned(case)?;
+        if note.may_lack_more(open)? {
+            stale.push(Step::unanswered(&note));
+            return Ok(stale);
+        }
+        let wanted = note.uncollected(open)?;
         if !wanted.is_positive() {
             return Ok(nothing_open(case));
         }
@@ -133,12 +138,11 @@ impl Task for Refunds {
     }
 }
 
-/// What is open, less what is on its way, as if our planned refunds were not there: they are decided about again.
-fn wanted(case: &RefundCase, open: Amount) -> Result<Amount, MoneyError> {
+/// The credit note as if our planned refunds were not there: they are decided about again.
+fn without_planned(case: &RefundCase) -> Result<Document, MoneyError> {
     let planned = refunds_of(case, case.note.id).filter(|operation| operation.state == State::Planned);
-    let planned = Amount::sum(open.currency(), planned.filter_map(|operation| operation.amount))?;
-    let note = Document { in_flight: case.note.in_flight.checked_sub(planned)?, ..case.note.clone() };
-    note.uncollected(open)
+    let planned = Amount::sum(case.note.total.currency(), planned.filter_map(|operation| operation.amount))?;
+    Ok(Document { in_flight: case.note.in_flight.checked_sub(planned)?, ..case.note.clone() })
 }
 
 fn nothing_open(case: &RefundCase) -> Vec<Step> {

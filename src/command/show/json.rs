@@ -22,6 +22,7 @@ pub(super) fn document(story: &Story) -> Result<Value, LedgerError> {
         "operations": story.operations.iter().map(operation).collect::<Vec<_>>(),
         "movements": story.movements.iter().map(|moved| movement(moved, story)).collect::<Vec<_>>(),
         "journals": story.journals.iter().map(journal).collect::<Vec<_>>(),
+        "settlement_lines": story.settlement_lines,
         "exceptions": story.exceptions.iter().map(exception_json).collect::<Vec<_>>(),
     }))
 }

@@ -15,6 +15,7 @@ use crate::domain::order::Order;
 use crate::domain::payment::Payment;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::ledger::settlements::{LineFilter, ListedLine};
 use crate::ledger::{BookedJournal, Ledger, LedgerError, OpenException, OperationEvent, OperationNames};
 use crate::operation::Operation;
 use crate::run::refused;
@@ -38,6 +39,8 @@ struct Story {
     operations: Vec<OperationStory>,
     movements: Vec<Movement>,
     journals: Vec<BookedJournal>,
+    /// Of an order only.
+    settlement_lines: Vec<ListedLine>,
     exceptions: Vec<OpenException>,
 }
 
@@ -77,6 +80,7 @@ fn of_order(order: Order, ledger: &Ledger) -> Result<Story, LedgerError> {
     for document in &story.documents {
         add_payments(&mut story.payments, &ledger.payments_of_document(document)?, ledger)?;
     }
+    story.settlement_lines = ledger.lines(&LineFilter::of_order(&order))?;
     story.order = Some(order);
     story.tell_movements(ledger)?;
     story.tell_exceptions(ledger)

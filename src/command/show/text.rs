@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use chrono_tz::Tz;
 
 use super::{OperationStory, Story};
+use crate::command::payouts;
 use crate::command::status::{in_words, local, state_in_words};
 use crate::command::table::{printable, table};
 use crate::domain::booking::Direction;
@@ -27,6 +28,10 @@ pub(super) fn story(story: &Story, zone: Tz) -> Result<String, LedgerError> {
     }
     parts.push(movements(story, zone));
     parts.push(journals(&story.journals));
+    if !story.settlement_lines.is_empty() {
+        let rows = story.settlement_lines.iter().map(payouts::row).collect();
+        parts.push(section("settlement lines", &payouts::LINE_HEADERS, rows));
+    }
     let mut text = parts.join("\n");
     let _ = writeln!(text, "\nTimes in {zone}.");
     Ok(text)

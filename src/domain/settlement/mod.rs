@@ -3,6 +3,7 @@
 mod decimal;
 pub mod matching;
 pub mod proof;
+pub mod state;
 
 use chrono::{DateTime, Utc};
 use compact_str::CompactString;

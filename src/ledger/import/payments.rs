@@ -230,6 +230,7 @@ impl Writer<'_> {
                 operation: None,
                 document: None,
                 learnt_from: LearntFrom::Import,
+                key: None,
             })?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::intake::{OrderDelta, add_to_orders};
+use super::delta::{OrderDelta, add_to_orders};
 use super::{Looked, SettledAccount, by_reference, overflow};
 use crate::domain::id::{AccountId, OrderId, PayoutId, ShopName};
 use crate::domain::money::Currency;

@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use serde::Serialize;
 
+use crate::domain::order::Order;
 use crate::domain::settlement::matching::MatchRule;
 use crate::domain::settlement::{Decimal, LineKind};
 use crate::ledger::row::Columns;
@@ -14,6 +15,7 @@ pub struct LineFilter {
     /// A payout's reference.
     pub payout: Option<String>,
     pub transaction: Option<String>,
+    pub shop: Option<String>,
     /// An order's number.
     pub order: Option<String>,
     pub is_unmatched: bool,
@@ -21,10 +23,17 @@ pub struct LineFilter {
     pub limit: u32,
 }
 
+impl LineFilter {
+    pub fn of_order(order: &Order) -> Self {
+        let (shop, number) = (order.shop.to_string(), order.number.to_string());
+        Self { shop: Some(shop), order: Some(number), limit: 1000, ..Self::default() }
+    }
+}
+
 /// A line with its match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedLine {
-    /// FILE:NUMBER, as `match` takes it.
+    /// File and number, as `match` takes them.
     pub line: String,
     pub file: String,
     pub provider: String,
@@ -104,8 +113,12 @@ impl Ledger {
     fn select(&self, from: &str, first: &str, filter: &LineFilter) -> Result<Vec<ListedLine>> {
         let mut conditions = vec![first.to_owned()];
         let mut values = Vec::new();
-        let equals =
-            [("p.reference", &filter.payout), ("l.transaction_id", &filter.transaction), ("o.number", &filter.order)];
+        let equals = [
+            ("p.reference", &filter.payout),
+            ("l.transaction_id", &filter.transaction),
+            ("o.shop", &filter.shop),
+            ("o.number", &filter.order),
+        ];
         for (column, value) in equals {
             if let Some(value) = value {
                 values.push(Value::Text(value.clone()));

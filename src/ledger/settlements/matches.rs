@@ -4,8 +4,8 @@ use hashbrown::HashMap;
 use rusqlite::OptionalExtension;
 use serde::Serialize;
 
+use super::delta::add_to_orders;
 use super::groups::{GroupKey, sum};
-use super::intake::add_to_orders;
 use crate::domain::id::{AccountId, FileId, MatchId, MerchantAccount, OrderId, PayoutId, ProviderName};
 use crate::domain::settlement::matching::MatchRule;
 use crate::ledger::row::{Columns, time_text};
@@ -136,7 +136,6 @@ impl Writer<'_> {
     }
 
     /// What persons have decided, by group.
-    #[expect(clippy::type_complexity, reason = "the key is a group's three parts")]
     pub(super) fn decided_by_persons(&self) -> Result<HashMap<(AccountId, String, String), Option<OrderId>>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT account_id, transaction_id, reference, order_id FROM settlement_matches m

@@ -3,23 +3,29 @@
 //! A line matches by its transaction id through a join: no row says so. Only matches by reference and by a person are rows of
 //! their own. A person's goes before the transaction id, and that before the reference.
 
+mod delta;
 mod groups;
 mod index;
 mod intake;
 mod lines;
 mod matches;
+mod orders;
 mod payouts;
+mod row;
+mod statements;
+mod takeover;
 
 use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension};
 
 pub use groups::{OpenGroup, Rematched};
-pub use intake::{Differing, Inlet, NewReport, Taken, Takeover};
 pub use lines::{LineFilter, ListedLine, Money};
 pub use matches::{LineGroup, LiveMatch};
+pub use orders::SettledOrder;
 pub(super) use payouts::proved_payout;
 pub use payouts::{PayoutOverview, PayoutTally, ProvedPayout};
+pub use takeover::{Differing, Inlet, NewReport, Taken, Takeover};
 
 use super::row::Columns;
 use super::{Ledger, LedgerError, Result, Writer};

@@ -90,7 +90,8 @@ pub(super) const CHECKS: [Check; 12] = [
                              WHERE b.journal_id = r.id AND b.account = a.account AND b.amount_minor = -a.amount_minor)))",
         judge: not_the_opposite,
     },
-    // The PSP may have moved another amount than was asked for; then a person was told.
+    // The PSP may have moved another amount than was asked for; then a person was told. What it had refused and did after all
+    // pays what its document lacks by then.
     Check {
         name: "movement-operation",
         sql: "SELECT m.modification_id, m.kind, p.transaction_id, m.currency, m.amount_minor, o.id AS operation_id, o.kind AS operation_kind,
@@ -101,7 +102,10 @@ pub(super) const CHECKS: [Check; 12] = [
                       FROM exceptions e WHERE e.kind = 'amount_differs' AND e.payment_id = m.payment_id))
                 OR EXISTS (SELECT 1 FROM documents d JOIN journals j ON j.movement_id = m.id AND j.direction = 'original'
                              AND j.kind <> 'application' AND j.document_id IS NOT d.id
-                           WHERE d.id = o.document_id AND d.kind <> 'shipment')",
+                           WHERE d.id = o.document_id AND d.kind <> 'shipment')
+                  AND NOT EXISTS (SELECT 1 FROM operation_events no JOIN operation_events done ON done.operation_id = no.operation_id
+                                  WHERE no.operation_id = o.id AND no.state IN ('refused', 'withdrawn') AND done.state = 'confirmed'
+                                    AND done.id > no.id)",
         judge: not_what_was_intended,
     },
     Check {

@@ -141,6 +141,7 @@ fn lacking(case: &InvoicePaymentCase, seen: &Seen) -> Result<Result<Amount, Step
     let mut sum = Amount::zero(case.payment.authorised.currency());
     for invoice in &case.invoices {
         match seen.outstanding.get(&invoice.id) {
+            Some(Ok(outstanding)) if invoice.may_lack_more(*outstanding)? => return Ok(Err(Step::unanswered(invoice))),
             Some(Ok(outstanding)) => sum = sum.checked_add(invoice.uncollected(*outstanding)?)?,
             Some(Err(PortError::Unreachable { why })) => return Ok(Err(Step::unreachable(invoice.name(), why))),
             Some(Err(why @ (PortError::CannotTell { .. } | PortError::NotOffered))) => {

@@ -51,6 +51,22 @@ fn may_act(case: &CaptureCase, outstanding: &BTreeMap<DocumentId, Result<Amount,
     lacks || case.order.cancelled != Cancellation::None || case.operations.iter().any(planned)
 }
 
+/// Whether money may be taken from a payment now, or is being taken without an operation here that says so: a PSP calls it
+/// captured as soon as it has accepted what somebody else asked for, or what it had refused to us.
+fn may_move(payment: &Payment) -> bool {
+    match payment.status {
+        TransactionStatus::Authorised => true,
+        TransactionStatus::Captured => payment.claimed.minor() < payment.authorised.minor(),
+        TransactionStatus::Open
+        | TransactionStatus::Pending
+        | TransactionStatus::Released
+        | TransactionStatus::Cancelled
+        | TransactionStatus::Refused
+        | TransactionStatus::Expired
+        | TransactionStatus::Error => false,
+    }
+}
+
 impl Task for Capture {
     type Case = CaptureCase;
     type Seen = Seen;
@@ -80,13 +96,13 @@ impl Task for Capture {
             outstanding.insert(document.id, left);
         }
         let may_act = may_act(case, &outstanding);
-        let asked = case.payments.iter().filter(|payment| {
-            let at_once = matches!(
-                frame.settings.method(&payment.method).strategy,
-                CaptureStrategy::Immediate | CaptureStrategy::Delay { .. }
-            );
-            payment.status == TransactionStatus::Authorised && payment.pays.is_empty() && (may_act || at_once)
+        let own = || case.payments.iter().filter(|payment| payment.pays.is_empty());
+        let at_once = own().any(|payment| {
+            let strategy = frame.settings.method(&payment.method).strategy;
+            let without_document = matches!(strategy, CaptureStrategy::Immediate | CaptureStrategy::Delay { .. });
+            payment.status == TransactionStatus::Authorised && without_document
         });
+        let asked = own().filter(|payment| (may_act || at_once) && may_move(payment));
         let standings = asked.map(|payment| (payment.id, ports.standing(&payment.provider, &payment.transaction)));
         let able = |payment: &Payment| Some((payment.id, ports.capabilities(&payment.provider, &payment.method)?));
         Seen {

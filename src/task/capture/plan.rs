@@ -112,7 +112,12 @@ impl<'a> Planner<'a> {
                     let planned = self.planned(|operation| operation.subject.document == Some(*id));
                     let planned = Amount::sum(document.total.currency(), planned)?;
                     let others = Document { in_flight: document.in_flight.checked_sub(planned)?, ..document.clone() };
-                    self.due.insert(*id, others.uncollected(*outstanding)?);
+                    if others.may_lack_more(*outstanding)? {
+                        self.unsure = true;
+                        self.steps.push(Step::unanswered(document));
+                    } else {
+                        self.due.insert(*id, others.uncollected(*outstanding)?);
+                    }
                 }
                 Err(PortError::Unreachable { why }) => {
                     self.unsure = true;

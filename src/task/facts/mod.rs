@@ -261,6 +261,7 @@ impl Desk<'_> {
             operation: original.operation,
             document: operation.and_then(|operation| operation.subject.document),
             learnt_from: LearntFrom::LookUp,
+            key: None,
         };
         let reason = "it failed after it was confirmed";
         Some(Step::record(self.name.clone(), reason, Consequence::Movement(draft)))
@@ -394,6 +395,7 @@ impl Desk<'_> {
                 Some(Forgotten::Authorisation) | None => None,
             },
             learnt_from: LearntFrom::LookUp,
+            key: modification.key.clone().filter(|_| ours(modification, self.operations).is_none()),
         };
         let what = format!("{} of {}", kind.as_str(), modification.amount);
         let reason = format!("the PSP reports a {what}");

@@ -73,7 +73,6 @@ fn exceptions(payout: &PayoutOverview, settings: &Settings, now: chrono::DateTim
     let draft = |kind, message| ExceptionDraft { kind, subject: subject(payout), message, about: About::default() };
     let mut drafts = Vec::new();
     match payout.state {
-        ProofState::Closed => {}
         ProofState::Remainder => drafts.push(draft(ExceptionKind::PayoutRemainder, remainder(payout))),
         ProofState::Open if is_late => {
             let message = format!(
@@ -82,7 +81,7 @@ fn exceptions(payout: &PayoutOverview, settings: &Settings, now: chrono::DateTim
             );
             drafts.push(draft(ExceptionKind::PayoutRemainder, message));
         }
-        ProofState::Open => {}
+        ProofState::Closed | ProofState::Open => {}
     }
     if payout.lines.unmatched > 0 {
         let message = format!(

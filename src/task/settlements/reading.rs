@@ -8,7 +8,7 @@ use crate::ledger::settlements::Inlet;
 use crate::report_format::{self, Problem, Reading, Report};
 
 /// Lines handed over at once: enough that sorting them pays, and few enough that memory stays flat.
-const LINES_AT_ONCE: usize = 50_000;
+const LINES_AT_ONCE: usize = 25_000;
 
 /// A report that is ready to be read.
 pub(super) struct Opened {
@@ -35,12 +35,11 @@ pub(super) enum Refusal {
 pub(super) fn open(candidate: &Candidate, source: &Source, settings: &Settings) -> Result<Opened, String> {
     let unreadable = |error: std::io::Error| format!("it cannot be opened: {error}");
     let input = report_format::open_file(File::open(&candidate.path).map_err(unreadable)?).map_err(unreadable)?;
-    let (format, input) = match &source.format {
-        Some(format) => (format.clone(), input),
-        None => {
-            let (found, input) = report_format::detect_in(input).map_err(unreadable)?;
-            (found.ok_or_else(unknown)?, input)
-        }
+    let (format, input) = if let Some(format) = &source.format {
+        (format.clone(), input)
+    } else {
+        let (found, input) = report_format::detect_in(input).map_err(unreadable)?;
+        (found.ok_or_else(unknown)?, input)
     };
     let reading = Reading { time_zone: settings.time_zone };
     Ok(Opened { format: format.as_str(), report: report_format::open(&format, input, reading) })

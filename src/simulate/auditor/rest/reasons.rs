@@ -17,10 +17,22 @@ struct Told<'i, 'a> {
     transactions: Vec<(usize, &'a Transaction)>,
 }
 
+/// What a plan tells after it has looked at what the PSPs say.
+const OF_CAPTURES_PLAN: [&str; 7] = [
+    "exceeds_authorised",
+    "exceeds_order",
+    "partial_capture_not_allowed",
+    "authorisation_expired",
+    "waits_for_payment",
+    "untied_money",
+    "captured_already",
+];
+const OF_NOTES_PLAN: [&str; 3] = ["refund_exceeds_captured", "refund_not_allowed", "outside_refund"];
+
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     for row in index.rows.exceptions.iter().filter(|row| row.state == "open") {
         let told = Told::of(index, row);
-        if let Some(why) = told.what_is_wrong() {
+        if let Some(why) = told.what_is_wrong().filter(|_| !told.stands_still()) {
             let document = row.document.clone();
             let about = About { order: row.order.clone(), transaction: row.transaction.clone(), document };
             found.tell(
@@ -114,6 +126,18 @@ impl<'i, 'a> Told<'i, 'a> {
             }
             _ => Some("nobody knows this kind".to_owned()),
         }
+    }
+
+    /// Nothing is planned as long as a person has to end that a PSP did another amount: what a plan told before stays told. Of
+    /// a credit note nothing is planned any more when nothing is open.
+    fn stands_still(&self) -> bool {
+        let of_note = OF_NOTES_PLAN.contains(&self.row.kind.as_str()) && self.nothing_lacking().is_none();
+        let differs_since = |id: &str| {
+            let mut told = self.index.told_of_transaction(id).iter();
+            told.any(|row| row.kind == "amount_differs" && row.state == "open" && row.id > self.row.id)
+        };
+        (of_note || OF_CAPTURES_PLAN.contains(&self.row.kind.as_str()))
+            && self.any(|_, transaction| differs_since(&transaction.id))
     }
 
     fn any(&self, is: impl Fn(usize, &Transaction) -> bool) -> bool {

@@ -97,3 +97,28 @@ fn an_invoice_waits_for_a_payment_that_names_it_as_long_as_that_is_unsettled() {
     story.rows.payments.last_mut().unwrap().status = "cancelled".to_owned();
     assert_eq!(names(&story), ["exception-right"]);
 }
+
+/// An invoice waits for a payment that was cancelled since, and its order's own payment took another amount than was asked for.
+fn waits_for_nothing_beside_another_amount() -> Story {
+    let mut story = wider_order(200);
+    story.document("invoice", "R-10", Some("SO-9"), 100, None);
+    story.capture("TX-9", Some(("invoice", "R-10")), 100);
+    story.record.effects.last_mut().unwrap().amount = 90;
+    story.transaction("TX-8", None, 100, Trigger::Invoice);
+    story.payment("TX-8").pays = vec!["R-9".to_owned()];
+    story.payment("TX-8").status = "cancelled";
+    story.rows.payments.last_mut().unwrap().status = "cancelled".to_owned();
+    story
+}
+
+#[test]
+fn what_a_plan_told_stays_as_long_as_a_person_has_to_end_another_amount_and_nothing_is_told_then() {
+    let mut before = waits_for_nothing_beside_another_amount();
+    before.tell("waits_for_payment", None, R9);
+    before.tell("amount_differs", Some("TX-9"), None);
+    silent(&before);
+    let mut after = waits_for_nothing_beside_another_amount();
+    after.tell("amount_differs", Some("TX-9"), None);
+    after.tell("waits_for_payment", None, R9);
+    assert_eq!(names(&after), ["exception-right"]);
+}

@@ -18,6 +18,7 @@ Examples:
   payjournal capture --dry-run           show what would be captured, and why
   payjournal capture && payjournal sync-journals
   payjournal status                      last runs, exceptions, what is pending
+  payjournal settlements                 read the PSP's settlement reports, prove every payout
   payjournal verify                      prove that the ledger holds
   payjournal export --format hledger     the journals for an accounting program
 
@@ -49,6 +50,39 @@ Examples:
 
 Exit codes: 0 all holds, 1 something does not, 5 the other side could not be asked,
             6 the ledger is damaged, or of another schema: it is looked at only, and brought up to date by any other command.";
+
+const SETTLEMENTS_HELP: &str = "\
+Examples:
+  payjournal settlements              read what is new in the folders of reports, match and prove
+  payjournal settlements --dry-run    what would come in, and which payouts would not add up
+  payjournal settlements --json       one document for scripts: files, payouts, new exceptions
+  payjournal list payouts --open      afterwards: payouts that are not proved
+
+A file is read once, whatever its name: leave it in the folder or move it away.
+
+Exit codes: 0 nothing new needs a person, 1 something does (`payjournal status` lists it),
+            5 a folder or file could not be read";
+
+const LIST_HELP: &str = "\
+Examples:
+  payjournal list payouts                  every payout with its sums, and whether it adds up
+  payjournal list payouts --open           only those that are not proved
+  payjournal list lines --payout 7         what one payout consists of
+  payjournal list lines --order SO-1001    what a PSP settled for an order
+  payjournal list lines --unmatched        lines without an order, for `payjournal match`
+  payjournal list lines --unknown          lines of a kind payjournal does not know
+  payjournal list orders                   orders that are not settled as they should be
+  payjournal list orders --state settled   orders for which all was
+  payjournal list lines --json             every field of every line, for a script";
+
+const MATCH_HELP: &str = "\
+Examples:
+  payjournal list lines --unmatched        shows each line with its FILE:NUMBER
+  payjournal match 3:18 SO-1001 --reason 'paid by telephone, see ticket 77'
+  payjournal unmatch 3:18 --reason 'was a test payment'
+
+It holds for every line of the same transaction, in later reports too.
+FILE is the number of the report in the ledger, NUMBER the line in it.";
 
 /// Capture payments when the ERP posts invoices, and post a payment journal for every movement of money, once.
 #[derive(Debug, Parser)]
@@ -119,6 +153,7 @@ pub enum Command {
     /// Post a payment journal into the ERP for every capture and refund
     SyncJournals(TaskArgs),
     /// Take over settlement reports, find the order of every line, and prove every payout to the cent
+    #[command(after_help = SETTLEMENTS_HELP)]
     Settlements(TaskArgs),
     /// Last runs, open exceptions, and what is pending and why
     Status,
@@ -148,9 +183,10 @@ pub enum Command {
         operation: i64,
     },
     /// What the PSPs say they paid out, and for what
-    #[command(subcommand)]
+    #[command(subcommand, after_help = LIST_HELP)]
     List(ListCommand),
     /// Say which order a settlement line belongs to, whatever payjournal found
+    #[command(after_help = MATCH_HELP)]
     Match {
         /// The line as `list lines` shows it: `FILE:NUMBER`
         line: LineName,

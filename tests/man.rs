@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use clap::CommandFactory as _;
 use payjournal::cli::Cli;
+use payjournal::domain::exception::ExceptionKind;
 use payjournal::exit::Exit;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/man/payjournal.1");
@@ -57,6 +58,14 @@ fn every_exit_code_is_listed_with_its_word() {
         let head = format!("\\fB{}\\fR [{}]", exit.code(), exit.outcome());
         assert!(page.lines().any(|line| line == head), "{head}");
     }
+}
+
+#[test]
+fn every_kind_of_exception_is_listed() {
+    let page = printed();
+    let section = page.split(".SH EXCEPTIONS\n").nth(1).unwrap().split("\n.SH ").next().unwrap();
+    let listed: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix(".B ")).collect();
+    assert_eq!(listed, ExceptionKind::ALL.map(ExceptionKind::as_str));
 }
 
 #[test]

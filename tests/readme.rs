@@ -70,6 +70,7 @@ fn the_quickstart_works_line_by_line_in_an_empty_folder() {
     ] {
         assert!(told.iter().any(|told| told.contains(line)), "`{line}` in\n{said}");
     }
+    assert!(said.contains("adds up"), "the payout does not: {said}");
     let books = std::fs::read_to_string(folder.join("journals.hledger")).unwrap();
     for amount in ["49.90 EUR", "80.00 EUR", "-10.00 EUR"] {
         assert!(books.contains(amount), "{amount} in\n{books}");

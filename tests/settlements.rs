@@ -230,7 +230,8 @@ fn what_a_person_says_of_a_line_stands_before_what_runs_find() {
     drop_report(&shop, "more.csv", &report(&["TX-1 WEB-SO-1 Settled CAP-3 1.00 1.00 0 8"]));
     shop.ok("settlements");
     assert_eq!(settled(), ["SO-1 0 0", "SO-4 3 101000000"]);
-    shop.ok(&format!("unmatch {name} --reason nobody-knows"));
+    let unmatched = shop.json(&format!("unmatch {name} --reason nobody-knows"));
+    assert_eq!(unmatched["done"]["before"]["order"], "webshop/SO-4", "{unmatched:#}");
     assert_eq!(settled(), ["SO-1 0 0", "SO-4 0 0"]);
     shop.ok("settlements");
     assert_eq!(settled(), ["SO-1 0 0", "SO-4 0 0"]);
@@ -376,6 +377,73 @@ fn settlement_lines_and_matches_cannot_be_rewritten() {
     ] {
         assert!(shop.ledger().execute_batch(change).is_err(), "{change}");
     }
+}
+
+/// A report that only its configuration explains, as a German spreadsheet writes it.
+#[test]
+fn a_report_the_configuration_explains_adds_up_like_any_other() {
+    let shop = Shop::with(
+        "
+[provider.kasse]
+kind = \"reports\"
+merchant_account = \"Laden\"
+reports = \"reports\"
+report_format = \"generic\"
+
+[provider.kasse.report_columns]
+separator = \";\"
+credit = \"Haben\"
+debit = \"Soll\"
+amount_is = \"gross\"
+currency = \"EUR\"
+decimal_point = \",\"
+thousands_separator = \".\"
+date = \"Datum\"
+date_format = \"%d.%m.%Y\"
+time_zone = \"Europe/Berlin\"
+payout_column = \"Auszahlung\"
+kind = \"Art\"
+kinds = { \"Verkauf\" = \"sale\", \"Erstattung\" = \"refund\", \"Gebühr\" = \"fee\", \"Überweisung\" = \"payout\" }
+fee = \"Entgelt\"
+tax = \"USt\"
+transaction = \"Zahlung\"
+reference = \"Auftrag\"
+",
+    );
+    std::fs::create_dir(shop.path.join("reports")).unwrap();
+    shop.orders("SO-1,EUR,1234.50,online,,none,C1,2026-11-01\nSO-2,EUR,20.00,online,,none,C2,2026-11-01\n");
+    shop.write(
+        "payments.csv",
+        "provider,transaction,order,method,currency,status,authorised,authorised_at,captured_at\n\
+         kasse,Z-1,SO-1,card,EUR,captured,1234.50,2026-11-02T08:00:00Z,2026-11-02T08:00:00Z\n\
+         kasse,Z-2,SO-2,card,EUR,captured,20.00,2026-11-02T08:00:00Z,2026-11-02T08:00:00Z\n",
+    );
+    shop.ok("import payments payments.csv");
+    drop_report(
+        &shop,
+        "november.csv",
+        "Datum;Art;Zahlung;Auftrag;Haben;Soll;Entgelt;USt;Auszahlung\n\
+         10.11.2026;Verkauf;Z-1;SO-1;1.234,50;;12,35;2,35;A7\n\
+         11.11.2026;Erstattung;Z-2;SO-2;;20,00;0,10;;A7\n\
+         12.11.2026;Gebühr;;;;5,00;;;A7\n\
+         13.11.2026;Überweisung;;;;1.194,70;;;A7\n",
+    );
+    let run = shop.json("settlements");
+    assert_eq!((&run["exit_code"], &run["files"][0]["format"]), (&0.into(), &"generic".into()), "{run:#}");
+    let payout = payout(&run, "A7");
+    let proof = &payout["proofs"][0];
+    for (part, amount) in
+        [("gross", "1214.50"), ("fees", "17.45"), ("taxes", "2.35"), ("paid_out", "1194.70"), ("remainder", "0.00")]
+    {
+        assert_eq!(proof[part], amount, "{part}: {proof:#}");
+    }
+    assert_eq!((&payout["state"], &payout["lines"]["by_transaction"]), (&"closed".into(), &2.into()));
+    let lines = shop.json("list lines --order SO-1");
+    assert_eq!(
+        (&lines["lines"][0]["net"]["amount"], &lines["lines"][0]["occurred_at"]),
+        (&"1219.80".into(), &"2026-11-09T23:00:00Z".into()),
+        "{lines:#}"
+    );
 }
 
 #[test]

@@ -29,6 +29,7 @@ administrator = ["administrator@localhost"]
 kind = "sandbox"
 merchant_account = "DemoMerchant"
 file = "sandbox.db"
+#reports = "reports"          # without the #: the folder its settlement reports are dropped into
 
 # When to take the money: "invoice", "shipment", "immediate", "delay", "automatic" or "manual".
 [method_defaults]

@@ -14,6 +14,7 @@ const WIDTH: usize = 76;
 
 const DESCRIPTION: &str = include_str!("man/description.roff");
 const CONFIGURATION: &str = include_str!("man/configuration.roff");
+const EXCEPTIONS: &str = include_str!("man/exceptions.roff");
 const JSON: &str = include_str!("man/json.roff");
 const RUNNING: &str = include_str!("man/running.roff");
 
@@ -46,6 +47,7 @@ pub fn page() -> Result<Vec<u8>> {
         page.item(&format!("\\fB{}\\fR [{}]", exit.code(), escaped(exit.outcome())));
         page.text(&format!("{}.", capitalised(exit.meaning())));
     }
+    page.raw(EXCEPTIONS);
     page.raw(JSON);
     page.raw(RUNNING);
     Ok(page.source.into_bytes())

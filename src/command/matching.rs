@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::person::answer;
 use super::show::find;
@@ -34,7 +34,8 @@ pub fn run(
     let belongs = name.as_ref().map_or_else(|| "no order".to_owned(), |name| format!("order {name}"));
     let said = format!("{} belongs to {belongs} now{}", told(&group), was(&ledger, before.as_ref())?);
     let command = if name.is_some() { "match" } else { "unmatch" };
-    let done = json!({"line": line.to_string(), "group": group, "order": name, "before": before});
+    let done =
+        json!({"line": line.to_string(), "group": group, "order": name, "before": earlier(&ledger, before.as_ref())?});
     answer(out, json, command, &done, &said)
 }
 
@@ -72,13 +73,22 @@ fn told(group: &LineGroup) -> String {
     }
 }
 
+/// The match that no longer counts, as a script reads it: the order as a person names it.
+fn earlier(ledger: &Ledger, before: Option<&LiveMatch>) -> Result<Value> {
+    let Some(before) = before else { return Ok(Value::Null) };
+    Ok(json!({"order": name(ledger, before)?, "rule": before.rule, "reason": before.reason}))
+}
+
 fn was(ledger: &Ledger, before: Option<&LiveMatch>) -> Result<String> {
     let Some(before) = before else { return Ok(String::new()) };
-    Ok(match before.order {
-        Some(order) => {
-            let order = ledger.order(order).map_err(refused)?;
-            format!("; before it was {}/{}, by {}", order.shop, order.number, before.rule)
-        }
+    Ok(match name(ledger, before)? {
+        Some(order) => format!("; before it was {order}, by {}", before.rule),
         None => format!("; before it was no order's, by {}", before.rule),
     })
+}
+
+fn name(ledger: &Ledger, found: &LiveMatch) -> Result<Option<String>> {
+    let Some(order) = found.order else { return Ok(None) };
+    let order = ledger.order(order).map_err(refused)?;
+    Ok(Some(format!("{}/{}", order.shop, order.number)))
 }

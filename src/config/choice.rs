@@ -1,7 +1,9 @@
 //! Settings that are one word out of a few: how each word is spelled.
 
 use super::settings::{ErpKind, Fault, Mode};
+use crate::domain::settlement::LineKind;
 use crate::provider::PartialCapture;
+use crate::report_format::{AmountIs, Units};
 
 /// A value that is written as one of a fixed set of words.
 pub(super) trait Choice: Copy + 'static {
@@ -37,6 +39,7 @@ pub(super) enum FormatWord {
     Stripe,
     Paypal,
     Klarna,
+    Generic,
 }
 
 /// `method.NAME.strategy`; the days of `delay` stand in a key of their own.
@@ -101,7 +104,7 @@ impl Choice for ProviderWord {
 }
 
 impl Choice for FormatWord {
-    const ALL: &'static [Self] = &[Self::Auto, Self::Adyen, Self::Stripe, Self::Paypal, Self::Klarna];
+    const ALL: &'static [Self] = &[Self::Auto, Self::Adyen, Self::Stripe, Self::Paypal, Self::Klarna, Self::Generic];
 
     fn name(self) -> &'static str {
         match self {
@@ -110,6 +113,37 @@ impl Choice for FormatWord {
             Self::Stripe => "stripe",
             Self::Paypal => "paypal",
             Self::Klarna => "klarna",
+            Self::Generic => "generic",
+        }
+    }
+}
+
+impl Choice for LineKind {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Choice for AmountIs {
+    const ALL: &'static [Self] = &[Self::Net, Self::Gross];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Net => "net",
+            Self::Gross => "gross",
+        }
+    }
+}
+
+impl Choice for Units {
+    const ALL: &'static [Self] = &[Self::Major, Self::Minor];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Major => "major",
+            Self::Minor => "minor",
         }
     }
 }

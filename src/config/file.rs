@@ -147,17 +147,20 @@ mod tests {
             let (header, inline) = match table.as_str() {
                 "" => (String::new(), false),
                 "provider.NAME" => ("\n[provider.sandbox]\n".to_owned(), false),
+                "provider.NAME.report_columns" => ("\n#[provider.sandbox.report_columns]\n".to_owned(), false),
                 "provider.NAME.faults" => ("\n#faults = {".to_owned(), true),
                 "method.NAME" => ("\n[method_defaults]\n".to_owned(), false),
                 "task.NAME" => ("\n[task_defaults]\n".to_owned(), false),
                 table => (format!("\n[{table}]\n"), false),
             };
             let (_, section) = REFERENCE.split_once(&header).unwrap();
-            let section = section.split("\n[").next().unwrap();
+            let section = section.split("\n[").next().unwrap().split("\n#[").next().unwrap();
             for name in names {
                 let written = if inline { format!(" {name} = ") } else { format!("\n{name} = ") };
                 let switched_off = format!("\n#{name} = ");
-                let is_table = table.is_empty() && REFERENCE.contains(&format!("[{name}"));
+                let inner = format!("[{}.{name}]", table.replace("NAME", "sandbox"));
+                let is_table = if table.is_empty() { format!("[{name}") } else { inner };
+                let is_table = REFERENCE.contains(&is_table);
                 assert!(
                     section.contains(&written) || section.contains(&switched_off) || is_table,
                     "`{name}` of `{table}` is not in config.example.toml"

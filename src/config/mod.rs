@@ -16,6 +16,7 @@ mod locate;
 mod method;
 mod problem;
 mod provider;
+mod report;
 mod resolve;
 pub mod secret;
 pub mod settings;

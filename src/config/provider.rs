@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::choice::{FormatWord, ProviderWord};
+use super::report::ReportTable;
 use super::resolve::Resolver;
 use super::secret::Secret;
 use super::settings::{Fault, Mode, ProviderKind, ProviderSettings, ReportSettings, SandboxFaults, SandboxSettings};
@@ -30,6 +31,7 @@ pub(super) struct ProviderTable {
     faults: FaultsTable,
     reports: Given<PathBuf>,
     report_format: Given<FormatWord>,
+    report_columns: ReportTable,
     order_in_reference: Given<ReferenceRule>,
     settlement_expected_after_days: Given<u32>,
 }
@@ -52,6 +54,12 @@ pub(super) struct LedgerFile<'a> {
 #[derive(Debug, Default)]
 pub(super) struct SandboxAccounts {
     taken: Vec<(PathBuf, MerchantAccount, ProviderName)>,
+}
+
+/// The folders that have a provider already: each is read once, and so as one format.
+#[derive(Debug, Default)]
+pub(super) struct ReportFolders {
+    taken: Vec<(PathBuf, Option<Format>, ProviderName)>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -92,6 +100,7 @@ impl ProviderTable {
             }),
             reports: table.take("reports", path(folder)),
             report_format: table.take("report_format", choice),
+            report_columns: table.table("report_columns", ReportTable::read),
             order_in_reference: table.take("order_in_reference", text(ReferenceRule::parse, "(?<order>.+)")),
             settlement_expected_after_days: table.take("settlement_expected_after_days", number(1..=3_650)),
         }
@@ -103,6 +112,7 @@ impl ProviderTable {
         mode: Mode,
         ledger: &LedgerFile<'_>,
         accounts: &mut SandboxAccounts,
+        folders: &mut ReportFolders,
         all: &mut Resolver<'_, '_>,
     ) -> Option<ProviderSettings> {
         let Self {
@@ -119,6 +129,7 @@ impl ProviderTable {
             faults,
             reports,
             report_format,
+            report_columns,
             order_in_reference,
             settlement_expected_after_days,
         } = self;
@@ -146,24 +157,30 @@ impl ProviderTable {
                 (ProviderKind::Reports, None)
             }
         };
+        let reports_place = reports.as_ref().map_or(&place, |typed| &typed.place).clone();
         let reports = all.without_default(reports);
+        let format_place = report_format.as_ref().map_or_else(
+            || Place { table: table.clone(), name: "report_format".to_owned(), position: place.position },
+            |typed| typed.place.clone(),
+        );
         let report_format = all.or(&table, "report_format", report_format, FormatWord::Auto);
         let order_in_reference = all.without_default(order_in_reference);
         let expected_after_days =
             all.or(&table, "settlement_expected_after_days", settlement_expected_after_days, SETTLEMENT_EXPECTED);
-        let reports = reports.map(|folder| ReportSettings {
-            folder,
-            format: match report_format {
-                FormatWord::Auto => None,
-                FormatWord::Adyen => Some(Format::Adyen),
-                FormatWord::Stripe => Some(Format::Stripe),
-                FormatWord::Paypal => Some(Format::Paypal),
-                FormatWord::Klarna => Some(Format::Klarna),
-            },
-            order_in_reference,
-            expected_after_days,
-        });
+        let described = report_columns.resolve(report_format == FormatWord::Generic, &format_place, all);
+        let format = match report_format {
+            FormatWord::Auto => None,
+            FormatWord::Adyen => Some(Format::Adyen),
+            FormatWord::Stripe => Some(Format::Stripe),
+            FormatWord::Paypal => Some(Format::Paypal),
+            FormatWord::Klarna => Some(Format::Klarna),
+            FormatWord::Generic => described.map(|format| Format::Generic(Box::new(format))),
+        };
+        let reports = reports.map(|folder| ReportSettings { folder, format, order_in_reference, expected_after_days });
         let (name, merchant_account) = (name?, merchant_account?);
+        if let Some(reports) = &reports {
+            folders.claim(reports, &name, &reports_place, all);
+        }
         if let Some(file) = &file {
             accounts.claim(file, &merchant_account, &name, &account_place, all);
         }
@@ -237,6 +254,22 @@ impl SandboxAccounts {
             all.reading.problem_at(place, &why);
         }
         self.taken.push((file.to_owned(), account.clone(), name.clone()));
+    }
+}
+
+impl ReportFolders {
+    fn claim(&mut self, reports: &ReportSettings, name: &ProviderName, place: &Place, all: &Resolver<'_, '_>) {
+        let ReportSettings { folder, format, .. } = reports;
+        let differs =
+            |(other, its, _): &&(PathBuf, Option<Format>, ProviderName)| its != format && same_file(other, folder);
+        if let Some((_, _, other)) = self.taken.iter().find(differs) {
+            let why = format!(
+                "the provider `{other}` reads this folder as another format; give both the same `report_format` and \
+                 `report_columns`, or one of them a folder of its own"
+            );
+            all.reading.problem_at(place, &why);
+        }
+        self.taken.push((folder.clone(), format.clone(), name.clone()));
     }
 }
 

@@ -224,9 +224,10 @@ fn resolve_providers(
         );
     }
     let mut accounts = provider::SandboxAccounts::default();
+    let mut folders = provider::ReportFolders::default();
     tables
         .into_iter()
-        .filter_map(|table| table.resolve(mode, ledger, &mut accounts, all))
+        .filter_map(|table| table.resolve(mode, ledger, &mut accounts, &mut folders, all))
         .map(|provider| (provider.name.clone(), provider))
         .collect()
 }

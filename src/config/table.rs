@@ -58,6 +58,7 @@ pub(super) struct Table<'r, 's> {
     shape: String,
     place: Place,
     entries: BTreeMap<String, Entry<'r, 's>>,
+    is_there: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -166,12 +167,13 @@ impl<'r, 's> Table<'r, 's> {
         table: Option<&'r DeTable<'s>>,
         read: impl FnOnce(&mut Self) -> T,
     ) -> T {
+        let is_there = table.is_some();
         let entries = table
             .into_iter()
             .flatten()
             .map(|(key, value)| (key.get_ref().to_string(), Entry { key: key.span(), value }))
             .collect();
-        let mut table = Self { reading, path, shape, place, entries };
+        let mut table = Self { reading, path, shape, place, entries, is_there };
         let result = read(&mut table);
         table.report_unknown_keys();
         result
@@ -180,6 +182,11 @@ impl<'r, 's> Table<'r, 's> {
     /// Where the table's header stands.
     pub(super) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Whether the file has the table; one that it lacks is read as an empty one.
+    pub(super) fn is_there(&self) -> bool {
+        self.is_there
     }
 
     pub(super) fn reading(&self) -> &'r Reading<'s> {

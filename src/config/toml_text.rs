@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 
 use super::choice::Choice;
 use crate::domain::id::{Company, CustomerNumber, MerchantAccount, ShopName};
+use crate::domain::money::Currency;
 use crate::domain::settlement::matching::ReferenceRule;
 
 pub(super) trait TomlText {
@@ -45,6 +46,18 @@ impl TomlText for u32 {
 impl TomlText for String {
     fn toml_text(&self) -> String {
         quoted(self)
+    }
+}
+
+impl TomlText for char {
+    fn toml_text(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+impl TomlText for Currency {
+    fn toml_text(&self) -> String {
+        quoted(self.code())
     }
 }
 

@@ -193,6 +193,23 @@ pub(super) fn addresses(value: &TomlValue<'_>) -> Parsed<Vec<String>> {
     }
 }
 
+/// A table whose keys the user chooses, each with its value; what is wrong with one is told at its value.
+pub(super) fn entries<T>(
+    value: &TomlValue<'_>,
+    example: &str,
+    parse: impl Fn(&str, &TomlValue<'_>) -> Result<T, String>,
+) -> Parsed<Vec<(String, T)>> {
+    let Some(table) = value.get_ref().as_table() else {
+        return wrong(value, format!("expected a table, such as {example}"));
+    };
+    if table.is_empty() {
+        return wrong(value, format!("expected at least one entry, such as {example}"));
+    }
+    let entry =
+        |key: &str, value| parse(key, value).map(|parsed| (key.to_owned(), parsed)).or_else(|why| wrong(value, why));
+    table.iter().map(|(key, value)| entry(key.get_ref(), value)).collect()
+}
+
 /// The name of a ledger account with `placeholders` in braces.
 pub(super) fn account(placeholders: &'static [&'static str]) -> impl Fn(&TomlValue<'_>) -> Parsed<String> {
     move |value| {

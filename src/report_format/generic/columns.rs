@@ -250,7 +250,7 @@ impl Columns {
     }
 }
 
-fn formatted(text: &str, format: &str, zone: Tz, clock: &Clock) -> Option<DateTime<Utc>> {
+pub(super) fn formatted(text: &str, format: &str, zone: Tz, clock: &Clock) -> Option<DateTime<Utc>> {
     if let Ok(moment) = DateTime::parse_from_str(text, format) {
         return Some(moment.to_utc());
     }

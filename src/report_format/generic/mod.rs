@@ -6,13 +6,16 @@ mod columns;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write as _;
 use std::io::Read;
 
+use chrono::DateTime;
 use chrono::format::{Item, StrftimeItems};
 use chrono_tz::Tz;
 
 use self::columns::Columns;
 use super::Reading;
+use super::clock::Clock;
 use super::table::Table;
 use crate::domain::money::Currency;
 use crate::domain::settlement::LineKind;
@@ -154,9 +157,17 @@ impl Default for GenericFormat {
     }
 }
 
-/// Whether a text is a date format that `GenericFormat::date_format` can be.
+/// Whether a text is a date format that `GenericFormat::date_format` can be: a day that is written with it can be read again.
 pub fn is_date_format(format: &str) -> bool {
-    !format.is_empty() && !StrftimeItems::new(format).any(|item| item == Item::Error)
+    /// 2026-11-22 14:05:59 UTC.
+    const SOME_MOMENT: i64 = 1_795_356_359;
+    if StrftimeItems::new(format).any(|item| item == Item::Error) {
+        return false;
+    }
+    let mut written = String::new();
+    let moment = DateTime::from_timestamp(SOME_MOMENT, 0).unwrap_or_default();
+    let is_written = write!(written, "{}", moment.format(format)).is_ok();
+    is_written && columns::formatted(&written, format, Tz::UTC, &Clock::default()).is_some()
 }
 
 pub(super) fn open(format: &GenericFormat, input: Box<dyn Read + Send>, reading: Reading) -> Table<Columns> {

@@ -165,10 +165,10 @@ fn negative_fees_are_what_the_psp_kept_and_the_customers_amount_takes_the_sign()
 
 #[test]
 fn a_date_format_is_told_before_it_is_used() {
-    for good in ["%d.%m.%Y", "%Y-%m-%dT%H:%M:%S%z", "%s"] {
+    for good in ["%d.%m.%Y", "%d.%m.%y %H:%M", "%Y-%m-%dT%H:%M:%S%z", "%m/%d/%Y %I:%M %p", "%e. %B %Y", "%s"] {
         assert!(is_date_format(good), "{good}");
     }
-    for bad in ["", "%Q", "%"] {
+    for bad in ["", "%Q", "%", "%d.%m.", "%H:%M", "22.11.2026"] {
         assert!(!is_date_format(bad), "{bad}");
     }
     let with = |shape: &str, date: &str| {

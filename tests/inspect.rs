@@ -137,7 +137,7 @@ fn a_new_ledger_has_nothing_to_say() {
     let (text, json) = status(&world());
     snapbox::assert_data_eq!(
         text,
-        snapbox::str![[r#"
+        snapbox::str![[r"
  task          | last result | last run (UTC) | next run (UTC) 
 ---------------+-------------+----------------+----------------
  sync-payments | never run   | -              | now            
@@ -150,7 +150,7 @@ Nothing needs a person.
 
 Nothing is pending.
 
-"#]]
+"]]
     );
     assert_eq!(json["tasks"][0]["last_result"], "never_run");
     assert_eq!(json["tasks"][2]["next_run"], Value::Null);
@@ -164,7 +164,7 @@ fn status_tells_how_runs_ended_what_needs_a_person_and_what_is_pending() {
     let (text, json) = status(&world);
     snapbox::assert_data_eq!(
         text,
-        snapbox::str![[r#"
+        snapbox::str![[r"
  task          | last result                        | last run (UTC)   | next run (UTC)   
 ---------------+------------------------------------+------------------+------------------
  sync-payments | never run                          | -                | now              
@@ -185,7 +185,7 @@ Pending: 1 journal of 119.00 EUR, 1 release of 81.00 EUR
     |         | payment tx-1        |           |          |                  |                    | days               
 … and 1 more: `payjournal status --json` and `payjournal sync-journals --dry-run` list them
 
-"#]]
+"]]
     );
     assert_eq!(json["schema"], "payjournal/status/1");
     assert_eq!(json["tasks"][1]["last_result"], "needs_person");

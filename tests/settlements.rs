@@ -296,6 +296,10 @@ fn a_bad_line_is_told_with_its_column_and_value_and_the_others_are_taken() {
     let message = run["exceptions"][0]["message"].as_str().unwrap();
     assert!(message.contains("line 2, column `Net Credit (NC)`, `59,40`: not a decimal"), "{message}");
     assert_eq!((&run["files"][0]["lines_added"], &run["files"][0]["lines_refused"]), (&1.into(), &1.into()));
+    // The corrected file, under the same name.
+    drop_report(&shop, "mixed.csv", &format!("{HEAD}\n{}\n{good}\n", good.replace("CAP-1", "CAP-2")));
+    shop.ok("settlements");
+    assert_eq!(shop.rows("SELECT state FROM exceptions WHERE kind = 'line_refused'"), ["resolved"]);
 }
 
 #[test]
@@ -341,6 +345,7 @@ fn lines_of_an_account_nobody_configured_wait_until_somebody_does() {
     shop.write("payjournal.toml", &more);
     shop.run(&["settlements"]);
     assert_eq!(shop.rows("SELECT count(*) FROM settlement_lines"), ["7"]);
+    assert_eq!(shop.rows("SELECT state FROM exceptions WHERE kind = 'account_unknown'"), ["resolved"]);
 }
 
 #[test]

@@ -114,6 +114,9 @@ impl Summary {
 
     /// `3 capture 120.00 EUR, 1 capture 500 JPY`, or `nothing to do`.
     pub fn done_line(&self) -> String {
+        if let Some(settled) = &self.settled {
+            return settled.done_line();
+        }
         let parts: Vec<String> = self
             .done
             .iter()

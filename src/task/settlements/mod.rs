@@ -16,7 +16,6 @@ use crate::config::Settings;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::ledger::settlements::{NewReport, PayoutOverview, SettledAccount, Taken, Takeover};
 use crate::ledger::{LedgerError, Writer};
-use crate::report_format::Problem;
 use crate::run::engine::{Level, Run};
 
 use folder::{Candidate, Source};
@@ -67,6 +66,7 @@ const MOST_TOLD: usize = 100;
 /// The whole run, below lock and log.
 pub fn settle(run: &mut Run<'_>) -> Result<(), LedgerError> {
     let mut settled = Settled::default();
+    welcome(run)?;
     for source in folder::sources(run.settings) {
         let candidates = match source.files() {
             Ok(candidates) => candidates,
@@ -185,48 +185,68 @@ fn refuse(run: &mut Run<'_>, candidate: &Candidate, why: &str) -> Result<(), Led
     Ok(())
 }
 
-/// What a person must know of single lines, written with the lines themselves.
+/// What a person must know of single lines, written with the lines themselves. What was told of an earlier file of this name
+/// and does not hold any more is resolved.
 fn raise_lines(writer: &Writer<'_>, name: &str, taken: &Taken, told: &Told, task: &str) -> Result<(), LedgerError> {
-    let line = |number: u64| format!("report {name}, line {number}");
+    let file = format!("report {name}");
+    let line = |number: u64| format!("{file}, line {number}");
+    let mut drafts = Vec::new();
+    let mut tell =
+        |kind, subject, message| drafts.push(ExceptionDraft { kind, subject, message, about: About::default() });
     for problem in &told.problems {
-        let Problem { line: number, .. } = problem;
         let message = format!("{problem}; the line was left out, and the payout it belongs to will not add up");
-        raise(writer, ExceptionKind::LineRefused, line(*number), message, task)?;
+        tell(ExceptionKind::LineRefused, line(problem.line), message);
     }
     let untold = told.refused.saturating_sub(u64::try_from(told.problems.len()).unwrap_or(u64::MAX));
     if untold > 0 {
         let message = format!("{untold} more lines were left out; the first are told one by one");
-        raise(writer, ExceptionKind::LineRefused, format!("report {name}"), message, task)?;
+        tell(ExceptionKind::LineRefused, file.clone(), message);
     }
     for differing in &taken.differing {
-        let message = format!("{}; the earlier one stands", differing.what);
-        raise(writer, ExceptionKind::LineDiffers, line(differing.number), message, task)?;
+        tell(ExceptionKind::LineDiffers, line(differing.number), format!("{}; the earlier one stands", differing.what));
     }
     for (account, lines) in &taken.strangers {
-        let subject = if account.is_empty() { format!("report {name}") } else { format!("merchant account {account}") };
-        let message = if account.is_empty() {
-            format!(
-                "{lines} lines name no merchant account, and several providers share the folder: give each a folder of its own"
-            )
-        } else {
-            format!(
-                "{lines} lines of the report {name} are of this account, which no provider in the config has; add a provider with \
-                 this `merchant_account` and `reports`, and the file is read again"
-            )
-        };
-        raise(writer, ExceptionKind::AccountUnknown, subject, message, task)?;
+        let (subject, message) = stranger(name, account, *lines);
+        tell(ExceptionKind::AccountUnknown, subject, message);
+    }
+    for kind in [ExceptionKind::LineRefused, ExceptionKind::AccountUnknown] {
+        let still: Vec<String> =
+            drafts.iter().filter(|draft| draft.kind == kind).map(|draft| draft.subject.clone()).collect();
+        writer.resolve_parts(kind, &file, &still)?;
+    }
+    for draft in &drafts {
+        writer.raise(draft, Some(task))?;
     }
     Ok(())
 }
 
-fn raise(
-    writer: &Writer<'_>,
-    kind: ExceptionKind,
-    subject: String,
-    message: String,
-    task: &str,
-) -> Result<(), LedgerError> {
-    writer.raise(&ExceptionDraft { kind, subject, message, about: About::default() }, Some(task)).map(drop)
+fn stranger(name: &str, account: &str, lines: u64) -> (String, String) {
+    if account.is_empty() {
+        let message = format!(
+            "{lines} lines name no merchant account, and several providers share the folder: give each a folder of its own"
+        );
+        return (format!("report {name}"), message);
+    }
+    let message = format!(
+        "{lines} lines of the report {name} are of this account, which no provider in the config has; add a provider with this \
+         `merchant_account` and `reports`, and the file is read again"
+    );
+    (format!("merchant account {account}"), message)
+}
+
+/// An account that nobody knew and that has a provider now.
+fn welcome(run: &mut Run<'_>) -> Result<(), LedgerError> {
+    let accounts = accounts(run.settings, &Source::default());
+    if run.id.is_none() {
+        return Ok(());
+    }
+    run.ledger.write("accounts", run.id, run.now, |writer| {
+        for account in &accounts {
+            let subject = format!("merchant account {}", account.merchant_account);
+            writer.resolve_subject(ExceptionKind::AccountUnknown, &subject)?;
+        }
+        Ok(())
+    })
 }
 
 /// Lines that matched nothing are tried again in every run: their order may have come since.
@@ -247,6 +267,28 @@ fn rematch(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), LedgerError> 
         run.watch.say(Level::Info, &text);
     }
     Ok(())
+}
+
+impl Settled {
+    /// What the run took over, in a few words.
+    pub fn done_line(&self) -> String {
+        let (mut files, mut lines) = (0_u64, 0_u64);
+        for file in &self.files {
+            if let FileOutcome::Taken { taken, .. } = &file.outcome {
+                files += 1;
+                lines += taken.added;
+            }
+        }
+        let rematched = match self.rematched {
+            0 => String::new(),
+            more => format!(", {more} earlier lines found their order"),
+        };
+        if files == 0 {
+            format!("no new report{rematched}")
+        } else {
+            format!("{lines} new lines of {files} reports{rematched}")
+        }
+    }
 }
 
 impl FileReport {

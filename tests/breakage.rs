@@ -196,7 +196,8 @@ fn a_corrupt_page_is_refused_and_a_backup_goes_on_without_capturing_twice() {
     let captured = ["capture TX-A 10000", "capture TX-B 10000"];
     assert_eq!(shop.psp_record(), captured);
     let mut bytes = ledger(&shop);
-    bytes[(root - 1) * 4096..root * 4096].fill(0xAA);
+    let page = shop.rows("PRAGMA page_size")[0].parse::<usize>().unwrap();
+    bytes[(root - 1) * page..root * page].fill(0xAA);
     fs::write(shop.path.join("payjournal.db"), &bytes).unwrap();
     for line in ["capture --as-of 2026-11-23T02:00:00Z", "refunds", "capture --dry-run"] {
         refuses(&shop, line, &["malformed", "backup"]);

@@ -6,6 +6,7 @@ mod support;
 
 use serde_json::Value;
 use support::Shop;
+use support::reports::{HEAD, drop_report, line, report};
 
 const CONFIG: &str = "
 [provider.adyen]
@@ -14,41 +15,6 @@ merchant_account = \"ShopEU\"
 reports = \"reports\"
 order_in_reference = \"WEB-(?<order>.+)\"
 ";
-
-const HEAD: &str = "Company Account,Merchant Account,Psp Reference,Merchant Reference,Payment Method,Creation Date,TimeZone,Type,\
-Modification Reference,Gross Currency,Gross Debit (GC),Gross Credit (GC),Exchange Rate,Net Currency,Net Debit (NC),Net Credit (NC),\
-Commission (NC),Markup (NC),Scheme Fees (NC),Interchange (NC),Payment Method Variant,Modification Merchant Reference,Batch Number";
-
-/// `PSP REFERENCE TYPE MODIFICATION GROSS NET COMMISSION BATCH`, amounts signed, `-` for nothing.
-fn line(text: &str) -> String {
-    let [psp, reference, kind, modification, gross, net, commission, batch] =
-        text.split_whitespace().collect::<Vec<_>>().try_into().unwrap();
-    let nothing = |text: &str| if text == "-" { String::new() } else { text.to_owned() };
-    let sided = |amount: &str| match amount.strip_prefix('-') {
-        Some("") => (String::new(), String::new()),
-        Some(debit) => (debit.to_owned(), String::new()),
-        None => (String::new(), amount.to_owned()),
-    };
-    let ((gross_debit, gross_credit), (net_debit, net_credit)) = (sided(gross), sided(net));
-    let gross_currency = if gross == "-" { "" } else { "EUR" };
-    format!(
-        "Shop,ShopEU,{},{},visa,2026-11-10 12:00:00,CET,{kind},{},{gross_currency},{gross_debit},{gross_credit},1,EUR,{net_debit},\
-         {net_credit},{},0,0,0,visa,,{batch}",
-        nothing(psp),
-        nothing(reference),
-        nothing(modification),
-        nothing(commission),
-    )
-}
-
-fn report(lines: &[&str]) -> String {
-    let mut text = format!("{HEAD}\n");
-    for entry in lines {
-        text.push_str(&line(entry));
-        text.push('\n');
-    }
-    text
-}
 
 /// 100.00 sold in two parts, 20.00 refunded, a chargeback of 10.00 with a fee of 5.00, a fee of 1.50, 2.00 carried over: a
 /// payout of 58.30.
@@ -78,10 +44,6 @@ fn shop() -> Shop {
     );
     shop.ok("import payments payments.csv");
     shop
-}
-
-fn drop_report(shop: &Shop, name: &str, text: &str) {
-    std::fs::write(shop.path.join("reports").join(name), text).unwrap();
 }
 
 #[track_caller]
@@ -296,10 +258,9 @@ fn a_bad_line_is_told_with_its_column_and_value_and_the_others_are_taken() {
     let message = run["exceptions"][0]["message"].as_str().unwrap();
     assert!(message.contains("line 2, column `Net Credit (NC)`, `59,40`: not a decimal"), "{message}");
     assert_eq!((&run["files"][0]["lines_added"], &run["files"][0]["lines_refused"]), (&1.into(), &1.into()));
-    // The corrected file, under the same name.
-    drop_report(&shop, "mixed.csv", &format!("{HEAD}\n{}\n{good}\n", good.replace("CAP-1", "CAP-2")));
-    shop.ok("settlements");
-    assert_eq!(shop.rows("SELECT state FROM exceptions WHERE kind = 'line_refused'"), ["resolved"]);
+    // Tomorrow's file of the same name has a bad line of its own.
+    drop_report(&shop, "mixed.csv", &format!("{HEAD}\n{}\n", bad.replace("CAP-2", "CAP-3")));
+    assert_eq!(shop.json("settlements")["exceptions"][0]["kind"], "line_refused");
 }
 
 #[test]
@@ -325,7 +286,9 @@ fn a_file_that_is_none_or_is_cut_off_leaves_nothing_behind_and_the_others_go_on(
     shop.run(&["settlements"]);
     assert_eq!(shop.rows("SELECT count(*) FROM settlement_lines"), ["8"]);
     assert_eq!(
-        shop.rows("SELECT state FROM exceptions WHERE kind = 'report_refused' AND subject = 'report 3-cut-off.csv'"),
+        shop.rows(
+            "SELECT state FROM exceptions WHERE kind = 'report_refused' AND subject LIKE 'report %3-cut-off.csv'"
+        ),
         ["resolved"]
     );
 }

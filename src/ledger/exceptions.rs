@@ -142,23 +142,6 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// What was raised about a subject and its parts, each named after it and a comma, but for those that still stand.
-    pub fn resolve_parts(&self, kind: ExceptionKind, subject: &str, still: &[String]) -> Result<()> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id, subject FROM exceptions
-             WHERE kind = ?1 AND state <> 'resolved' AND (subject = ?2 OR substr(subject, 1, length(?2) + 1) = ?2 || ',')",
-        )?;
-        let open: Vec<(i64, String)> = statement
-            .query_map((kind.as_str(), subject), |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<_>>()?;
-        for (id, subject) in open {
-            if !still.contains(&subject) {
-                self.resolve(ExceptionId(id))?;
-            }
-        }
-        Ok(())
-    }
-
     pub fn resolve(&self, id: ExceptionId) -> Result<bool> {
         let changed = self
             .connection

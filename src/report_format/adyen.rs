@@ -92,13 +92,16 @@ impl table::Columns for Columns {
         }
         let has_gross = !(row.text(self.gross.debit)?.is_empty() && row.text(self.gross.credit)?.is_empty());
         let gross = if has_gross { Some((self.gross.amount(row)?, row.currency(self.gross.currency)?)) } else { None };
+        // Without any id, the type tells a fee from another.
+        let (transaction, modification) = (row.text(self.transaction)?, row.text(self.modification)?);
+        let modification = if transaction.is_empty() && modification.is_empty() { kind_text } else { modification };
         Ok(ReportLine {
             number: row.line(),
             account: row.text(self.account)?.into(),
             payout: row.text(self.batch)?.into(),
             has_own_id: false,
-            transaction: row.text(self.transaction)?.into(),
-            modification: row.text(self.modification)?.into(),
+            transaction: transaction.into(),
+            modification: modification.into(),
             reference: row.text(self.reference)?.into(),
             document: row.text(self.document)?.into(),
             kind,

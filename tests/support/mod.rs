@@ -3,6 +3,8 @@
 #![allow(unreachable_pub, reason = "a module of many test binaries is public to none of them")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
+pub mod reports;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

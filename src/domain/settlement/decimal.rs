@@ -82,8 +82,9 @@ impl Decimal {
         self.units * POWERS.get(usize::from(FINEST - self.scale)).copied().unwrap_or(1)
     }
 
-    pub fn of_micros(micros: i64) -> Option<Self> {
-        Some(Self::new(micros, FINEST)?.shortest(0))
+    /// Of a sum too, which may be larger than any single amount.
+    pub fn of_micros(micros: i64) -> Self {
+        Self { units: micros, scale: FINEST }.shortest(0)
     }
 
     /// The units at a scale that loses nothing; `None` if something would be lost.
@@ -113,13 +114,12 @@ impl Decimal {
         self.units < 0
     }
 
-    /// `None` if the sum is larger than the ledger takes.
+    /// `None` if the sum does not fit into 64 bits of millionths.
     pub fn checked_add(self, other: Self) -> Option<Self> {
-        if self.scale == other.scale {
-            return Self::new(self.units.checked_add(other.units)?, self.scale);
-        }
         let scale = self.scale.max(other.scale);
-        Self::new(self.units_at(scale)?.checked_add(other.units_at(scale)?)?, scale)
+        let units = self.units_at(scale)?.checked_add(other.units_at(scale)?)?;
+        units.checked_mul(*POWERS.get(usize::from(FINEST.checked_sub(scale)?))?)?;
+        Some(Self { units, scale })
     }
 
     pub fn checked_sub(self, other: Self) -> Option<Self> {
@@ -194,7 +194,7 @@ mod tests {
         fn what_is_written_is_read_back(units in -1_000_000_000_i64..1_000_000_000, scale in 0_u8..=6) {
             let decimal = Decimal::new(units, scale).unwrap();
             prop_assert_eq!(Decimal::parse(&decimal.to_string()), Ok(decimal));
-            prop_assert_eq!(Decimal::of_micros(decimal.micros()), Some(decimal));
+            prop_assert_eq!(Decimal::of_micros(decimal.micros()), decimal);
         }
 
         #[test]

@@ -94,7 +94,7 @@ impl PayoutSums {
         let decimal = |micros: i128| {
             let micros = i64::try_from(micros).map_err(|_| Overflow)?;
             let least = u8::try_from(self.currency.exponent()).unwrap_or(0);
-            Decimal::of_micros(micros).map(|decimal| decimal.shortest(least)).ok_or(Overflow)
+            Ok(Decimal::of_micros(micros).shortest(least))
         };
         Ok(Proof {
             currency: self.currency,

@@ -14,6 +14,7 @@ use crate::exchange::import::payment::{CAPTURE_ID, CURRENCY, METHOD, ORDER, PAYS
 use crate::exchange::import::{ImportKind, Objection, PaymentRecord};
 use crate::ledger::payments::payment;
 use crate::ledger::row::time_text;
+use crate::ledger::settlements::PaymentKey;
 use crate::ledger::{Result, Writer};
 
 impl Writer<'_> {
@@ -177,7 +178,14 @@ impl Writer<'_> {
                 time_text(self.now),
                 joined(&record.pays),
             ))?;
-        Ok(PaymentId(self.connection.last_insert_rowid()))
+        let id = PaymentId(self.connection.last_insert_rowid());
+        let key = PaymentKey {
+            provider: record.provider.as_str(),
+            merchant_account: record.merchant_account.as_str(),
+            transaction: record.transaction.as_str(),
+        };
+        self.settle_new_payment(&key, order)?;
+        Ok(id)
     }
 
     fn change_payment(&self, known: &Payment, record: &PaymentRecord, order: Option<OrderId>) -> Result<Verdict> {
@@ -186,7 +194,12 @@ impl Writer<'_> {
             self.connection
                 .prepare_cached("UPDATE payments SET order_id = ?2 WHERE id = ?1")?
                 .execute((known.id.0, order.0))?;
-            self.settled_for_order(known, order)?;
+            let key = PaymentKey {
+                provider: known.provider.as_str(),
+                merchant_account: known.merchant_account.as_str(),
+                transaction: known.transaction.as_str(),
+            };
+            self.settle_payment(&key, Some(None), Some(order))?;
             is_changed = true;
         }
         if may_move(known.status, record.status) {

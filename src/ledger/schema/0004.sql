@@ -18,10 +18,10 @@ CREATE TABLE report_files (
     digest    TEXT NOT NULL UNIQUE,
     bytes     INTEGER NOT NULL,
     format    TEXT NOT NULL,
-    -- Of its lines: new ones, ones that were known, ones that could not be taken.
+    -- Of its lines: new ones, ones that were known, ones of accounts nobody has configured.
     added     INTEGER NOT NULL DEFAULT 0,
     known     INTEGER NOT NULL DEFAULT 0,
-    refused   INTEGER NOT NULL DEFAULT 0,
+    strangers INTEGER NOT NULL DEFAULT 0,
     read_at   TEXT NOT NULL,
     run_id    INTEGER REFERENCES runs (id)
 ) STRICT;
@@ -33,7 +33,7 @@ CREATE TABLE payouts (
     reference   TEXT NOT NULL,
     state       TEXT NOT NULL DEFAULT 'open' CHECK (state = 'open' OR state = 'closed' OR state = 'remainder'),
     seen_at     TEXT NOT NULL,
-    -- A cache: lines matched by reference or by a person.
+    -- A cache: lines matched by reference, or judged by a person.
     by_reference INTEGER NOT NULL DEFAULT 0,
     UNIQUE (account_id, reference)
 ) STRICT;
@@ -72,6 +72,9 @@ CREATE TABLE settlement_lines (
     PRIMARY KEY (account_id, batch, transaction_id, modification_id, kind, ordinal),
     CHECK ((gross IS NULL) = (gross_currency IS NULL))
 ) STRICT, WITHOUT ROWID;
+
+-- A line with an id of its own is one, whatever else a later report says of it.
+CREATE UNIQUE INDEX settlement_lines_own ON settlement_lines (account_id, modification_id) WHERE batch = 0;
 
 -- A line of batch 0 that was not paid out when it was first read.
 CREATE TABLE settlement_line_payouts (

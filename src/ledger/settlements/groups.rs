@@ -1,15 +1,15 @@
 //! Groups of lines nobody has found an order for: looked at again in every run, as their order may have come since.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
 use super::delta::{OrderDelta, add_to_orders};
 use super::{Looked, SettledAccount, by_reference, overflow};
 use crate::domain::id::{AccountId, OrderId, PayoutId, ShopName};
 use crate::domain::money::Currency;
-use crate::domain::payment::Payment;
+use crate::domain::settlement::matching::MatchRule;
 use crate::domain::settlement::{Decimal, LineKind};
 use crate::ledger::row::Columns;
-use crate::ledger::{Ledger, LedgerError, Result, Writer};
+use crate::ledger::{LedgerError, Result, Writer, orders};
 
 /// What a new look at the unmatched lines brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,37 +20,20 @@ pub struct Rematched {
 
 /// A group of unmatched lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenGroup {
-    pub account: AccountId,
-    pub transaction: String,
+struct OpenGroup {
+    transaction: String,
     /// Set where there is no transaction.
-    pub reference: String,
-    pub merchant_reference: String,
-    pub lines: i64,
-    pub is_ambiguous: bool,
+    reference: String,
+    /// All that its lines may be matched by, joined by `;`.
+    merchant_reference: String,
 }
 
-fn groups(connection: &Connection, condition: &str, parameters: impl rusqlite::Params) -> Result<Vec<OpenGroup>> {
-    let mut statement = connection.prepare_cached(&format!("SELECT * FROM unmatched_groups {condition}"))?;
-    statement
-        .query_and_then(parameters, |row| {
-            Ok(OpenGroup {
-                account: row.id("account_id", AccountId)?,
-                transaction: row.plain("transaction_id")?,
-                reference: row.plain("reference")?,
-                merchant_reference: row.plain("merchant_reference")?,
-                lines: row.plain("lines")?,
-                is_ambiguous: row.plain("is_ambiguous")?,
-            })
-        })?
-        .collect()
-}
-
-impl Ledger {
-    /// Unmatched groups of a payout for which more than one order could be meant.
-    pub fn ambiguous_groups(&self, payout: PayoutId) -> Result<Vec<OpenGroup>> {
-        groups(&self.connection, "WHERE payout_id = ?1 AND is_ambiguous LIMIT 1000", [payout.0])
-    }
+/// A payment as settlement lines name it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ledger) struct PaymentKey<'k> {
+    pub(in crate::ledger) provider: &'k str,
+    pub(in crate::ledger) merchant_account: &'k str,
+    pub(in crate::ledger) transaction: &'k str,
 }
 
 impl Writer<'_> {
@@ -108,12 +91,16 @@ impl Writer<'_> {
         for account in accounts {
             let Some(rule) = &account.reference else { continue };
             let id = self.account_id(account)?;
-            let open = groups(self.connection, "WHERE account_id = ?1 GROUP BY transaction_id, reference", [id.0])?;
-            for group in open {
-                let looked = by_reference(self.connection, shop, rule, &group.merchant_reference)?;
-                let Looked::Found(order, currency) = looked else { continue };
-                self.match_by_reference(id, &group.transaction, &group.merchant_reference, order)?;
+            for group in self.waiting(id)? {
                 let key = GroupKey { account: id, transaction: &group.transaction, reference: &group.reference };
+                let (order, currency) = match by_reference(self.connection, shop, rule, &group.merchant_reference)? {
+                    Looked::Found(order, currency) => (order, currency),
+                    looked @ (Looked::Nothing | Looked::Ambiguous) => {
+                        self.set_ambiguous(key, looked == Looked::Ambiguous)?;
+                        continue;
+                    }
+                };
+                self.match_by_reference(id, &group.transaction, &group.merchant_reference, order)?;
                 let lines = self.stored_lines(key)?;
                 done.by_reference += u64::try_from(lines.len()).unwrap_or(0);
                 for line in &lines {
@@ -126,26 +113,115 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The order of a payment has become known: what was settled for the payment counts for the order from now on.
-    pub(in crate::ledger) fn settled_for_order(&self, payment: &Payment, order: OrderId) -> Result<()> {
+    /// The groups of an account without an order, each with all references its lines have.
+    fn waiting(&self, account: AccountId) -> Result<Vec<OpenGroup>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT transaction_id, reference, group_concat(DISTINCT merchant_reference) FILTER (WHERE merchant_reference <> '')
+             FROM (SELECT transaction_id, reference, replace(merchant_reference, ',', char(1)) AS merchant_reference FROM unmatched_groups
+                   WHERE account_id = ?1)
+             GROUP BY transaction_id, reference",
+        )?;
+        let groups = statement.query_map([account.0], |row| {
+            let references: Option<String> = row.get(2)?;
+            // Joined by commas, as SQLite joins what is DISTINCT; a comma in a reference was kept apart.
+            let references = references.unwrap_or_default().replace(',', ";").replace('\u{1}', ",");
+            Ok(OpenGroup { transaction: row.get(0)?, reference: row.get(1)?, merchant_reference: references })
+        })?;
+        Ok(groups.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn set_ambiguous(&self, group: GroupKey<'_>, is_ambiguous: bool) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "UPDATE unmatched_groups SET is_ambiguous = ?4 WHERE account_id = ?1 AND transaction_id = ?2 AND reference = ?3
+                   AND is_ambiguous <> ?4",
+            )?
+            .execute((group.account.0, group.transaction, group.reference, is_ambiguous))?;
+        Ok(())
+    }
+
+    /// A payment has come, or its order has become known: what was settled for its transaction counts for that order from now on.
+    /// `before` is the payment's order until now; `None` if there was no payment, and its lines went by their reference.
+    pub(in crate::ledger) fn settle_payment(
+        &self,
+        payment: &PaymentKey<'_>,
+        before: Option<Option<OrderId>>,
+        after: Option<OrderId>,
+    ) -> Result<()> {
         let account: Option<i64> = self
             .connection
             .prepare_cached("SELECT id FROM merchant_accounts WHERE provider = ?1 AND merchant_account = ?2")?
-            .query_row((payment.provider.as_str(), payment.merchant_account.as_str()), |row| row.get(0))
+            .query_row((payment.provider, payment.merchant_account), |row| row.get(0))
             .optional()?;
         let Some(account) = account.map(AccountId) else { return Ok(()) };
-        let group = GroupKey { account, transaction: payment.transaction.as_str(), reference: "" };
-        let is_a_persons: bool = self
-            .connection
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM settlement_matches WHERE account_id = ?1 AND transaction_id = ?2 AND rule = 'person')",
-            )?
-            .query_row((account.0, group.transaction), |row| row.get(0))?;
-        let lines = self.stored_lines(group)?;
-        if is_a_persons || lines.is_empty() {
+        let group = GroupKey { account, transaction: payment.transaction, reference: "" };
+        // What waits for its order is judged as a whole by the next run.
+        if self.waits(group)? {
             return Ok(());
         }
-        add_to_orders(self, &[(order, sum(&lines, payment.authorised.currency())?)])
+        let before = match (before, self.written_rule(group)?) {
+            (_, Some((MatchRule::Person, _))) | (None, None) => return Ok(()),
+            (Some(order), _) => order,
+            (None, Some((_, order))) => order,
+        };
+        let lines = self.stored_lines(group)?;
+        let currency_of =
+            |order: OrderId| Ok::<_, LedgerError>(orders::order(self.connection, order)?.total.currency());
+        let mut deltas = Vec::new();
+        if let Some(before) = before {
+            deltas.push((before, sum(&lines, currency_of(before)?)?.negated()));
+        }
+        if let Some(after) = after {
+            deltas.push((after, sum(&lines, currency_of(after)?)?));
+        }
+        deltas.sort_unstable_by_key(|(order, _)| *order);
+        add_to_orders(self, &deltas)
+    }
+
+    /// Lines that went by their reference go by their transaction now.
+    pub(in crate::ledger) fn settle_new_payment(&self, payment: &PaymentKey<'_>, order: Option<OrderId>) -> Result<()> {
+        let account: Option<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT account_id FROM settlement_matches m JOIN merchant_accounts a ON a.id = m.account_id
+                 WHERE a.provider = ?1 AND a.merchant_account = ?2 AND m.transaction_id = ?3 AND m.rule = 'reference'
+                   AND NOT EXISTS (SELECT 1 FROM settlement_matches n WHERE n.supersedes = m.id)",
+            )?
+            .query_row((payment.provider, payment.merchant_account, payment.transaction), |row| row.get(0))
+            .optional()?;
+        let Some(account) = account else { return Ok(()) };
+        self.settle_payment(payment, None, order)?;
+        self.connection
+            .prepare_cached(
+                "UPDATE payouts SET state = 'open', by_reference = by_reference - (
+                   SELECT count(*) FROM settlement_lines l LEFT JOIN settlement_line_payouts s ON l.batch = 0
+                     AND s.account_id = l.account_id AND s.transaction_id = l.transaction_id AND s.modification_id = l.modification_id
+                     AND s.kind = l.kind
+                   WHERE l.account_id = ?1 AND l.batch IN (0, payouts.id) AND l.transaction_id = ?2
+                     AND ifnull(s.payout_id, l.payout_id) = payouts.id AND l.kind BETWEEN 1 AND 7)
+                 WHERE account_id = ?1",
+            )?
+            .execute((account, payment.transaction))?;
+        Ok(())
+    }
+
+    fn waits(&self, group: GroupKey<'_>) -> Result<bool> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM unmatched_groups WHERE account_id = ?1 AND transaction_id = ?2 AND reference = ?3)",
+        )?;
+        Ok(statement.query_row((group.account.0, group.transaction, group.reference), |row| row.get(0))?)
+    }
+
+    /// The rule and order of the match row that counts.
+    fn written_rule(&self, group: GroupKey<'_>) -> Result<Option<(MatchRule, Option<OrderId>)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT rule, order_id FROM settlement_matches m WHERE account_id = ?1 AND transaction_id = ?2 AND reference = ?3
+               AND NOT EXISTS (SELECT 1 FROM settlement_matches n WHERE n.supersedes = m.id)",
+        )?;
+        let mut found = statement.query_and_then((group.account.0, group.transaction, group.reference), |row| {
+            Ok((row.choice("rule", MatchRule::parse)?, row.optional_id("order_id", OrderId)?))
+        })?;
+        found.next().transpose()
     }
 
     pub(super) fn close_group(&self, group: GroupKey<'_>) -> Result<()> {
@@ -160,9 +236,11 @@ impl Writer<'_> {
     /// The lines of a group that belong to a payment: payout by payout, as that is how they lie in the ledger.
     pub(super) fn stored_lines(&self, group: GroupKey<'_>) -> Result<Vec<StoredLine>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT l.kind, l.payout_id, l.scale, l.gross, l.gross_currency, l.net + l.fee + l.tax AS before_fees, l.net_currency
+            "SELECT l.kind, ifnull(since.payout_id, l.payout_id) AS payout_id, l.scale, l.gross, l.gross_currency, l.net + l.fee + l.tax AS before_fees, l.net_currency
              FROM (SELECT 0 AS id UNION ALL SELECT id FROM payouts WHERE account_id = ?1) batch
              JOIN settlement_lines l ON l.account_id = ?1 AND l.batch = batch.id AND l.transaction_id = ?2
+             LEFT JOIN settlement_line_payouts since ON l.batch = 0 AND since.account_id = l.account_id
+               AND since.transaction_id = l.transaction_id AND since.modification_id = l.modification_id AND since.kind = l.kind
              WHERE ?2 <> '' OR l.reference = ?3",
         )?;
         let key = (group.account.0, group.transaction, group.reference);

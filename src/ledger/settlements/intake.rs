@@ -1,11 +1,14 @@
 //! One file's lines as they come in: stored once, matched, counted.
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use std::hash::BuildHasher;
+
+use compact_str::CompactString;
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 
 use super::delta::{OrderDelta, add_to_orders};
 use super::insert::{LineInserter, PlacedLine};
-use super::row::{Stored, StoredRow};
+use super::row::Stored;
+use super::standing::{self, Standing, Standings};
 use super::takeover::{Accounts, Differing, Prepared, Sent, Taken, Takeover};
 use super::{Found, Looked, by_reference, by_transaction, overflow};
 use crate::domain::id::{AccountId, FileId, OrderId, PayoutId, ShopName};
@@ -13,7 +16,7 @@ use crate::domain::money::Currency;
 use crate::domain::settlement::matching::MatchRule;
 use crate::domain::settlement::proof::KindSum;
 use crate::domain::settlement::{LineKind, ReportLine};
-use crate::ledger::{Result, Writer};
+use crate::ledger::{LedgerError, Result, Writer};
 
 /// Differing lines that are told one by one; more only count.
 const MOST_DIFFERING: usize = 1_000;
@@ -29,15 +32,19 @@ pub(super) struct Intake<'w> {
     inserter: LineInserter<'w>,
     /// The payout of the line before: lines of a payout stand together.
     last_payout: Option<(AccountId, String, PayoutId)>,
-    /// Groups a person has decided on.
-    persons: HashMap<(AccountId, String, String), Option<OrderId>>,
-    /// Stored rows of earlier files that a line of this file was recognised as, by the hash of their key.
-    recognised: HashSet<u64>,
-    hasher: DefaultHashBuilder,
+    standings: Standings,
+    /// Stored rows of earlier files that a line of this file was recognised as, by two hashes of their key.
+    recognised: HashSet<[u64; 2]>,
+    /// Where a line with a key that stood several times in this file is looked for first.
+    next_ordinal: HashMap<RowKey, i64>,
+    hashers: [DefaultHashBuilder; 2],
     sums: HashMap<(PayoutId, Currency, LineKind), KindSum>,
     by_reference: HashMap<PayoutId, i64>,
     taken: Taken,
 }
+
+/// Account, batch, transaction, modification and kind.
+type RowKey = (AccountId, i64, CompactString, CompactString, LineKind);
 
 /// What the index of payments has of a line's transaction, if there is an index.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +60,8 @@ struct Group<'l> {
     transaction: &'l str,
     /// Empty where there is a transaction.
     reference: &'l str,
+    /// What may be matched by.
+    merchant_reference: &'l str,
     matched: Matched,
 }
 
@@ -73,14 +82,15 @@ impl<'w> Intake<'w> {
         Ok(Self {
             writer,
             accounts,
-            persons: writer.decided_by_persons()?,
+            standings: writer.standings()?,
             ids,
             shop: takeover.shop,
             file,
             inserter: LineInserter::prepare(writer.connection)?,
             last_payout: None,
             recognised: HashSet::new(),
-            hasher: DefaultHashBuilder::default(),
+            next_ordinal: HashMap::new(),
+            hashers: [DefaultHashBuilder::default(), DefaultHashBuilder::default()],
             sums: HashMap::new(),
             by_reference: HashMap::new(),
             taken: Taken::default(),
@@ -105,9 +115,13 @@ impl<'w> Intake<'w> {
         add_to_orders(self.writer, &deltas)
     }
 
-    /// `None` for a line of an account nobody configured.
+    /// `None` for a line of an account nobody configured, and for one that is not paid out yet where only its batch would tell it
+    /// from others: it comes again with its payout.
     fn place<'l>(&mut self, Prepared { line, row, .. }: &'l Prepared) -> Result<Option<PlacedLine<'l>>> {
-        let row = row.as_ref().ok_or_else(overflow)?;
+        if line.payout.is_empty() && !line.has_own_id {
+            self.taken.not_paid_out += 1;
+            return Ok(None);
+        }
         let Some(account) = self.accounts.of(line) else {
             *self.taken.strangers.entry(line.account.to_string()).or_default() += 1;
             return Ok(None);
@@ -128,12 +142,16 @@ impl<'w> Intake<'w> {
         let transaction = line.transaction.as_str();
         let reference = if transaction.is_empty() { line.reference.as_str() } else { "" };
         let same = before.filter(|before| {
-            before.account == account && before.transaction == transaction && before.reference == reference
+            before.account == account
+                && before.transaction == transaction
+                && before.reference == reference
+                && before.merchant_reference == line.reference
         });
-        match same {
-            Some(same) => Ok(same),
-            None => Ok(Group { account, transaction, reference, matched: self.matched(account, line, indexed)? }),
+        if let Some(same) = same {
+            return Ok(same);
         }
+        let matched = self.matched(account, line, indexed)?;
+        Ok(Group { account, transaction, reference, merchant_reference: &line.reference, matched })
     }
 
     fn id(&self, account: usize) -> AccountId {
@@ -153,40 +171,88 @@ impl<'w> Intake<'w> {
         Ok(payout)
     }
 
-    /// Stores a line that is new. The n-th line of this file with a key is the n-th row with it, whatever its place in the file.
+    /// Stores a line that is new. The n-th line of this file with a key is the n-th row with it, whatever its place in the file; a
+    /// row of an earlier file with the same amounts is it rather than one with others.
     fn store(&mut self, placed: &PlacedLine<'_>) -> Result<bool> {
-        let PlacedLine { line, row, account, account_id, batch, payout, .. } = *placed;
+        let PlacedLine { line, row, account_id, batch, .. } = *placed;
         let mut ordinal: i64 = 1;
+        if self.inserter.insert(placed, ordinal)? {
+            self.added(placed)?;
+            return Ok(true);
+        }
+        let key: RowKey = (account_id, batch, line.transaction.clone(), line.modification.clone(), line.kind);
+        if let Some(next) = self.next_ordinal.get(&key) {
+            ordinal = *next;
+        }
+        let mut other: Option<Stored> = None;
         loop {
-            if self.inserter.insert(placed, ordinal)? {
-                self.taken.added += 1;
-                self.taken.payouts.insert(payout);
-                self.add_to_sum((payout, line.net.1, line.kind), row.sum)?;
-                return Ok(true);
-            }
-            let stored = self.writer.stored_row(account_id, batch, line, ordinal)?;
-            let key = (account, batch, line.transaction.as_str(), line.modification.as_str(), line.kind, ordinal);
+            let Some(stored) = self.writer.stored_row(account_id, batch, line, ordinal)? else { break };
             // The very line, where a file is read again for what was left out of it.
             let is_itself = stored.file == self.file && u64::try_from(stored.line) == Ok(line.number);
-            if !is_itself && (stored.file == self.file || !self.recognised.insert(self.hasher.hash_one(key))) {
-                // Another line of this file is that row: this one is the next.
-                ordinal += 1;
-                continue;
+            let is_of_another =
+                stored.file == self.file || self.recognised.contains(&self.hashes(&key, stored.ordinal));
+            if is_itself || !is_of_another {
+                if stored.amounts == row.amounts() {
+                    self.is_known(placed, &key, &stored)?;
+                    return Ok(false);
+                }
+                other.get_or_insert(stored);
             }
+            // A line with an id of its own is one row.
+            if line.has_own_id {
+                break;
+            }
+            ordinal += 1;
+        }
+        if let Some(stored) = other {
             self.taken.known += 1;
-            if stored.amounts != row.amounts() {
-                self.differs(line, &stored);
-            } else if line.has_own_id {
-                self.paid_out_since(line, row, account, stored.payout, payout)?;
-            }
+            self.recognised.insert(self.hashes(&key, stored.ordinal));
+            self.differs(line, &stored);
             return Ok(false);
         }
+        if line.has_own_id {
+            // The same line twice in one file.
+            self.taken.known += 1;
+            return Ok(false);
+        }
+        self.next_ordinal.insert(key, ordinal + 1);
+        if !self.inserter.insert(placed, ordinal)? {
+            return Err(LedgerError::Invariant(format!("the key of line {} is taken and is not", line.number)));
+        }
+        self.added(placed)?;
+        Ok(true)
+    }
+
+    fn hashes(&self, key: &RowKey, ordinal: i64) -> [u64; 2] {
+        self.hashers.each_ref().map(|hasher| hasher.hash_one((key, ordinal)))
+    }
+
+    fn is_known(&mut self, placed: &PlacedLine<'_>, key: &RowKey, stored: &Stored) -> Result<()> {
+        self.taken.known += 1;
+        self.recognised.insert(self.hashes(key, stored.ordinal));
+        let PlacedLine { line, payout, .. } = *placed;
+        if line.has_own_id && !line.payout.is_empty() && stored.payout != payout {
+            if self.writer.is_paid_out(stored.payout)? {
+                self.differs(line, stored);
+            } else {
+                self.paid_out_since(placed, stored)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn added(&mut self, placed: &PlacedLine<'_>) -> Result<()> {
+        let PlacedLine { line, row, payout, .. } = *placed;
+        self.taken.added += 1;
+        self.taken.payouts.insert(payout);
+        self.add_to_sum((payout, line.net.1, line.kind), row.sum)
     }
 
     fn differs(&mut self, line: &ReportLine, stored: &Stored) {
         if self.taken.differing.len() < MOST_DIFFERING {
             let what = format!(
-                "transaction `{}`, modification `{}`: an earlier report (file {}, line {}) has other amounts for this line",
+                "transaction `{}`, modification `{}`: an earlier report (`payjournal list lines`, line {}:{}) has another amount or \
+                 payout for this line",
                 line.transaction, line.modification, stored.file, stored.line
             );
             self.taken.differing.push(Differing { number: line.number, what });
@@ -194,16 +260,9 @@ impl<'w> Intake<'w> {
     }
 
     /// The line was not paid out when it was read first, and is now.
-    fn paid_out_since(
-        &mut self,
-        line: &ReportLine,
-        row: &StoredRow,
-        account: usize,
-        before: PayoutId,
-        payout: PayoutId,
-    ) -> Result<()> {
-        let was_open = !line.payout.is_empty() && before != payout;
-        if !was_open || !self.writer.record_line_payout(self.id(account), line, payout, self.file)? {
+    fn paid_out_since(&mut self, placed: &PlacedLine<'_>, stored: &Stored) -> Result<()> {
+        let PlacedLine { line, row, account, account_id, payout, .. } = *placed;
+        if !self.writer.record_line_payout(account_id, stored, line, payout, self.file)? {
             return Ok(());
         }
         let sum = row.sum;
@@ -214,10 +273,29 @@ impl<'w> Intake<'w> {
             tax_micros: -sum.tax_micros,
             fine_lines: -sum.fine_lines,
         };
+        let before = stored.payout;
         self.add_to_sum((before, line.net.1, line.kind), minus)?;
         self.add_to_sum((payout, line.net.1, line.kind), sum)?;
         self.taken.payouts.extend([before, payout]);
+        if !line.kind.is_of_payment() {
+            return Ok(());
+        }
+        let key = (account_id, stored.transaction.clone(), standing::key(account_id, line).2);
+        match self.standings.get(&key) {
+            Some(Standing::Open) => self.writer.move_unmatched(&key, before, payout)?,
+            Some(Standing::Reference(_)) if self.is_payments(account, &stored.transaction)? => {}
+            Some(Standing::Reference(_) | Standing::Person(_)) => {
+                *self.by_reference.entry(before).or_default() -= 1;
+                *self.by_reference.entry(payout).or_default() += 1;
+            }
+            None => {}
+        }
         Ok(())
+    }
+
+    fn is_payments(&self, account: usize, transaction: &str) -> Result<bool> {
+        let Some(settled) = self.accounts.all.get(account) else { return Ok(false) };
+        Ok(by_transaction(self.writer.connection, settled, transaction)?.is_some())
     }
 
     fn add_to_sum(&mut self, key: (PayoutId, Currency, LineKind), more: KindSum) -> Result<()> {
@@ -233,14 +311,20 @@ impl<'w> Intake<'w> {
         Ok(())
     }
 
-    /// The order of a line's group: by a person, else by the transaction id, else by the reference.
+    /// The order of a line's group: by a person, else by the transaction id, else by the reference. A group that waits for its
+    /// order is judged as a whole, after the file.
     fn matched(&mut self, account: usize, line: &ReportLine, indexed: Indexed) -> Result<Matched> {
         let id = self.id(account);
-        let transaction = line.transaction.as_str();
-        if let Some(decided) = self.decided(id, line)? {
-            return Ok(decided);
+        let key = standing::key(id, line);
+        let standing = self.standings.get(&key).copied();
+        match standing {
+            Some(Standing::Person(Some(order))) => return self.to_order(order, MatchRule::Person),
+            Some(Standing::Person(None)) => return Ok(Matched::ToNone),
+            Some(Standing::Open) => return Ok(Matched::Nothing),
+            Some(Standing::Reference(_)) | None => {}
         }
         let Some(settled) = self.accounts.all.get(account) else { return Ok(Matched::Nothing) };
+        let transaction = line.transaction.as_str();
         let found = if indexed.is_looked_up || transaction.is_empty() {
             indexed.found
         } else {
@@ -249,31 +333,47 @@ impl<'w> Intake<'w> {
         if let Some(found) = found {
             return Ok(Matched::To(found));
         }
-        let Some(rule) = &settled.reference else { return Ok(Matched::Nothing) };
-        Ok(match by_reference(self.writer.connection, self.shop, rule, &line.reference)? {
+        let looked = match &settled.reference {
+            Some(rule) => by_reference(self.writer.connection, self.shop, rule, &line.reference)?,
+            None => Looked::Nothing,
+        };
+        if let Some(Standing::Reference(order)) = standing {
+            if !matches!(looked, Looked::Nothing) && looked.order() != Some(order) {
+                self.contradicts(line);
+            }
+            return self.to_order(order, MatchRule::Reference);
+        }
+        Ok(match looked {
             Looked::Found(order, currency) => {
                 self.writer.match_by_reference(id, transaction, &line.reference, order)?;
+                self.standings.insert(key, Standing::Reference(order));
                 Matched::To(Found { order: Some(order), currency, rule: MatchRule::Reference })
             }
-            Looked::Nothing => Matched::Nothing,
-            Looked::Ambiguous => Matched::Ambiguous,
+            Looked::Nothing => {
+                self.standings.insert(key, Standing::Open);
+                Matched::Nothing
+            }
+            Looked::Ambiguous => {
+                self.standings.insert(key, Standing::Open);
+                Matched::Ambiguous
+            }
         })
     }
 
-    /// What a person has said about a line's group.
-    fn decided(&self, account: AccountId, line: &ReportLine) -> Result<Option<Matched>> {
-        if self.persons.is_empty() {
-            return Ok(None);
+    fn to_order(&self, order: OrderId, rule: MatchRule) -> Result<Matched> {
+        let currency = crate::ledger::orders::order(self.writer.connection, order)?.total.currency();
+        Ok(Matched::To(Found { order: Some(order), currency, rule }))
+    }
+
+    /// Its transaction has its order by the reference of an earlier line.
+    fn contradicts(&mut self, line: &ReportLine) {
+        if self.taken.contradicting.len() < MOST_DIFFERING {
+            let what = format!(
+                "the reference `{}` of transaction `{}` names another order than that of its earlier lines, which it was counted to",
+                line.reference, line.transaction
+            );
+            self.taken.contradicting.push(Differing { number: line.number, what });
         }
-        let reference = if line.transaction.is_empty() { line.reference.to_string() } else { String::new() };
-        Ok(match self.persons.get(&(account, line.transaction.to_string(), reference)) {
-            Some(Some(order)) => {
-                let currency = crate::ledger::orders::order(self.writer.connection, *order)?.total.currency();
-                Some(Matched::To(Found { order: Some(*order), currency, rule: MatchRule::Person }))
-            }
-            Some(None) => Some(Matched::ToNone),
-            None => None,
-        })
     }
 
     /// Counts a new line by its match. Returns what it adds to its order.

@@ -1,6 +1,5 @@
 //! Matches that are rows of their own: by reference, and by a person. New rows supersede old ones; none changes.
 
-use hashbrown::HashMap;
 use rusqlite::OptionalExtension;
 use serde::Serialize;
 
@@ -133,20 +132,6 @@ impl Writer<'_> {
                 self.run.map(|run| run.0),
             ))?;
         Ok(())
-    }
-
-    /// What persons have decided, by group.
-    pub(super) fn decided_by_persons(&self) -> Result<HashMap<(AccountId, String, String), Option<OrderId>>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT account_id, transaction_id, reference, order_id FROM settlement_matches m
-             WHERE rule = 'person' AND NOT EXISTS (SELECT 1 FROM settlement_matches n WHERE n.supersedes = m.id)",
-        )?;
-        statement
-            .query_and_then([], |row| {
-                let group = (row.id("account_id", AccountId)?, row.plain("transaction_id")?, row.plain("reference")?);
-                Ok((group, row.optional_id("order_id", OrderId)?))
-            })?
-            .collect()
     }
 
     /// A person says which order a group belongs to, or that it belongs to none. Returns the match that counted before.

@@ -13,6 +13,7 @@ mod matches;
 mod orders;
 mod payouts;
 mod row;
+mod standing;
 mod statements;
 mod takeover;
 
@@ -20,7 +21,8 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension};
 
-pub use groups::{OpenGroup, Rematched};
+pub(super) use groups::PaymentKey;
+pub use groups::Rematched;
 pub use lines::{LineFilter, ListedLine, Money};
 pub use matches::{LineGroup, LiveMatch};
 pub use orders::SettledOrder;
@@ -48,7 +50,8 @@ pub struct SettledAccount {
 pub struct ReadReport {
     pub id: FileId,
     pub name: String,
-    pub refused: i64,
+    /// Lines of accounts nobody had configured.
+    pub strangers: i64,
 }
 
 /// The order a group of lines was found to belong to.
@@ -73,14 +76,14 @@ impl Ledger {
     /// The report with this digest, if it was read before.
     pub fn report_read(&self, digest: &str) -> Result<Option<ReadReport>> {
         let mut statement =
-            self.connection.prepare_cached("SELECT id, name, refused FROM report_files WHERE digest = ?1")?;
+            self.connection.prepare_cached("SELECT id, name, strangers FROM report_files WHERE digest = ?1")?;
         let mut found = statement.query_and_then([digest], |row| {
-            Ok(ReadReport { id: row.id("id", FileId)?, name: row.plain("name")?, refused: row.plain("refused")? })
+            Ok(ReadReport { id: row.id("id", FileId)?, name: row.plain("name")?, strangers: row.plain("strangers")? })
         })?;
         found.next().transpose()
     }
 
-    /// What is new since and could match lines that matched nothing; see [`Writer::rematch`].
+    /// Whether lines wait for their order; see [`Writer::rematch`].
     pub fn has_unmatched(&self) -> Result<bool> {
         let mut statement = self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM unmatched_groups)")?;
         Ok(statement.query_row([], |row| row.get(0))?)
@@ -124,18 +127,25 @@ fn by_transaction(connection: &Connection, account: &SettledAccount, transaction
     found.next().transpose()
 }
 
-/// The order a merchant reference names.
-fn by_reference(connection: &Connection, shop: &ShopName, rule: &ReferenceRule, reference: &str) -> Result<Looked> {
-    let mut found = None;
-    for number in rule.order_numbers(reference) {
-        let Ok(number) = OrderNumber::parse(number) else { continue };
-        match (order_numbered(connection, shop, &number)?, &found) {
-            (Some(_), Some(_)) => return Ok(Looked::Ambiguous),
-            (Some(order), None) => found = Some(order),
-            (None, _) => {}
+impl Looked {
+    fn order(&self) -> Option<OrderId> {
+        match self {
+            Self::Found(order, _) => Some(*order),
+            Self::Nothing | Self::Ambiguous => None,
         }
     }
-    Ok(found.map_or(Looked::Nothing, |(order, currency)| Looked::Found(order, currency)))
+}
+
+/// The order a merchant reference names. One that names several is never picked from, though only one of them is known yet.
+fn by_reference(connection: &Connection, shop: &ShopName, rule: &ReferenceRule, reference: &str) -> Result<Looked> {
+    let numbers: Vec<OrderNumber> =
+        rule.order_numbers(reference).into_iter().filter_map(|number| OrderNumber::parse(number).ok()).collect();
+    for number in &numbers {
+        if let Some((order, currency)) = order_numbered(connection, shop, number)? {
+            return Ok(if numbers.len() == 1 { Looked::Found(order, currency) } else { Looked::Ambiguous });
+        }
+    }
+    Ok(Looked::Nothing)
 }
 
 fn order_numbered(

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use rusqlite::Params;
 
-use super::overflow;
 use crate::domain::id::{OrderId, OrderNumber, ProviderName, ShopName};
 use crate::domain::money::Amount;
 use crate::domain::settlement::Decimal;
@@ -54,7 +53,7 @@ impl Ledger {
 fn read(row: &rusqlite::Row<'_>) -> Result<SettledOrder> {
     let decimal = |column: &str| {
         let micros: Option<i64> = row.plain(column)?;
-        Decimal::of_micros(micros.unwrap_or(0)).ok_or_else(overflow)
+        Ok::<_, LedgerError>(Decimal::of_micros(micros.unwrap_or(0)))
     };
     Ok(SettledOrder {
         id: row.id("id", OrderId)?,

@@ -1,5 +1,7 @@
 //! A line as it is stored: integers of one scale, computed before the ledger sees them.
 
+use compact_str::CompactString;
+
 use super::overflow;
 use crate::domain::id::{FileId, PayoutId};
 use crate::domain::money::Currency;
@@ -33,6 +35,8 @@ pub(super) struct Amounts {
 
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
+    pub(super) ordinal: i64,
+    pub(super) transaction: CompactString,
     pub(super) file: FileId,
     pub(super) line: i64,
     pub(super) payout: PayoutId,

@@ -1,15 +1,17 @@
 //! The statements a report's rows are written with.
 
+use compact_str::CompactString;
 use rusqlite::OptionalExtension;
 
 use super::row::{Amounts, Stored};
+use super::standing::Key;
 use super::takeover::{NewReport, Taken};
 use crate::domain::id::{AccountId, FileId, PayoutId};
 use crate::domain::money::Currency;
 use crate::domain::settlement::proof::KindSum;
 use crate::domain::settlement::{Decimal, LineKind, ReportLine};
 use crate::ledger::row::time_text;
-use crate::ledger::{LedgerError, Result, Writer};
+use crate::ledger::{Result, Writer};
 
 impl Writer<'_> {
     /// The file's row. One that was read before with lines left out is read again.
@@ -37,7 +39,7 @@ impl Writer<'_> {
         let strangers: u64 = taken.strangers.values().sum();
         self.connection
             .prepare_cached(
-                "UPDATE report_files SET added = added + ?2, known = known + ?3, refused = ?4 WHERE id = ?1",
+                "UPDATE report_files SET added = added + ?2, known = known + ?3, strangers = ?4 WHERE id = ?1",
             )?
             .execute((file.0, count(taken.added), count(taken.known), count(strangers)))?;
         Ok(())
@@ -54,40 +56,67 @@ impl Writer<'_> {
         Ok(statement.query_row((account.0, reference), |row| row.get(0)).map(PayoutId)?)
     }
 
-    pub(super) fn stored_row(&self, account: AccountId, batch: i64, line: &ReportLine, ordinal: i64) -> Result<Stored> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT l.file_id, l.file_line, ifnull(p.payout_id, l.payout_id), l.scale, l.gross, l.gross_currency, l.net,
-               l.net_currency, l.fee, l.tax
-             FROM settlement_lines l LEFT JOIN settlement_line_payouts p ON l.batch = 0 AND p.account_id = l.account_id
-               AND p.transaction_id = l.transaction_id AND p.modification_id = l.modification_id AND p.kind = l.kind
-             WHERE l.account_id = ?1 AND l.batch = ?2 AND l.transaction_id = ?3 AND l.modification_id = ?4 AND l.kind = ?5
-               AND l.ordinal = ?6",
-        )?;
-        let key = (account.0, batch, line.transaction.as_str(), line.modification.as_str(), line.kind.code(), ordinal);
-        let found = statement.query_row(key, |row| {
-            let scale: u8 = row.get(3)?;
-            let micros = |units: i64| Decimal::new(units, scale).map_or(0, Decimal::micros);
-            let gross: Option<i64> = row.get(4)?;
-            let gross_currency: Option<String> = row.get(5)?;
-            Ok(Stored {
-                file: FileId(row.get(0)?),
-                line: row.get(1)?,
-                payout: PayoutId(row.get(2)?),
-                amounts: Amounts {
-                    gross: gross.map(micros).zip(gross_currency),
-                    net: (micros(row.get(6)?), row.get(7)?),
-                    fee: micros(row.get(8)?),
-                    tax: micros(row.get(9)?),
-                },
-            })
-        });
-        found.optional()?.ok_or_else(|| LedgerError::Invariant("a settlement line vanished".to_owned()))
+    /// The row with a line's key, or with its own id. `None` if there is none.
+    pub(super) fn stored_row(
+        &self,
+        account: AccountId,
+        batch: i64,
+        line: &ReportLine,
+        ordinal: i64,
+    ) -> Result<Option<Stored>> {
+        const COLUMNS: &str = "
+            SELECT l.ordinal, l.transaction_id, l.file_id, l.file_line, ifnull(p.payout_id, l.payout_id), l.scale, l.gross, l.gross_currency,
+              l.net, l.net_currency, l.fee, l.tax
+            FROM settlement_lines l LEFT JOIN settlement_line_payouts p ON l.batch = 0 AND p.account_id = l.account_id
+              AND p.transaction_id = l.transaction_id AND p.modification_id = l.modification_id AND p.kind = l.kind";
+        let modification = line.modification.as_str();
+        if line.has_own_id {
+            let own = format!("{COLUMNS} WHERE l.account_id = ?1 AND l.batch = 0 AND l.modification_id = ?2");
+            let mut statement = self.connection.prepare_cached(&own)?;
+            return Ok(statement.query_row((account.0, modification), stored).optional()?);
+        }
+        let keyed = format!(
+            "{COLUMNS} WHERE l.account_id = ?1 AND l.batch = ?2 AND l.transaction_id = ?3 AND l.modification_id = ?4 AND l.kind = ?5
+               AND l.ordinal = ?6"
+        );
+        let mut statement = self.connection.prepare_cached(&keyed)?;
+        let key = (account.0, batch, line.transaction.as_str(), modification, line.kind.code(), ordinal);
+        Ok(statement.query_row(key, stored).optional()?)
+    }
+
+    /// Whether a payout is one, and not what is not paid out yet.
+    pub(super) fn is_paid_out(&self, payout: PayoutId) -> Result<bool> {
+        let mut statement = self.connection.prepare_cached("SELECT reference <> '' FROM payouts WHERE id = ?1")?;
+        Ok(statement.query_row([payout.0], |row| row.get(0))?)
+    }
+
+    /// A line of a group without an order is in another payout now.
+    pub(super) fn move_unmatched(&self, key: &Key, before: PayoutId, after: PayoutId) -> Result<()> {
+        let (account, transaction, reference) = (key.0.0, key.1.as_str(), key.2.as_str());
+        self.connection
+            .prepare_cached(
+                "INSERT INTO unmatched_groups (account_id, transaction_id, reference, payout_id, merchant_reference, lines, is_ambiguous)
+                 SELECT account_id, transaction_id, reference, ?5, merchant_reference, 1, is_ambiguous FROM unmatched_groups
+                 WHERE account_id = ?1 AND transaction_id = ?2 AND reference = ?3 AND payout_id = ?4
+                 ON CONFLICT DO UPDATE SET lines = lines + 1",
+            )?
+            .execute((account, transaction, reference, before.0, after.0))?;
+        for change in ["UPDATE unmatched_groups SET lines = lines - 1", "DELETE FROM unmatched_groups"] {
+            let left = if change.starts_with("DELETE") { " AND lines = 0" } else { "" };
+            self.connection
+                .prepare_cached(&format!(
+                    "{change} WHERE account_id = ?1 AND transaction_id = ?2 AND reference = ?3 AND payout_id = ?4{left}"
+                ))?
+                .execute((account, transaction, reference, before.0))?;
+        }
+        Ok(())
     }
 
     /// `false` if it is known to be paid out already.
     pub(super) fn record_line_payout(
         &self,
         account: AccountId,
+        stored: &Stored,
         line: &ReportLine,
         payout: PayoutId,
         file: FileId,
@@ -100,7 +129,7 @@ impl Writer<'_> {
             )?
             .execute((
                 account.0,
-                line.transaction.as_str(),
+                stored.transaction.as_str(),
                 line.modification.as_str(),
                 line.kind.code(),
                 payout.0,
@@ -157,7 +186,10 @@ impl Writer<'_> {
                 "INSERT INTO unmatched_groups (account_id, transaction_id, reference, payout_id, merchant_reference, lines,
                    is_ambiguous)
                  VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)
-                 ON CONFLICT DO UPDATE SET lines = lines + 1, is_ambiguous = ?6",
+                 ON CONFLICT DO UPDATE SET lines = lines + 1, is_ambiguous = max(is_ambiguous, ?6),
+                   merchant_reference = CASE WHEN merchant_reference = '' OR merchant_reference = ?5 THEN ?5
+                     WHEN ?5 = '' OR instr(';' || merchant_reference || ';', ';' || ?5 || ';') > 0 THEN merchant_reference
+                     ELSE merchant_reference || ';' || ?5 END",
             )?
             .execute((
                 account.0,
@@ -169,4 +201,24 @@ impl Writer<'_> {
             ))?;
         Ok(())
     }
+}
+
+fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
+    let scale: u8 = row.get(5)?;
+    let micros = |units: i64| Decimal::new(units, scale).map_or(0, Decimal::micros);
+    let gross: Option<i64> = row.get(6)?;
+    let gross_currency: Option<String> = row.get(7)?;
+    Ok(Stored {
+        ordinal: row.get(0)?,
+        transaction: CompactString::from(row.get_ref(1)?.as_str()?),
+        file: FileId(row.get(2)?),
+        line: row.get(3)?,
+        payout: PayoutId(row.get(4)?),
+        amounts: Amounts {
+            gross: gross.map(micros).zip(gross_currency),
+            net: (micros(row.get(8)?), row.get(9)?),
+            fee: micros(row.get(10)?),
+            tax: micros(row.get(11)?),
+        },
+    })
 }

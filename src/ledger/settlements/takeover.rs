@@ -39,10 +39,14 @@ pub struct Taken {
     pub by_person: u64,
     pub unmatched: u64,
     pub ambiguous: u64,
+    /// Lines that are not paid out yet and come again with their payout: left out.
+    pub not_paid_out: u64,
     /// Lines of merchant accounts nobody configured, by account: left out.
     pub strangers: BTreeMap<String, u64>,
     /// Lines that say something else than an earlier report.
     pub differing: Vec<Differing>,
+    /// Lines whose reference names another order than that of their transaction.
+    pub contradicting: Vec<Differing>,
     /// Payouts with new lines.
     pub payouts: BTreeSet<PayoutId>,
 }
@@ -74,8 +78,7 @@ pub(super) struct Sent {
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) line: ReportLine,
-    /// `None` if an amount cannot be stored.
-    pub(super) row: Option<StoredRow>,
+    pub(super) row: StoredRow,
     pub(super) found: Option<Found>,
 }
 
@@ -88,15 +91,21 @@ pub struct Inlet<'a> {
 }
 
 impl Inlet<'_> {
-    /// Hands over lines. `false` if the ledger takes no more.
-    pub fn send(&self, mut lines: Vec<ReportLine>) -> bool {
+    /// Hands over lines. Returns the numbers of those whose amounts are more than the ledger can hold; `None` if it takes no more.
+    pub fn send(&self, mut lines: Vec<ReportLine>) -> Option<Vec<u64>> {
         lines.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
-        let prepare = |line: ReportLine| {
+        let mut too_large = Vec::new();
+        let mut prepared = Vec::with_capacity(lines.len());
+        for line in lines {
+            let Ok(row) = StoredRow::of(&line) else {
+                too_large.push(line.number);
+                continue;
+            };
             let found = self.index.as_ref().and_then(|index| index.find(self.accounts.of(&line)?, &line.transaction));
-            Prepared { row: StoredRow::of(&line).ok(), found, line }
-        };
-        let lines = lines.into_iter().map(prepare).collect();
-        self.sender.send(Sent { lines, is_looked_up: self.index.is_some() }).is_ok()
+            prepared.push(Prepared { line, row, found });
+        }
+        let sent = Sent { lines: prepared, is_looked_up: self.index.is_some() };
+        self.sender.send(sent).is_ok().then_some(too_large)
     }
 }
 

@@ -74,11 +74,13 @@ pub(super) const CHECKS: [Check; 6] = [
                   sum(presented) FILTER (WHERE line.currency = o.currency AND kind IN (2, 3)) AS refunded,
                   sum(presented) FILTER (WHERE line.currency = o.currency AND kind IN (4, 5, 6)) AS disputed
                 FROM line JOIN orders o ON o.id = line.\"order\" GROUP BY line.\"order\")
-              SELECT ifnull(s.order_id, r.\"order\") AS \"order\", ifnull(s.lines, 0) AS lines, ifnull(r.lines, 0) AS rebuilt_lines,
-                ifnull(s.sold_micros, 0) AS sold, ifnull(r.sold, 0) AS rebuilt_sold
-              FROM order_settlements s FULL JOIN rebuilt r ON r.\"order\" = s.order_id
-              WHERE ifnull(s.lines, 0) <> ifnull(r.lines, 0) OR ifnull(s.sold_micros, 0) <> ifnull(r.sold, 0)
-                OR ifnull(s.refunded_micros, 0) <> ifnull(r.refunded, 0) OR ifnull(s.disputed_micros, 0) <> ifnull(r.disputed, 0)",
+              SELECT \"order\", sum(lines) AS lines, sum(sold) AS sold, sum(rebuilt_lines) AS rebuilt_lines, sum(rebuilt_sold) AS rebuilt_sold
+              FROM (
+                SELECT order_id AS \"order\", lines, sold_micros AS sold, refunded_micros AS refunded, disputed_micros AS disputed,
+                  0 AS rebuilt_lines, 0 AS rebuilt_sold, 0 AS rebuilt_refunded, 0 AS rebuilt_disputed FROM order_settlements
+                UNION ALL SELECT \"order\", 0, 0, 0, 0, lines, ifnull(sold, 0), ifnull(refunded, 0), ifnull(disputed, 0) FROM rebuilt)
+              GROUP BY \"order\" HAVING sum(lines) <> sum(rebuilt_lines) OR sum(sold) <> sum(rebuilt_sold)
+                OR sum(refunded) <> sum(rebuilt_refunded) OR sum(disputed) <> sum(rebuilt_disputed)",
         judge: order_differs,
     },
     Check {

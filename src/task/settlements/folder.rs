@@ -57,19 +57,15 @@ impl Source {
             let entry = entry.map_err(unreadable)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             // Through a symbolic link too.
-            let metadata = match fs::metadata(entry.path()) {
-                Ok(metadata) => metadata,
+            let (is_file, bytes, modified) = match fs::metadata(entry.path()) {
+                Ok(metadata) => (metadata.is_file(), metadata.len(), metadata.modified().ok()),
                 // Gone again: somebody tidied up.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(unreadable(error)),
+                // Told of as a file that cannot be read, and the others go on.
+                Err(_) => (true, 0, None),
             };
-            if metadata.is_file() && !is_under_way(&name) {
-                files.push(Candidate {
-                    path: entry.path(),
-                    name,
-                    bytes: metadata.len(),
-                    modified: metadata.modified().ok(),
-                });
+            if is_file && !is_under_way(&name) {
+                files.push(Candidate { path: entry.path(), name, bytes, modified });
             }
         }
         files.sort_by(|one, other| one.name.cmp(&other.name));

@@ -99,12 +99,12 @@ fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<Fil
     let digest = match candidate.digest() {
         Ok(digest) => digest,
         Err(why) => {
-            run.summary.count_unreachable(None, &why);
+            refuse(run, candidate, &why)?;
             return Ok(report("", FileOutcome::Refused { why }));
         }
     };
     let before = run.ledger.report_read(&digest)?;
-    if let Some(before) = before.filter(|before| before.refused == 0) {
+    if let Some(before) = before.filter(|before| before.strangers == 0) {
         return Ok(report(&digest, FileOutcome::Known { name: before.name }));
     }
     let opened = match reading::open(candidate, source, run.settings) {
@@ -129,14 +129,19 @@ fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<Fil
     let taken = run.ledger.take_report(
         takeover,
         |inlet| opened.read(candidate, inlet),
-        |writer, taken, told| raise_lines(writer, name, taken, told, task),
+        |writer, taken, told| raise_lines(writer, name, &digest, taken, told, task),
         &mut |lines| watch.progress(lines),
-    )?;
+    );
+    // What the ledger cannot take of one file does not keep the others out; a database that fails does.
+    let taken = match taken {
+        Err(error) if !error.is_fatal() => Err(Refusal::Ledger(error.to_string())),
+        taken => taken?,
+    };
     let outcome = match taken {
         Ok((taken, told)) => FileOutcome::Taken { format, taken, refused_lines: told.refused },
         Err(Refusal::Changing) => FileOutcome::Waits { why: "it changed while it was read".to_owned() },
-        Err(Refusal::File(problem)) => {
-            let why = problem.to_string();
+        Err(refusal @ (Refusal::File(_) | Refusal::Ledger(_))) => {
+            let why = refusal.to_string();
             refuse(run, candidate, &why)?;
             FileOutcome::Refused { why }
         }
@@ -168,7 +173,7 @@ fn accounts(settings: &Settings, source: &Source) -> Vec<SettledAccount> {
 }
 
 fn file_subject(candidate: &Candidate) -> String {
-    format!("report {}", candidate.name)
+    format!("report {}", candidate.path.display())
 }
 
 fn refuse(run: &mut Run<'_>, candidate: &Candidate, why: &str) -> Result<(), LedgerError> {
@@ -185,10 +190,16 @@ fn refuse(run: &mut Run<'_>, candidate: &Candidate, why: &str) -> Result<(), Led
     Ok(())
 }
 
-/// What a person must know of single lines, written with the lines themselves. What was told of an earlier file of this name
-/// and does not hold any more is resolved.
-fn raise_lines(writer: &Writer<'_>, name: &str, taken: &Taken, told: &Told, task: &str) -> Result<(), LedgerError> {
-    let file = format!("report {name}");
+/// What a person must know of single lines, written with the lines themselves. Another file of the same name is another subject.
+fn raise_lines(
+    writer: &Writer<'_>,
+    name: &str,
+    digest: &str,
+    taken: &Taken,
+    told: &Told,
+    task: &str,
+) -> Result<(), LedgerError> {
+    let file = format!("report {name} ({})", digest.get(..8).unwrap_or_default());
     let line = |number: u64| format!("{file}, line {number}");
     let mut drafts = Vec::new();
     let mut tell =
@@ -205,14 +216,13 @@ fn raise_lines(writer: &Writer<'_>, name: &str, taken: &Taken, told: &Told, task
     for differing in &taken.differing {
         tell(ExceptionKind::LineDiffers, line(differing.number), format!("{}; the earlier one stands", differing.what));
     }
+    for contradicting in &taken.contradicting {
+        let message = format!("{}; `payjournal match LINE ORDER` decides", contradicting.what);
+        tell(ExceptionKind::MatchAmbiguous, line(contradicting.number), message);
+    }
     for (account, lines) in &taken.strangers {
         let (subject, message) = stranger(name, account, *lines);
         tell(ExceptionKind::AccountUnknown, subject, message);
-    }
-    for kind in [ExceptionKind::LineRefused, ExceptionKind::AccountUnknown] {
-        let still: Vec<String> =
-            drafts.iter().filter(|draft| draft.kind == kind).map(|draft| draft.subject.clone()).collect();
-        writer.resolve_parts(kind, &file, &still)?;
     }
     for draft in &drafts {
         writer.raise(draft, Some(task))?;
@@ -300,6 +310,7 @@ impl FileReport {
                 "file": path, "blake3": digest, "outcome": "taken", "format": format,
                 "lines_added": taken.added, "lines_known": taken.known, "lines_refused": refused_lines,
                 "lines_of_other_accounts": taken.strangers.values().sum::<u64>(),
+                "lines_not_paid_out": taken.not_paid_out, "lines_contradicting": taken.contradicting.len(),
                 "lines_differing": taken.differing.len(),
                 "matched_by_transaction": taken.by_transaction, "matched_by_reference": taken.by_reference,
                 "matched_by_person": taken.by_person, "unmatched": taken.unmatched, "ambiguous": taken.ambiguous,

@@ -74,7 +74,8 @@ fn exceptions(payout: &PayoutOverview, settings: &Settings, now: chrono::DateTim
     let mut drafts = Vec::new();
     match payout.state {
         ProofState::Remainder => drafts.push(draft(ExceptionKind::PayoutRemainder, remainder(payout))),
-        ProofState::Open if is_late => {
+        // What is not paid out yet is no payout; its order says what is missing.
+        ProofState::Open if is_late && payout.lines.all > 0 && !payout.reference.is_empty() => {
             let message = format!(
                 "the reports have {} lines of it and still do not say what was paid out; ask the provider for the missing report",
                 payout.lines.all
@@ -104,7 +105,7 @@ fn exceptions(payout: &PayoutOverview, settings: &Settings, now: chrono::DateTim
 fn remainder(payout: &PayoutOverview) -> String {
     let parts: Vec<String> =
         payout.proofs.iter().filter(|proof| proof.state == ProofState::Remainder).map(of_currency).collect();
-    parts.join("; ")
+    format!("{}; `payjournal list lines --payout {}` shows its lines", parts.join("; "), payout.reference)
 }
 
 fn of_currency(proof: &Proof) -> String {
@@ -115,6 +116,6 @@ fn of_currency(proof: &Proof) -> String {
     };
     format!(
         "gross {gross} - fees {fees} - taxes {taxes} + reserves {reserves} + carried {carried} + corrections {corrections} should be \
-         {paid_out} {currency} paid out: {remainder} {currency} are left over{unknown}; `payjournal list lines --payout` shows its lines"
+         {paid_out} {currency} paid out: {remainder} {currency} are left over{unknown}"
     )
 }

@@ -1,11 +1,13 @@
 //! From a file to its lines, on a thread of its own.
 
 use std::fs::File;
+use std::io::Read;
 
 use super::folder::{Candidate, Source};
 use crate::config::Settings;
+use crate::domain::settlement::ReportLine;
 use crate::ledger::settlements::Inlet;
-use crate::report_format::{self, Problem, Reading, Report};
+use crate::report_format::{self, Format, Problem, Reading, Report};
 
 /// Lines handed over at once: enough that sorting them pays, and few enough that memory stays flat.
 const LINES_AT_ONCE: usize = 25_000;
@@ -30,6 +32,17 @@ pub(super) enum Refusal {
     /// Somebody writes to it.
     Changing,
     File(Problem),
+    Ledger(String),
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Changing => f.write_str("it changed while it was read"),
+            Self::File(problem) => problem.fmt(f),
+            Self::Ledger(why) => f.write_str(why),
+        }
+    }
 }
 
 pub(super) fn open(candidate: &Candidate, source: &Source, settings: &Settings) -> Result<Opened, String> {
@@ -42,7 +55,35 @@ pub(super) fn open(candidate: &Candidate, source: &Source, settings: &Settings) 
         (found.ok_or_else(unknown)?, input)
     };
     let reading = Reading { time_zone: settings.time_zone };
+    let input: Box<dyn Read + Send> = if format == Format::Klarna { input } else { Box::new(WholeLines::of(input)) };
     Ok(Opened { format: format.as_str(), report: report_format::open(&format, input, reading) })
+}
+
+/// A text that ends with a line end: without one nobody knows whether its last cell is whole.
+struct WholeLines {
+    input: Box<dyn Read + Send>,
+    last: Option<u8>,
+}
+
+impl WholeLines {
+    fn of(input: Box<dyn Read + Send>) -> Self {
+        Self { input, last: None }
+    }
+}
+
+impl Read for WholeLines {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        match buffer.get(..read).and_then(<[u8]>::last) {
+            Some(last) => self.last = Some(*last),
+            None if !buffer.is_empty() && self.last.is_some_and(|last| !matches!(last, b'\n' | b'\r')) => {
+                let what = "its last line has no end, so it may be cut off: fetch it again, or end it with a line end if it is whole";
+                return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, what));
+            }
+            None => {}
+        }
+        Ok(read)
+    }
 }
 
 fn unknown() -> String {
@@ -60,21 +101,35 @@ impl Opened {
                 Err(problem) if problem.is_fatal => {
                     return Err(if candidate.has_changed() { Refusal::Changing } else { Refusal::File(problem) });
                 }
-                Err(problem) => {
-                    told.refused += 1;
-                    if told.problems.len() < super::MOST_TOLD {
-                        told.problems.push(problem);
-                    }
-                }
+                Err(problem) => told.note(problem),
             }
             if lines.len() == LINES_AT_ONCE {
                 let full = std::mem::replace(&mut lines, Vec::with_capacity(LINES_AT_ONCE));
-                if !inlet.send(full) {
+                if !told.send(inlet, full) {
                     break;
                 }
             }
         }
-        inlet.send(lines);
+        told.send(inlet, lines);
         if candidate.has_changed() { Err(Refusal::Changing) } else { Ok(told) }
+    }
+}
+
+impl Told {
+    fn note(&mut self, problem: Problem) {
+        self.refused += 1;
+        if self.problems.len() < super::MOST_TOLD {
+            self.problems.push(problem);
+        }
+    }
+
+    /// `false` if the ledger takes no more.
+    fn send(&mut self, inlet: &Inlet<'_>, lines: Vec<ReportLine>) -> bool {
+        let Some(too_large) = inlet.send(lines) else { return false };
+        for line in too_large {
+            let what = "its amounts together are larger than the ledger can hold".to_owned();
+            self.note(Problem { line, column: String::new(), value: String::new(), what, is_fatal: false });
+        }
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! Orders, payments and reports come in any order, overlap and come again: in the end every order has the same settlement, and
 //! `verify` finds nothing.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 

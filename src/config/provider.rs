@@ -59,7 +59,15 @@ pub(super) struct SandboxAccounts {
 /// The folders that have a provider already: each is read once, and so as one format.
 #[derive(Debug, Default)]
 pub(super) struct ReportFolders {
-    taken: Vec<(PathBuf, Option<Format>, ProviderName)>,
+    taken: Vec<ReportFolder>,
+}
+
+#[derive(Debug)]
+struct ReportFolder {
+    folder: PathBuf,
+    format: Option<Format>,
+    account: MerchantAccount,
+    name: ProviderName,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -179,7 +187,7 @@ impl ProviderTable {
         let reports = reports.map(|folder| ReportSettings { folder, format, order_in_reference, expected_after_days });
         let (name, merchant_account) = (name?, merchant_account?);
         if let Some(reports) = &reports {
-            folders.claim(reports, &name, &reports_place, all);
+            folders.claim(reports, &merchant_account, &name, &reports_place, all);
         }
         if let Some(file) = &file {
             accounts.claim(file, &merchant_account, &name, &account_place, all);
@@ -258,18 +266,38 @@ impl SandboxAccounts {
 }
 
 impl ReportFolders {
-    fn claim(&mut self, reports: &ReportSettings, name: &ProviderName, place: &Place, all: &Resolver<'_, '_>) {
+    fn claim(
+        &mut self,
+        reports: &ReportSettings,
+        account: &MerchantAccount,
+        name: &ProviderName,
+        place: &Place,
+        all: &Resolver<'_, '_>,
+    ) {
         let ReportSettings { folder, format, .. } = reports;
-        let differs =
-            |(other, its, _): &&(PathBuf, Option<Format>, ProviderName)| its != format && same_file(other, folder);
-        if let Some((_, _, other)) = self.taken.iter().find(differs) {
-            let why = format!(
-                "the provider `{other}` reads this folder as another format; give both the same `report_format` and \
-                 `report_columns`, or one of them a folder of its own"
-            );
-            all.reading.problem_at(place, &why);
+        for other in self.taken.iter().filter(|other| same_file(&other.folder, folder)) {
+            let provider = &other.name;
+            if other.format != *format {
+                let why = format!(
+                    "the provider `{provider}` reads this folder as another format; give both the same `report_format` and \
+                     `report_columns`, or one of them a folder of its own"
+                );
+                all.reading.problem_at(place, &why);
+            }
+            if other.account == *account {
+                let why = format!(
+                    "the provider `{provider}` has the same `merchant_account`, and nobody could tell whose a line of this folder is; \
+                     give one of them a folder of its own"
+                );
+                all.reading.problem_at(place, &why);
+            }
         }
-        self.taken.push((folder.clone(), format.clone(), name.clone()));
+        self.taken.push(ReportFolder {
+            folder: folder.clone(),
+            format: format.clone(),
+            account: account.clone(),
+            name: name.clone(),
+        });
     }
 }
 

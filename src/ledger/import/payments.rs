@@ -14,7 +14,7 @@ use crate::exchange::import::payment::{CAPTURE_ID, CURRENCY, METHOD, ORDER, PAYS
 use crate::exchange::import::{ImportKind, Objection, PaymentRecord};
 use crate::ledger::payments::payment;
 use crate::ledger::row::time_text;
-use crate::ledger::settlements::PaymentKey;
+use crate::ledger::settlements::{Before, PaymentKey};
 use crate::ledger::{Result, Writer};
 
 impl Writer<'_> {
@@ -199,7 +199,7 @@ impl Writer<'_> {
                 merchant_account: known.merchant_account.as_str(),
                 transaction: known.transaction.as_str(),
             };
-            self.settle_payment(&key, Some(None), Some(order))?;
+            self.settle_payment(&key, Before::WithoutOrder, Some(order))?;
             is_changed = true;
         }
         if may_move(known.status, record.status) {

@@ -28,6 +28,14 @@ struct OpenGroup {
     merchant_reference: String,
 }
 
+/// How a payment was known until now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) enum Before {
+    /// Not at all: its lines went by their reference, if they had an order.
+    Absent,
+    WithoutOrder,
+}
+
 /// A payment as settlement lines name it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ledger) struct PaymentKey<'k> {
@@ -141,11 +149,10 @@ impl Writer<'_> {
     }
 
     /// A payment has come, or its order has become known: what was settled for its transaction counts for that order from now on.
-    /// `before` is the payment's order until now; `None` if there was no payment, and its lines went by their reference.
     pub(in crate::ledger) fn settle_payment(
         &self,
         payment: &PaymentKey<'_>,
-        before: Option<Option<OrderId>>,
+        before: Before,
         after: Option<OrderId>,
     ) -> Result<()> {
         let account: Option<i64> = self
@@ -160,9 +167,9 @@ impl Writer<'_> {
             return Ok(());
         }
         let before = match (before, self.written_rule(group)?) {
-            (_, Some((MatchRule::Person, _))) | (None, None) => return Ok(()),
-            (Some(order), _) => order,
-            (None, Some((_, order))) => order,
+            (_, Some((MatchRule::Person, _))) | (Before::Absent, None) => return Ok(()),
+            (Before::WithoutOrder, _) => None,
+            (Before::Absent, Some((_, order))) => order,
         };
         let lines = self.stored_lines(group)?;
         let currency_of =
@@ -190,7 +197,7 @@ impl Writer<'_> {
             .query_row((payment.provider, payment.merchant_account, payment.transaction), |row| row.get(0))
             .optional()?;
         let Some(account) = account else { return Ok(()) };
-        self.settle_payment(payment, None, order)?;
+        self.settle_payment(payment, Before::Absent, order)?;
         self.connection
             .prepare_cached(
                 "UPDATE payouts SET state = 'open', by_reference = by_reference - (

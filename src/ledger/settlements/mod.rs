@@ -21,8 +21,8 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension};
 
-pub(super) use groups::PaymentKey;
 pub use groups::Rematched;
+pub(super) use groups::{Before, PaymentKey};
 pub use lines::{LineFilter, ListedLine, Money};
 pub use matches::{LineGroup, LiveMatch};
 pub use orders::SettledOrder;

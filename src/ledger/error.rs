@@ -105,6 +105,11 @@ impl LedgerError {
                 Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => Some(
                     "keep the file as it is and restore the ledger from a backup; idempotency keys stay the same".to_owned(),
                 ),
+                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => Some(
+                    "another payjournal process has been writing for long, such as a large report being taken over; run the same \
+                     command again, nothing is lost"
+                        .to_owned(),
+                ),
                 _ => None,
             },
             Self::Missing { .. } => {

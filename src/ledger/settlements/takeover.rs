@@ -150,13 +150,13 @@ impl<'a> Takeover<'a> {
 impl Ledger {
     /// Takes over a report in one transaction. `read` runs on a thread of its own and sends the lines; an error of it, such as a
     /// file that turns out to be cut off, leaves nothing of the file behind. `conclude` writes down what else is to be known of
-    /// the file, in the same transaction; `told` hears how many lines came in.
+    /// the file, in the same transaction; `told` hears how many lines came in, and ends it by `false`.
     pub fn take_report<R: Send, E: Send>(
         &mut self,
         takeover: Takeover<'_>,
         read: impl FnOnce(&Inlet) -> Result<R, E> + Send,
         conclude: impl FnOnce(&Writer<'_>, &Taken, &R) -> Result<()>,
-        told: &mut dyn FnMut(u64),
+        told: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Result<(Taken, R), E>> {
         let Takeover { report, run, now, .. } = takeover;
         let accounts = takeover.accounts();
@@ -177,7 +177,9 @@ impl Ledger {
                 });
                 for sent in receiver {
                     intake.take(&sent)?;
-                    told(u64::try_from(sent.lines.len()).unwrap_or(u64::MAX));
+                    if !told(u64::try_from(sent.lines.len()).unwrap_or(u64::MAX)) {
+                        return Err(LedgerError::Invariant("the run was stopped".to_owned()));
+                    }
                 }
                 reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })?;

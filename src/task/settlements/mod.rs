@@ -125,21 +125,25 @@ fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<Fil
     let takeover = Takeover { report: &new, accounts: &accounts, shop: &run.settings.shop, run: run.id, now: run.now };
     let (format, name) = (opened.format, candidate.name.as_str());
     let task = run.task_name;
-    let watch = &mut *run.watch;
+    let (host, watch) = (run.host, &mut *run.watch);
     let taken = run.ledger.take_report(
         takeover,
         |inlet| opened.read(candidate, inlet),
         |writer, taken, told| raise_lines(writer, name, &digest, taken, told, task),
-        &mut |lines| watch.progress(lines),
+        &mut |lines| {
+            watch.progress(lines);
+            !(host.stop)()
+        },
     );
     // What the ledger cannot take of one file does not keep the others out; a database that fails does.
     let taken = match taken {
+        Err(error) if !error.is_fatal() && (run.host.stop)() => Err(Refusal::Stopped),
         Err(error) if !error.is_fatal() => Err(Refusal::Ledger(error.to_string())),
         taken => taken?,
     };
     let outcome = match taken {
         Ok((taken, told)) => FileOutcome::Taken { format, taken, refused_lines: told.refused },
-        Err(Refusal::Changing) => FileOutcome::Waits { why: "it changed while it was read".to_owned() },
+        Err(refusal @ (Refusal::Changing | Refusal::Stopped)) => FileOutcome::Waits { why: refusal.to_string() },
         Err(refusal @ (Refusal::File(_) | Refusal::Ledger(_))) => {
             let why = refusal.to_string();
             refuse(run, candidate, &why)?;

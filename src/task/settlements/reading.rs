@@ -31,6 +31,8 @@ pub(super) struct Told {
 pub(super) enum Refusal {
     /// Somebody writes to it.
     Changing,
+    /// The run was told to end.
+    Stopped,
     File(Problem),
     Ledger(String),
 }
@@ -39,6 +41,7 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Changing => f.write_str("it changed while it was read"),
+            Self::Stopped => f.write_str("the run was stopped"),
             Self::File(problem) => problem.fmt(f),
             Self::Ledger(why) => f.write_str(why),
         }

@@ -30,12 +30,12 @@ CREATE TEMP TABLE p (id INTEGER PRIMARY KEY, order_id INTEGER, psp_reference TEX
 BEGIN;
 INSERT INTO orders (id, shop, number, currency, total_minor, terms, cancelled, bill_to, payment_status, ordered_on)
   SELECT id, 'webshop', reference, currency, amount_minor, 'online', 'none', 'CASH', 'paid', substr(placed_at, 1, 10) FROM o ORDER BY id;
-INSERT INTO payments (id, provider, merchant_account, transaction_id, order_id, method, currency, status, status_since, authorised_at)
-  SELECT p.id, CASE o.account WHEN 'CafeZürich_POS' THEN 'CafeZrichPOS' ELSE replace(o.account, '_', '') END, o.account,
+INSERT INTO payments (provider, merchant_account, transaction_id, order_id, method, currency, status, status_since, authorised_at)
+  SELECT CASE o.account WHEN 'CafeZürich_POS' THEN 'CafeZrichPOS' ELSE replace(o.account, '_', '') END, o.account,
          p.psp_reference, p.order_id, p.method, o.currency, 'captured', o.placed_at, o.placed_at
   FROM p JOIN o ON o.id = p.order_id WHERE p.psp_reference <> '' ORDER BY p.id;
 INSERT INTO authorisations (payment_id, amount_minor, seen_at)
-  SELECT p.id, p.amount_minor, o.placed_at FROM p JOIN o ON o.id = p.order_id WHERE p.psp_reference <> '' ORDER BY p.id;
+  SELECT y.id, o.amount_minor, o.placed_at FROM payments y JOIN o ON o.id = y.order_id ORDER BY y.id;
 COMMIT;
 ANALYZE;
 PRAGMA wal_checkpoint(TRUNCATE);

@@ -3,6 +3,7 @@
 use rusqlite::OptionalExtension;
 
 use super::delta::{OrderDelta, add_to_orders};
+use super::matches::{LiveMatch, written};
 use super::{Looked, SettledAccount, by_reference, overflow};
 use crate::domain::id::{AccountId, OrderId, PayoutId, ShopName};
 use crate::domain::money::Currency;
@@ -79,7 +80,7 @@ impl Writer<'_> {
             let lines = self.stored_lines(group)?;
             done.by_transaction += u64::try_from(lines.len()).unwrap_or(0);
             for line in &lines {
-                self.count_by_reference(line.payout, 0)?;
+                self.reopen_payout(line.payout)?;
             }
             if let Some(order) = order {
                 deltas.push((order, sum(&lines, currency)?));
@@ -166,10 +167,10 @@ impl Writer<'_> {
         if self.waits(group)? {
             return Ok(());
         }
-        let before = match (before, self.written_rule(group)?) {
-            (_, Some((MatchRule::Person, _))) | (Before::Absent, None) => return Ok(()),
+        let before = match (before, written(self.connection, group)?) {
+            (_, Some(LiveMatch { rule: MatchRule::Person, .. })) | (Before::Absent, None) => return Ok(()),
             (Before::WithoutOrder, _) => None,
-            (Before::Absent, Some((_, order))) => order,
+            (Before::Absent, Some(written)) => written.order,
         };
         let lines = self.stored_lines(group)?;
         let currency_of =
@@ -217,18 +218,6 @@ impl Writer<'_> {
             "SELECT EXISTS (SELECT 1 FROM unmatched_groups WHERE account_id = ?1 AND transaction_id = ?2 AND reference = ?3)",
         )?;
         Ok(statement.query_row((group.account.0, group.transaction, group.reference), |row| row.get(0))?)
-    }
-
-    /// The rule and order of the match row that counts.
-    fn written_rule(&self, group: GroupKey<'_>) -> Result<Option<(MatchRule, Option<OrderId>)>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT rule, order_id FROM settlement_matches m WHERE account_id = ?1 AND transaction_id = ?2 AND reference = ?3
-               AND NOT EXISTS (SELECT 1 FROM settlement_matches n WHERE n.supersedes = m.id)",
-        )?;
-        let mut found = statement.query_and_then((group.account.0, group.transaction, group.reference), |row| {
-            Ok((row.choice("rule", MatchRule::parse)?, row.optional_id("order_id", OrderId)?))
-        })?;
-        found.next().transpose()
     }
 
     pub(super) fn close_group(&self, group: GroupKey<'_>) -> Result<()> {

@@ -24,6 +24,12 @@ pub struct LineGroup {
     pub merchant_reference: String,
 }
 
+impl LineGroup {
+    fn key(&self) -> GroupKey<'_> {
+        GroupKey { account: self.account, transaction: &self.transaction, reference: &self.reference }
+    }
+}
+
 /// The match that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LiveMatch {
@@ -65,7 +71,7 @@ impl Ledger {
 }
 
 fn live(connection: &rusqlite::Connection, group: &LineGroup) -> Result<Option<LiveMatch>> {
-    let row = written(connection, group)?;
+    let row = written(connection, group.key())?;
     if let Some(row) = row.as_ref().filter(|row| row.rule == MatchRule::Person) {
         return Ok(Some(row.clone()));
     }
@@ -89,13 +95,13 @@ fn live(connection: &rusqlite::Connection, group: &LineGroup) -> Result<Option<L
 }
 
 /// The row that has no successor.
-fn written(connection: &rusqlite::Connection, group: &LineGroup) -> Result<Option<LiveMatch>> {
+pub(super) fn written(connection: &rusqlite::Connection, group: GroupKey<'_>) -> Result<Option<LiveMatch>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, order_id, rule, reason FROM settlement_matches m
          WHERE account_id = ?1 AND transaction_id = ?2 AND reference = ?3
            AND NOT EXISTS (SELECT 1 FROM settlement_matches n WHERE n.supersedes = m.id)",
     )?;
-    let key = (group.account.0, group.transaction.as_str(), group.reference.as_str());
+    let key = (group.account.0, group.transaction, group.reference);
     let mut found = statement.query_and_then(key, |row| {
         Ok(LiveMatch {
             id: Some(row.id("id", MatchId)?),
@@ -142,7 +148,7 @@ impl Writer<'_> {
         reason: &str,
     ) -> Result<Option<LiveMatch>> {
         let before = live(self.connection, group)?;
-        let supersedes = written(self.connection, group)?.and_then(|row| row.id);
+        let supersedes = written(self.connection, group.key())?.and_then(|row| row.id);
         self.connection
             .prepare_cached(
                 "INSERT INTO settlement_matches (account_id, transaction_id, reference, order_id, rule, reason, supersedes,
@@ -159,7 +165,7 @@ impl Writer<'_> {
                 time_text(self.now),
                 self.run.map(|run| run.0),
             ))?;
-        let key = GroupKey { account: group.account, transaction: &group.transaction, reference: &group.reference };
+        let key = group.key();
         let lines = self.stored_lines(key)?;
         let currency_of =
             |order: OrderId| Ok::<_, LedgerError>(orders::order(self.connection, order)?.total.currency());

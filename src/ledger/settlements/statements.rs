@@ -165,12 +165,18 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The payout is looked at again by the run: what was told of it may be gone.
+    /// Has a run look at the payout again: what was told of it may be gone.
+    pub(super) fn reopen_payout(&self, payout: PayoutId) -> Result<()> {
+        self.connection.prepare_cached("UPDATE payouts SET state = 'open' WHERE id = ?1")?.execute([payout.0])?;
+        Ok(())
+    }
+
+    /// `lines` more are matched by reference, or judged by a person.
     pub(super) fn count_by_reference(&self, payout: PayoutId, lines: i64) -> Result<()> {
         self.connection
-            .prepare_cached("UPDATE payouts SET by_reference = by_reference + ?2, state = 'open' WHERE id = ?1")?
+            .prepare_cached("UPDATE payouts SET by_reference = by_reference + ?2 WHERE id = ?1")?
             .execute((payout.0, lines))?;
-        Ok(())
+        self.reopen_payout(payout)
     }
 
     pub(super) fn add_unmatched(

@@ -128,7 +128,7 @@ fn odd() -> Vec<BookedJournal> {
 
 fn text(format: ExportFormat, journals: &[BookedJournal]) -> String {
     let mut bytes = Vec::new();
-    write(format, journals, &mut bytes).unwrap();
+    write(format, journals, &[], &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -270,7 +270,7 @@ fn no_journals_are_an_export_too() {
 #[track_caller]
 fn collides(format: ExportFormat, one: &str, other: &str, name: &str) {
     let journals = [journal("PJ1", "2026-11-02", "C1", 1, "EUR", one, other)];
-    let error = write(format, &journals, &mut Vec::new()).unwrap_err();
+    let error = write(format, &journals, &[], &mut Vec::new()).unwrap_err();
     assert!(matches!(error, ExportError::SameName { .. }), "{error:?}");
     let message = error.to_string();
     for part in [one, other, name] {

@@ -10,6 +10,7 @@ pub use crate::exchange::export::ExportFormat;
 use crate::exchange::export::{self, ExportError};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::ledger::settlements::PayoutJournal;
 use crate::ledger::{BookedJournal, Ledger};
 use crate::run::refused;
 
@@ -25,12 +26,26 @@ pub fn run(
         Some(month) => days_of(month).map(|(first, after)| (Some(first), Some(after)))?,
         None => (None, None),
     };
-    let journals = ledger.journals(from, until).map_err(refused)?;
+    let journals = Journals {
+        of_movements: ledger.journals(from, until).map_err(refused)?,
+        of_payouts: ledger.payout_journals(from, until).map_err(refused)?,
+    };
     match output {
         Some(path) => write_file(format, &journals, path)?,
-        None => export::write(format, &journals, out).map_err(not_written)?,
+        None => journals.write(format, out).map_err(not_written)?,
     }
     Ok(Exit::Done)
+}
+
+struct Journals {
+    of_movements: Vec<BookedJournal>,
+    of_payouts: Vec<PayoutJournal>,
+}
+
+impl Journals {
+    fn write(&self, format: ExportFormat, out: &mut dyn Write) -> Result<(), ExportError> {
+        export::write(format, &self.of_movements, &self.of_payouts, out)
+    }
 }
 
 /// The first day of the month and the first day after it.
@@ -47,7 +62,7 @@ fn days_of(month: &str) -> Result<(NaiveDate, NaiveDate), Failure> {
     Ok((first, after))
 }
 
-fn write_file(format: ExportFormat, journals: &[BookedJournal], path: &Path) -> Result<(), Failure> {
+fn write_file(format: ExportFormat, journals: &Journals, path: &Path) -> Result<(), Failure> {
     let failed = |error: anyhow::Error| {
         Failure::new(Exit::Usage, error).hint("`--output` must name a file in a folder that can be written")
     };
@@ -55,7 +70,7 @@ fn write_file(format: ExportFormat, journals: &[BookedJournal], path: &Path) -> 
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut draft = tempfile::NamedTempFile::new_in(folder).with_context(context).map_err(failed)?;
     let mut buffered = std::io::BufWriter::new(draft.as_file_mut());
-    export::write(format, journals, &mut buffered).map_err(|error| match error {
+    journals.write(format, &mut buffered).map_err(|error| match error {
         ExportError::Io(error) => failed(anyhow::Error::new(error).context(context())),
         ExportError::SameName { .. } => not_written(error),
     })?;

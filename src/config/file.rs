@@ -50,10 +50,20 @@ pub(super) struct AccountsTable {
     pub(super) clearing: Given<String>,
     pub(super) receivables: Given<String>,
     pub(super) prepayments: Given<String>,
+    pub(super) fees: Given<String>,
+    pub(super) input_tax: Given<String>,
+    pub(super) reserve: Given<String>,
+    pub(super) corrections: Given<String>,
+    pub(super) exchange: Given<String>,
+    pub(super) rounding: Given<String>,
+    pub(super) money_in_transit: Given<String>,
 }
 
 /// What a journal can put into the name of an account.
 const PLACEHOLDERS: [&str; 4] = ["customer", "provider", "merchant_account", "currency"];
+
+/// What a PSP owes and what it keeps is settled per merchant account, never per customer.
+const OF_ACCOUNT: [&str; 3] = ["provider", "merchant_account", "currency"];
 
 #[derive(Debug)]
 pub(super) struct ErpTable {
@@ -107,10 +117,16 @@ impl MailTable {
 impl AccountsTable {
     fn read(table: &mut Table<'_, '_>) -> Self {
         Self {
-            // What a PSP owes is owed per merchant account, never per customer.
-            clearing: table.take("clearing", account(&["provider", "merchant_account", "currency"])),
+            clearing: table.take("clearing", account(&OF_ACCOUNT)),
             receivables: table.take("receivables", account(&PLACEHOLDERS)),
             prepayments: table.take("prepayments", account(&PLACEHOLDERS)),
+            fees: table.take("fees", account(&OF_ACCOUNT)),
+            input_tax: table.take("input_tax", account(&OF_ACCOUNT)),
+            reserve: table.take("reserve", account(&OF_ACCOUNT)),
+            corrections: table.take("corrections", account(&OF_ACCOUNT)),
+            exchange: table.take("exchange", account(&OF_ACCOUNT)),
+            rounding: table.take("rounding", account(&OF_ACCOUNT)),
+            money_in_transit: table.take("money_in_transit", account(&OF_ACCOUNT)),
         }
     }
 }

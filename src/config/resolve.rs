@@ -191,12 +191,30 @@ fn resolve_mail(table: MailTable, all: &mut Resolver<'_, '_>) -> MailSettings {
 }
 
 fn resolve_accounts(table: AccountsTable, all: &mut Resolver<'_, '_>) -> Accounts {
-    let AccountsTable { clearing, receivables, prepayments } = table;
+    let AccountsTable {
+        clearing,
+        receivables,
+        prepayments,
+        fees,
+        input_tax,
+        reserve,
+        corrections,
+        exchange,
+        rounding,
+        money_in_transit,
+    } = table;
     let mut account = |name, given, default: &str| all.or("accounts", name, given, default.to_owned());
     Accounts {
         clearing: account("clearing", clearing, "Assets:PSP:{provider}:{merchant_account}:{currency}"),
         receivables: account("receivables", receivables, "Assets:Receivables:{customer}"),
         prepayments: account("prepayments", prepayments, "Liabilities:Prepayments:{customer}"),
+        fees: account("fees", fees, "Expenses:PSP:{provider}:Fees"),
+        input_tax: account("input_tax", input_tax, "Assets:InputTax"),
+        reserve: account("reserve", reserve, "Assets:PSP:{provider}:{merchant_account}:Reserve:{currency}"),
+        corrections: account("corrections", corrections, "Expenses:PSP:{provider}:Corrections"),
+        exchange: account("exchange", exchange, "Equity:Exchange:{currency}"),
+        rounding: account("rounding", rounding, "Expenses:PSP:{provider}:Rounding"),
+        money_in_transit: account("money_in_transit", money_in_transit, "Assets:MoneyInTransit:{currency}"),
     }
 }
 

@@ -7,10 +7,11 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::document::{Document, DocumentKind};
-use super::id::{Account, Company, CustomerNumber, DocumentId, IdError};
-use super::money::{Amount, MoneyError};
+use super::id::{Account, Company, CustomerNumber, DocumentId, IdError, MerchantAccount, ProviderName};
+use super::money::{Amount, Currency, MoneyError};
 use super::movement::MovementKind;
 use super::payment::Payment;
+use super::settlement::postings::{PayoutEntry, PayoutJournalKind};
 
 /// How the books are kept: fixed for one ledger.
 #[derive(Debug, Clone)]
@@ -26,12 +27,21 @@ pub struct Books {
     pub default_customer: CustomerNumber,
 }
 
-/// Names of ledger accounts. `{provider}`, `{merchant_account}`, `{currency}` and `{customer}` are replaced.
+/// Names of ledger accounts. `{provider}`, `{merchant_account}` and `{currency}` are replaced, and `{customer}` where it is a
+/// customer's account.
 #[derive(Debug, Clone)]
 pub struct Accounts {
     pub clearing: String,
     pub receivables: String,
     pub prepayments: String,
+    /// What payouts are booked to.
+    pub fees: String,
+    pub input_tax: String,
+    pub reserve: String,
+    pub corrections: String,
+    pub exchange: String,
+    pub rounding: String,
+    pub money_in_transit: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -195,6 +205,44 @@ impl Books {
     }
 }
 
+/// A journal of a payout: two postings that sum to zero, the first on clearing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayoutDraft {
+    pub entry: PayoutEntry,
+    pub postings: [Posting; 2],
+}
+
+impl Books {
+    /// The journal of one entry; `clearing` is what it does there, in minor units and debit positive.
+    pub fn payout_journal(
+        &self,
+        provider: &ProviderName,
+        merchant_account: &MerchantAccount,
+        entry: PayoutEntry,
+        clearing: i64,
+    ) -> Result<PayoutDraft, BookingError> {
+        let amount = Amount::from_minor(clearing, entry.currency);
+        let accounts = &self.accounts;
+        let other = match entry.kind {
+            PayoutJournalKind::Fee => &accounts.fees,
+            PayoutJournalKind::FeeTax => &accounts.input_tax,
+            PayoutJournalKind::Reserve => &accounts.reserve,
+            PayoutJournalKind::Correction => &accounts.corrections,
+            PayoutJournalKind::Exchange => &accounts.exchange,
+            PayoutJournalKind::Payout => &accounts.money_in_transit,
+            PayoutJournalKind::Rounding => &accounts.rounding,
+        };
+        let named = |template: &str| named(template, provider, merchant_account, entry.currency);
+        Ok(PayoutDraft {
+            entry,
+            postings: [
+                Posting { account: named(&accounts.clearing)?, amount },
+                Posting { account: named(other)?, amount: amount.negated() },
+            ],
+        })
+    }
+}
+
 /// Debits the first account and credits the second.
 fn draft(
     kind: JournalKind,
@@ -257,11 +305,20 @@ fn account(
     customer: &CustomerNumber,
     amount: Amount,
 ) -> Result<Account, BookingError> {
+    let of_customer = template.replace("{customer}", customer.as_str());
+    named(&of_customer, &payment.provider, &payment.merchant_account, amount.currency())
+}
+
+fn named(
+    template: &str,
+    provider: &ProviderName,
+    merchant_account: &MerchantAccount,
+    currency: Currency,
+) -> Result<Account, BookingError> {
     let name = template
-        .replace("{provider}", payment.provider.as_str())
-        .replace("{merchant_account}", payment.merchant_account.as_str())
-        .replace("{currency}", amount.currency().code())
-        .replace("{customer}", customer.as_str());
+        .replace("{provider}", provider.as_str())
+        .replace("{merchant_account}", merchant_account.as_str())
+        .replace("{currency}", currency.code());
     Account::parse(&name).map_err(|problem| BookingError::Account { template: template.to_owned(), problem })
 }
 

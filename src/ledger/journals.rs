@@ -73,12 +73,15 @@ impl Ledger {
         list(&self.connection, "WHERE j.document_id = ?1 ORDER BY j.id", [document.0])
     }
 
-    /// The sum of every account in every currency, debit positive.
+    /// The sum of every account in every currency, debit positive: of the journals of movements and of payouts.
     pub fn balances(&self) -> Result<Vec<BookedPosting>> {
         let mut sums: BTreeMap<(String, String), BookedPosting> = BTreeMap::new();
         let mut statement = self.connection.prepare_cached(
-            "SELECT p.account, j.currency, sum(p.amount_minor) AS amount_minor
-             FROM postings p JOIN journals j ON j.id = p.journal_id GROUP BY p.account, j.currency",
+            "SELECT account, currency, sum(amount_minor) AS amount_minor FROM (
+               SELECT p.account, j.currency, p.amount_minor FROM postings p JOIN journals j ON j.id = p.journal_id
+               UNION ALL
+               SELECT p.account, j.currency, p.amount_minor FROM payout_postings p JOIN payout_journals j ON j.id = p.journal_id)
+             GROUP BY account, currency",
         )?;
         let rows = statement.query_and_then([], |row| {
             Ok::<_, LedgerError>(BookedPosting {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rusqlite::Row;
 use rusqlite::types::FromSql;
 
@@ -16,6 +16,16 @@ pub(super) fn time_text(at: DateTime<Utc>) -> String {
 
 pub(super) fn day_text(day: NaiveDate) -> String {
     day.format("%Y-%m-%d").to_string()
+}
+
+/// Days since 1970.
+pub(super) fn day_number(day: NaiveDate) -> i64 {
+    day.signed_duration_since(NaiveDate::default()).num_days()
+}
+
+pub(super) fn day_numbered(number: i64) -> Result<NaiveDate, LedgerError> {
+    let day = TimeDelta::try_days(number).and_then(|days| NaiveDate::default().checked_add_signed(days));
+    day.ok_or_else(|| LedgerError::damaged(format!("{number} as a day")))
 }
 
 /// Reads columns by name into domain types; what does not fit is damage.

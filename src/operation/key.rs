@@ -38,6 +38,20 @@ pub struct JournalKey<'a> {
     pub direction: &'a str,
 }
 
+/// What makes one journal of a payout the same journal again.
+#[derive(Debug, Clone, Copy)]
+pub struct PayoutKey<'a> {
+    pub mode: &'a str,
+    pub provider: &'a str,
+    pub merchant_account: &'a str,
+    /// As the PSP names it.
+    pub payout: &'a str,
+    pub kind: &'a str,
+    pub posting_date: &'a str,
+    pub currency: &'a str,
+    pub part: i64,
+}
+
 impl Key {
     pub fn of(kind: Kind, natural: NaturalKey<'_>) -> Self {
         let digest = digest(&[
@@ -83,6 +97,22 @@ pub fn journal_number(natural: JournalKey<'_>) -> String {
         natural.modification,
         natural.document,
         natural.direction,
+    ]);
+    format!("PJ-{}", base32(digest.get(..10).unwrap_or_default()))
+}
+
+/// The document number of a payout's journal, of the same form. (Journals of movements hash seven parts, these hash nine.)
+pub fn payout_journal_number(natural: PayoutKey<'_>) -> String {
+    let digest = digest(&[
+        natural.mode,
+        natural.provider,
+        natural.merchant_account,
+        "payout",
+        natural.payout,
+        natural.kind,
+        natural.posting_date,
+        natural.currency,
+        &natural.part.to_string(),
     ]);
     format!("PJ-{}", base32(digest.get(..10).unwrap_or_default()))
 }

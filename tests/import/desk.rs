@@ -44,6 +44,13 @@ impl Desk {
             clearing: clearing.to_owned(),
             receivables: "Receivables".to_owned(),
             prepayments: "Prepayments".to_owned(),
+            fees: "Fees".to_owned(),
+            input_tax: "InputTax".to_owned(),
+            reserve: "Reserve".to_owned(),
+            corrections: "Corrections".to_owned(),
+            exchange: "Exchange".to_owned(),
+            rounding: "Rounding".to_owned(),
+            money_in_transit: "MoneyInTransit".to_owned(),
         };
         let books = Books {
             mode: "test",

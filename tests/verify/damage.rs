@@ -296,16 +296,24 @@ const TRACES: [Damage; 6] = [
     ),
 ];
 
-const SETTLEMENTS: [Damage; 6] = [
+const SETTLEMENTS: [Damage; 9] = [
     damage(
         "settlement-line",
         &["payout-sums", "order-settlements"],
         "UPDATE settlement_lines SET kind = 77",
     ),
     damage("payout-sums", &[], "UPDATE payout_sums SET tax_micros = tax_micros + 1"),
+    damage("payout-journal", &[], "UPDATE payout_journals SET amount_minor = amount_minor + 1 WHERE id = 1"),
+    damage("payout-journal-number", &[], "UPDATE payout_journals SET number = 'PJ-1' WHERE id = 1"),
+    damage(
+        "payout-booked",
+        &[],
+        "UPDATE payout_postings SET amount_minor = 2 * amount_minor WHERE journal_id = 1;
+         UPDATE payout_journals SET amount_minor = 2 * amount_minor WHERE id = 1",
+    ),
     damage(
         "payout-closed",
-        &["payout-sums"],
+        &["payout-sums", "payout-booked"],
         "UPDATE payout_sums SET net_micros = net_micros - 10000 WHERE kind = 15",
     ),
     damage(

@@ -2,6 +2,7 @@
 
 mod decimal;
 pub mod matching;
+pub mod postings;
 pub mod proof;
 pub mod state;
 

@@ -72,6 +72,32 @@ pub enum ProofState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overflow;
 
+impl KindSum {
+    /// # Errors
+    /// If a sum does not fit into 64 bits of millionths.
+    pub fn plus(&self, more: &Self) -> Result<Self, Overflow> {
+        let add = |one: i64, other: i64| one.checked_add(other).ok_or(Overflow);
+        Ok(Self {
+            lines: add(self.lines, more.lines)?,
+            net_micros: add(self.net_micros, more.net_micros)?,
+            fee_micros: add(self.fee_micros, more.fee_micros)?,
+            tax_micros: add(self.tax_micros, more.tax_micros)?,
+            fine_lines: add(self.fine_lines, more.fine_lines)?,
+        })
+    }
+
+    #[must_use]
+    pub fn negated(&self) -> Self {
+        Self {
+            lines: -self.lines,
+            net_micros: -self.net_micros,
+            fee_micros: -self.fee_micros,
+            tax_micros: -self.tax_micros,
+            fine_lines: -self.fine_lines,
+        }
+    }
+}
+
 impl PayoutSums {
     /// Proves the payout, or says what is left over.
     pub fn proof(&self) -> Result<Proof, Overflow> {
@@ -164,7 +190,7 @@ impl Parts {
 }
 
 /// Half of the currency's smallest unit, in millionths.
-fn half_minor(currency: Currency) -> i64 {
+pub(super) fn half_minor(currency: Currency) -> i64 {
     match currency.exponent() {
         0 => 500_000,
         1 => 50_000,

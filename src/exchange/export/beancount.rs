@@ -5,12 +5,12 @@ use std::io::{self, Write};
 
 use chrono::NaiveDate;
 
-use super::{Names, facts};
-use crate::ledger::BookedJournal;
+use super::Names;
+use super::entry::Entry;
 
 const ROOTS: [&str; 5] = ["Assets", "Liabilities", "Equity", "Income", "Expenses"];
 
-pub(super) fn write(journals: &[&BookedJournal], names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(journals: &[Entry<'_>], names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "; payment journals of payjournal")?;
     writeln!(out)?;
     for (account, Opening { on, currencies }) in openings(journals, names) {
@@ -28,13 +28,13 @@ struct Opening {
     currencies: Vec<&'static str>,
 }
 
-fn openings<'n>(journals: &[&'n BookedJournal], names: &'n Names<'_>) -> BTreeMap<&'n str, Opening> {
+fn openings<'n>(journals: &'n [Entry<'_>], names: &'n Names<'_>) -> BTreeMap<&'n str, Opening> {
     let mut openings = BTreeMap::new();
     // The journals come by date, so the first one opens.
     for journal in journals {
         for posting in &journal.postings {
             let opening = openings
-                .entry(names.of(&posting.account))
+                .entry(names.of(posting.account))
                 .or_insert_with(|| Opening { on: journal.posting_date, currencies: Vec::new() });
             let code = posting.amount.currency().code();
             if let Err(place) = opening.currencies.binary_search(&code) {
@@ -45,16 +45,16 @@ fn openings<'n>(journals: &[&'n BookedJournal], names: &'n Names<'_>) -> BTreeMa
     openings
 }
 
-fn transaction(journal: &BookedJournal, names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let kind = journal.kind.as_str().replace('_', " ");
-    writeln!(out, "{} * {} {}", journal.posting_date, quoted(journal.bill_to.as_str()), quoted(&kind))?;
-    writeln!(out, "  journal: {}", quoted(&journal.number))?;
-    for (name, value) in facts(journal) {
+fn transaction(journal: &Entry<'_>, names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let kind = journal.kind.replace('_', " ");
+    writeln!(out, "{} * {} {}", journal.posting_date, quoted(journal.payee()), quoted(&kind))?;
+    writeln!(out, "  journal: {}", quoted(journal.number))?;
+    for (name, value) in journal.facts() {
         writeln!(out, "  {name}: {}", quoted(&value))?;
     }
-    let width = journal.postings.iter().map(|posting| names.of(&posting.account).chars().count()).max().unwrap_or(0);
+    let width = journal.postings.iter().map(|posting| names.of(posting.account).chars().count()).max().unwrap_or(0);
     for posting in &journal.postings {
-        writeln!(out, "  {:width$}  {:>14}", names.of(&posting.account), posting.amount)?;
+        writeln!(out, "  {:width$}  {:>14}", names.of(posting.account), posting.amount)?;
     }
     Ok(())
 }

@@ -2,9 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::domain::document::DocumentKind;
-use crate::domain::id::DocumentNumber;
-use crate::ledger::BookedJournal;
+use super::entry::Entry;
 
 const HEADER: [&str; 14] = [
     "posting_date",
@@ -23,7 +21,7 @@ const HEADER: [&str; 14] = [
     "currency",
 ];
 
-pub(super) fn write(journals: &[&BookedJournal], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(journals: &[Entry<'_>], out: &mut dyn Write) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
     writer.write_record(HEADER)?;
     for journal in journals {
@@ -35,17 +33,18 @@ pub(super) fn write(journals: &[&BookedJournal], out: &mut dyn Write) -> io::Res
             } else {
                 (amount.decimal(), String::new())
             };
+            let (document_kind, _, document) = journal.document.unwrap_or_default();
             writer.write_record([
                 date.as_str(),
-                &journal.number,
-                journal.kind.as_str(),
-                journal.direction.as_str(),
-                journal.document_kind.map_or("", DocumentKind::as_str),
-                journal.document_number.as_ref().map_or("", DocumentNumber::as_str),
-                journal.order.as_deref().unwrap_or_default(),
-                journal.bill_to.as_str(),
-                journal.transaction.as_str(),
-                journal.modification.as_str(),
+                journal.number,
+                journal.kind,
+                journal.direction,
+                document_kind,
+                document,
+                journal.order.unwrap_or_default(),
+                journal.customer.unwrap_or_default(),
+                journal.transaction.unwrap_or_default(),
+                journal.modification.unwrap_or_default(),
                 posting.account.as_str(),
                 &debit,
                 &credit,

@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::{Names, currencies, facts, single_spaced};
-use crate::ledger::BookedJournal;
+use super::entry::Entry;
+use super::{Names, currencies, single_spaced};
 
-pub(super) fn write(journals: &[&BookedJournal], names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(journals: &[Entry<'_>], names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "; payment journals of payjournal")?;
     declare(journals, names, out)?;
     for journal in journals {
@@ -18,7 +18,7 @@ pub(super) fn write(journals: &[&BookedJournal], names: &Names<'_>, out: &mut dy
     Ok(())
 }
 
-fn declare(journals: &[&BookedJournal], names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn declare(journals: &[Entry<'_>], names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     for currency in currencies(journals) {
         writeln!(out, "commodity {currency}")?;
@@ -27,7 +27,7 @@ fn declare(journals: &[&BookedJournal], names: &Names<'_>, out: &mut dyn Write) 
             writeln!(out, "    format 1000.{:0<decimals$} {currency}", "", decimals = currency.exponent())?;
         }
     }
-    let tags: BTreeSet<&str> = journals.iter().flat_map(|journal| facts(journal)).map(|(name, _)| name).collect();
+    let tags: BTreeSet<&str> = journals.iter().flat_map(Entry::facts).map(|(name, _)| name).collect();
     for tag in tags {
         writeln!(out, "tag {tag}")?;
     }
@@ -40,15 +40,15 @@ fn declare(journals: &[&BookedJournal], names: &Names<'_>, out: &mut dyn Write) 
     Ok(())
 }
 
-fn transaction(journal: &BookedJournal, names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn transaction(journal: &Entry<'_>, names: &Names<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{} * ({}) {}", journal.posting_date, journal.number, payee(journal))?;
-    for (name, value) in facts(journal) {
+    for (name, value) in journal.facts() {
         writeln!(out, "    ; {name}: {}", tag_value(&value))?;
     }
-    let width = journal.postings.iter().map(|posting| names.of(&posting.account).chars().count()).max().unwrap_or(0);
+    let width = journal.postings.iter().map(|posting| names.of(posting.account).chars().count()).max().unwrap_or(0);
     for posting in &journal.postings {
         // Two blanks end the name of an account.
-        writeln!(out, "    {:width$}  {:>14}", names.of(&posting.account), posting.amount)?;
+        writeln!(out, "    {:width$}  {:>14}", names.of(posting.account), posting.amount)?;
     }
     Ok(())
 }
@@ -68,8 +68,8 @@ pub(super) fn account_name(account: &str) -> String {
 }
 
 /// `|` would end the payee, `;` begin a comment, and hledger reads a payee in quotes as one without.
-fn payee(journal: &BookedJournal) -> String {
-    single_spaced(journal.bill_to.as_str()).replace(['|', ';'], "-").replace('"', "'")
+fn payee(journal: &Entry<'_>) -> String {
+    single_spaced(journal.payee()).replace(['|', ';'], "-").replace('"', "'")
 }
 
 /// After a comma hledger looks for another tag, and in brackets both look for a date.

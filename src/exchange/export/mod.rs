@@ -3,15 +3,19 @@
 
 mod beancount;
 mod csv;
+mod entry;
 mod hledger;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Write};
 
+use entry::Entry;
+
 use crate::domain::id::Account;
 use crate::domain::money::Currency;
 use crate::ledger::BookedJournal;
+use crate::ledger::settlements::PayoutJournal;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum ExportFormat {
@@ -47,10 +51,16 @@ pub enum ExportError {
     },
 }
 
-/// Writes the journals by posting date and number, in whatever order they come.
-pub fn write(format: ExportFormat, journals: &[BookedJournal], out: &mut dyn Write) -> Result<(), ExportError> {
-    let mut sorted: Vec<&BookedJournal> = journals.iter().collect();
-    sorted.sort_by_key(|journal| (journal.posting_date, journal.number.as_str()));
+/// Writes the journals of movements and of payouts by posting date and number, in whatever order they come.
+pub fn write(
+    format: ExportFormat,
+    journals: &[BookedJournal],
+    payouts: &[PayoutJournal],
+    out: &mut dyn Write,
+) -> Result<(), ExportError> {
+    let mut sorted: Vec<Entry<'_>> =
+        journals.iter().map(Entry::of_movement).chain(payouts.iter().map(Entry::of_payout)).collect();
+    sorted.sort_by_key(|entry| (entry.posting_date, entry.number));
     match format {
         ExportFormat::Hledger => {
             let names = Names::new(format, &sorted, hledger::account_name)?;
@@ -69,13 +79,9 @@ pub fn write(format: ExportFormat, journals: &[BookedJournal], out: &mut dyn Wri
 struct Names<'a>(BTreeMap<&'a Account, String>);
 
 impl<'a> Names<'a> {
-    fn new(
-        format: ExportFormat,
-        journals: &[&'a BookedJournal],
-        name: fn(&str) -> String,
-    ) -> Result<Self, ExportError> {
+    fn new(format: ExportFormat, journals: &[Entry<'a>], name: fn(&str) -> String) -> Result<Self, ExportError> {
         let accounts: BTreeSet<&Account> =
-            journals.iter().flat_map(|journal| &journal.postings).map(|posting| &posting.account).collect();
+            journals.iter().flat_map(|journal| &journal.postings).map(|posting| posting.account).collect();
         let mut taken: BTreeMap<String, &Account> = BTreeMap::new();
         let mut names = BTreeMap::new();
         for account in accounts {
@@ -94,30 +100,13 @@ impl<'a> Names<'a> {
 }
 
 /// What the postings are in, in the order of the codes.
-fn currencies(journals: &[&BookedJournal]) -> Vec<Currency> {
+fn currencies(journals: &[Entry<'_>]) -> Vec<Currency> {
     let by_code: BTreeMap<&str, Currency> = journals
         .iter()
         .flat_map(|journal| &journal.postings)
         .map(|posting| (posting.amount.currency().code(), posting.amount.currency()))
         .collect();
     by_code.into_values().collect()
-}
-
-/// What a journal says about itself besides its postings: a name and a value each.
-fn facts(journal: &BookedJournal) -> Vec<(&'static str, String)> {
-    let document = journal.document_kind.zip(journal.document_number.as_ref());
-    [
-        ("kind", Some(journal.kind.as_str().to_owned())),
-        ("direction", Some(journal.direction.as_str().to_owned())),
-        ("document", document.map(|(kind, number)| format!("{} {number}", kind.noun()))),
-        ("order", journal.order.clone()),
-        ("customer", Some(journal.bill_to.to_string())),
-        ("transaction", Some(journal.transaction.to_string())),
-        ("modification", Some(journal.modification.to_string())),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| value.map(|value| (name, value)))
-    .collect()
 }
 
 /// Every run of white space as one blank.

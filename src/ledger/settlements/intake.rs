@@ -12,9 +12,8 @@ use super::standing::{self, Standing, Standings};
 use super::takeover::{Accounts, Differing, Prepared, Sent, Taken, Takeover};
 use super::{Found, Looked, by_reference, by_transaction, overflow};
 use crate::domain::id::{AccountId, FileId, OrderId, PayoutId, ShopName};
-use crate::domain::money::Currency;
 use crate::domain::settlement::matching::MatchRule;
-use crate::domain::settlement::proof::KindSum;
+use crate::domain::settlement::postings::{DayKey, DaySum};
 use crate::domain::settlement::{LineKind, ReportLine};
 use crate::ledger::{LedgerError, Result, Writer};
 
@@ -38,7 +37,7 @@ pub(super) struct Intake<'w> {
     /// Where a line with a key that stood several times in this file is looked for first.
     next_ordinal: HashMap<RowKey, i64>,
     hashers: [DefaultHashBuilder; 2],
-    sums: HashMap<(PayoutId, Currency, LineKind), KindSum>,
+    sums: HashMap<(PayoutId, DayKey), DaySum>,
     by_reference: HashMap<PayoutId, i64>,
     taken: Taken,
 }
@@ -242,10 +241,10 @@ impl<'w> Intake<'w> {
     }
 
     fn added(&mut self, placed: &PlacedLine<'_>) -> Result<()> {
-        let PlacedLine { line, row, payout, .. } = *placed;
+        let PlacedLine { row, payout, .. } = *placed;
         self.taken.added += 1;
         self.taken.payouts.insert(payout);
-        self.add_to_sum((payout, line.net.1, line.kind), row.sum)
+        self.add_to_sum((payout, row.key), &row.sum)
     }
 
     fn differs(&mut self, line: &ReportLine, stored: &Stored) {
@@ -265,17 +264,9 @@ impl<'w> Intake<'w> {
         if !self.writer.record_line_payout(account_id, stored, line, payout, self.file)? {
             return Ok(());
         }
-        let sum = row.sum;
-        let minus = KindSum {
-            lines: -sum.lines,
-            net_micros: -sum.net_micros,
-            fee_micros: -sum.fee_micros,
-            tax_micros: -sum.tax_micros,
-            fine_lines: -sum.fine_lines,
-        };
         let before = stored.payout;
-        self.add_to_sum((before, line.net.1, line.kind), minus)?;
-        self.add_to_sum((payout, line.net.1, line.kind), sum)?;
+        self.add_to_sum((before, row.key), &row.sum.negated())?;
+        self.add_to_sum((payout, row.key), &row.sum)?;
         self.taken.payouts.extend([before, payout]);
         if !line.kind.is_of_payment() {
             return Ok(());
@@ -298,16 +289,9 @@ impl<'w> Intake<'w> {
         Ok(by_transaction(self.writer.connection, settled, transaction)?.is_some())
     }
 
-    fn add_to_sum(&mut self, key: (PayoutId, Currency, LineKind), more: KindSum) -> Result<()> {
+    fn add_to_sum(&mut self, key: (PayoutId, DayKey), more: &DaySum) -> Result<()> {
         let sum = self.sums.entry(key).or_default();
-        let add = |one: i64, other: i64| one.checked_add(other).ok_or_else(overflow);
-        *sum = KindSum {
-            lines: sum.lines + more.lines,
-            net_micros: add(sum.net_micros, more.net_micros)?,
-            fee_micros: add(sum.fee_micros, more.fee_micros)?,
-            tax_micros: add(sum.tax_micros, more.tax_micros)?,
-            fine_lines: sum.fine_lines + more.fine_lines,
-        };
+        *sum = sum.plus(more).map_err(|_| overflow())?;
         Ok(())
     }
 
@@ -406,14 +390,17 @@ impl<'w> Intake<'w> {
             *self.by_reference.entry(payout).or_default() += 1;
         }
         let Some(order) = found.order else { return Ok(None) };
-        let (presented, presented_in) = row.presented;
-        Ok(Some((order, OrderDelta::of(line.kind, presented, presented_in == found.currency))))
+        let is_orders_currency = row.key.presented_currency == found.currency;
+        Ok(Some((order, OrderDelta::of(line.kind, row.sum.presented_micros, is_orders_currency))))
     }
 
     pub(super) fn finish(self) -> Result<Taken> {
         let Self { writer, file, sums, by_reference, taken, .. } = self;
-        for ((payout, currency, kind), sum) in sums {
-            writer.add_payout_sum(payout, currency, kind, &sum)?;
+        for ((payout, key), sum) in sums {
+            writer.add_payout_sum(payout, key, &sum)?;
+        }
+        for payout in &taken.payouts {
+            writer.book_payout(*payout)?;
         }
         for (payout, lines) in by_reference {
             writer.count_by_reference(payout, lines)?;

@@ -8,6 +8,7 @@ mod groups;
 mod index;
 mod insert;
 mod intake;
+mod journals;
 mod lines;
 mod matches;
 mod orders;
@@ -23,6 +24,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use groups::Rematched;
 pub(super) use groups::{Before, PaymentKey};
+pub use journals::PayoutJournal;
+pub(super) use journals::{booked, wanted};
 pub use lines::{LineFilter, ListedLine, Money};
 pub use matches::{LineGroup, LiveMatch};
 pub use orders::SettledOrder;

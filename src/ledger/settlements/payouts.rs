@@ -1,7 +1,5 @@
 //! Payouts with their sums: what they prove, and what they show.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Params};
 use serde::Serialize;
@@ -10,8 +8,9 @@ use super::overflow;
 use crate::domain::id::{MerchantAccount, PayoutId, ProviderName};
 use crate::domain::money::Currency;
 use crate::domain::settlement::LineKind;
-use crate::domain::settlement::proof::{KindSum, PayoutSums, Proof, ProofState};
-use crate::ledger::row::Columns;
+use crate::domain::settlement::postings::{DayKey, DaySum, by_currency};
+use crate::domain::settlement::proof::{KindSum, Proof, ProofState};
+use crate::ledger::row::{Columns, day_numbered};
 use crate::ledger::{Ledger, LedgerError, Result, Writer};
 
 /// A payout with its equation in each currency.
@@ -116,7 +115,7 @@ fn overviews(connection: &Connection, condition: &str, parameters: impl Params) 
 /// Fills in what the sums say.
 fn proved(connection: &Connection, mut payout: PayoutOverview) -> Result<PayoutOverview> {
     let mut of_payments = 0;
-    for sums in sums_of(connection, payout.id)? {
+    for sums in by_currency(&day_sums(connection, payout.id)?).map_err(|_| overflow())? {
         for (kind, sum) in &sums.kinds {
             payout.lines.all += sum.lines;
             if kind.is_of_payment() {
@@ -145,27 +144,27 @@ fn worse(one: ProofState, other: ProofState) -> ProofState {
     }
 }
 
-fn sums_of(connection: &Connection, payout: PayoutId) -> Result<Vec<PayoutSums>> {
-    let mut statement = connection
-        .prepare_cached("SELECT * FROM payout_sums WHERE payout_id = ?1 AND lines <> 0 ORDER BY currency, kind")?;
-    let rows: Vec<(Currency, LineKind, KindSum)> = statement
+/// What the lines of a payout add up to.
+pub(super) fn day_sums(connection: &Connection, payout: PayoutId) -> Result<Vec<(DayKey, DaySum)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM payout_sums WHERE payout_id = ?1 ORDER BY currency, kind, day, presented_currency",
+    )?;
+    statement
         .query_and_then([payout.0], |row| {
             let code: i64 = row.plain("kind")?;
             let kind =
                 LineKind::of_code(code).ok_or_else(|| LedgerError::damaged(format!("{code} as kind of a line")))?;
-            let sum = KindSum {
+            let settled = KindSum {
                 lines: row.plain("lines")?,
                 net_micros: row.plain("net_micros")?,
                 fee_micros: row.plain("fee_micros")?,
                 tax_micros: row.plain("tax_micros")?,
                 fine_lines: row.plain("fine_lines")?,
             };
-            Ok((row.currency()?, kind, sum))
+            let day = day_numbered(row.plain("day")?)?;
+            let presented_currency = Currency::parse(row.text("presented_currency")?)?;
+            let key = DayKey { kind, day, currency: row.currency()?, presented_currency };
+            Ok((key, DaySum { settled, presented_micros: row.plain("presented_micros")? }))
         })?
-        .collect::<Result<_>>()?;
-    let mut by_currency: BTreeMap<Currency, BTreeMap<LineKind, KindSum>> = BTreeMap::new();
-    for (currency, kind, sum) in rows {
-        by_currency.entry(currency).or_default().insert(kind, sum);
-    }
-    Ok(by_currency.into_iter().map(|(currency, kinds)| PayoutSums { currency, kinds }).collect())
+        .collect()
 }

@@ -1,10 +1,12 @@
 //! A line as it is stored: integers of one scale, computed before the ledger sees them.
 
+use chrono_tz::Tz;
 use compact_str::CompactString;
 
 use super::overflow;
 use crate::domain::id::{FileId, PayoutId};
 use crate::domain::money::Currency;
+use crate::domain::settlement::postings::{DayKey, DaySum};
 use crate::domain::settlement::proof::KindSum;
 use crate::domain::settlement::{Decimal, ReportLine};
 use crate::ledger::{LedgerError, Result};
@@ -18,10 +20,9 @@ pub(super) struct StoredRow {
     pub(super) fee: i64,
     pub(super) tax: i64,
     pub(super) parts: Option<[i64; 4]>,
-    /// What it adds to its payout.
-    pub(super) sum: KindSum,
-    /// What the customer saw of it, in millionths: gross, or what it was before the PSP took its fees.
-    pub(super) presented: (i64, Currency),
+    /// What it adds to its payout, and under which heading.
+    pub(super) key: DayKey,
+    pub(super) sum: DaySum,
 }
 
 /// What makes a line with a known key another line.
@@ -44,7 +45,8 @@ pub(super) struct Stored {
 }
 
 impl StoredRow {
-    pub(super) fn of(line: &ReportLine) -> Result<Self> {
+    /// `zone` is that of the books.
+    pub(super) fn of(line: &ReportLine, zone: Tz) -> Result<Self> {
         let (net, net_currency) = line.net;
         let fees = &line.fees;
         let parts = fees.parts.map(|parts| [parts.commission, parts.markup, parts.scheme, parts.interchange]);
@@ -64,6 +66,8 @@ impl StoredRow {
             scale = scale.max(exponent(currency));
         }
         let units = |decimal: Decimal| decimal.units_at(scale).ok_or_else(overflow);
+        let (presented_micros, presented_currency) = presented(line)?;
+        let day = line.occurred_at.with_timezone(&zone).date_naive();
         Ok(Self {
             scale,
             gross: line.gross.map(|(gross, currency)| Ok::<_, LedgerError>((units(gross)?, currency))).transpose()?,
@@ -76,8 +80,8 @@ impl StoredRow {
                 }
                 None => None,
             },
-            sum: kind_sum(line),
-            presented: presented(line)?,
+            key: DayKey { kind: line.kind, day, currency: net_currency, presented_currency },
+            sum: DaySum { settled: kind_sum(line), presented_micros },
         })
     }
 
@@ -105,6 +109,7 @@ fn kind_sum(line: &ReportLine) -> KindSum {
     }
 }
 
+/// What the customer saw of it, in millionths: gross, or what it was before the PSP took its fees.
 fn presented(line: &ReportLine) -> Result<(i64, Currency)> {
     if let Some((gross, currency)) = line.gross {
         return Ok((gross.micros(), currency));

@@ -7,10 +7,9 @@ use super::row::{Amounts, Stored};
 use super::standing::Key;
 use super::takeover::{NewReport, Taken};
 use crate::domain::id::{AccountId, FileId, PayoutId};
-use crate::domain::money::Currency;
-use crate::domain::settlement::proof::KindSum;
-use crate::domain::settlement::{Decimal, LineKind, ReportLine};
-use crate::ledger::row::time_text;
+use crate::domain::settlement::postings::{DayKey, DaySum};
+use crate::domain::settlement::{Decimal, ReportLine};
+use crate::ledger::row::{day_number, time_text};
 use crate::ledger::{Result, Writer};
 
 impl Writer<'_> {
@@ -138,29 +137,28 @@ impl Writer<'_> {
         Ok(inserted == 1)
     }
 
-    pub(super) fn add_payout_sum(
-        &self,
-        payout: PayoutId,
-        currency: Currency,
-        kind: LineKind,
-        sum: &KindSum,
-    ) -> Result<()> {
+    pub(super) fn add_payout_sum(&self, payout: PayoutId, key: DayKey, sum: &DaySum) -> Result<()> {
+        let DaySum { settled, presented_micros } = sum;
         self.connection
             .prepare_cached(
-                "INSERT INTO payout_sums (payout_id, currency, kind, lines, net_micros, fee_micros, tax_micros, fine_lines)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-                 ON CONFLICT DO UPDATE SET lines = lines + ?4, net_micros = net_micros + ?5, fee_micros = fee_micros + ?6,
-                   tax_micros = tax_micros + ?7, fine_lines = fine_lines + ?8",
+                "INSERT INTO payout_sums (payout_id, currency, kind, day, presented_currency, lines, net_micros, fee_micros, tax_micros,
+                   fine_lines, presented_micros)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 ON CONFLICT DO UPDATE SET lines = lines + ?6, net_micros = net_micros + ?7, fee_micros = fee_micros + ?8,
+                   tax_micros = tax_micros + ?9, fine_lines = fine_lines + ?10, presented_micros = presented_micros + ?11",
             )?
             .execute((
                 payout.0,
-                currency.code(),
-                kind.code(),
-                sum.lines,
-                sum.net_micros,
-                sum.fee_micros,
-                sum.tax_micros,
-                sum.fine_lines,
+                key.currency.code(),
+                key.kind.code(),
+                day_number(key.day),
+                key.presented_currency.code(),
+                settled.lines,
+                settled.net_micros,
+                settled.fee_micros,
+                settled.tax_micros,
+                settled.fine_lines,
+                presented_micros,
             ))?;
         Ok(())
     }

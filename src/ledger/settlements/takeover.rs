@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use super::index::PaymentIndex;
 use super::intake::Intake;
@@ -88,6 +89,8 @@ pub struct Inlet<'a> {
     sender: SyncSender<Sent>,
     index: Option<PaymentIndex>,
     accounts: Accounts<'a>,
+    /// Of the books.
+    zone: Tz,
 }
 
 impl Inlet<'_> {
@@ -97,7 +100,7 @@ impl Inlet<'_> {
         let mut too_large = Vec::new();
         let mut prepared = Vec::with_capacity(lines.len());
         for line in lines {
-            let Ok(row) = StoredRow::of(&line) else {
+            let Ok(row) = StoredRow::of(&line, self.zone) else {
                 too_large.push(line.number);
                 continue;
             };
@@ -160,6 +163,7 @@ impl Ledger {
     ) -> Result<Result<(Taken, R), E>> {
         let Takeover { report, run, now, .. } = takeover;
         let accounts = takeover.accounts();
+        let zone = self.books.time_zone;
         let path = self.path_for_index(report.bytes)?;
         // Pages that many lines go to stay in memory until they are full.
         self.connection.pragma_update(None, "cache_size", CACHE)?;
@@ -173,7 +177,7 @@ impl Ledger {
                         Some(path) => PaymentIndex::load(&path, accounts.all)?,
                         None => None,
                     };
-                    Ok::<_, LedgerError>(read(&Inlet { sender, index, accounts }))
+                    Ok::<_, LedgerError>(read(&Inlet { sender, index, accounts, zone }))
                 });
                 for sent in receiver {
                     intake.take(&sent)?;

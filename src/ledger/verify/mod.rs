@@ -11,6 +11,7 @@ mod movements;
 mod operations;
 mod orders;
 mod outside;
+mod payouts;
 mod records;
 mod settlements;
 mod storage;
@@ -64,7 +65,7 @@ struct Bench<'a> {
     around: Surroundings<'a>,
 }
 
-const GROUPS: [&[Check]; 8] = [
+const GROUPS: [&[Check]; 9] = [
     &books::CHECKS,
     &movements::CHECKS,
     &operations::CHECKS,
@@ -73,6 +74,7 @@ const GROUPS: [&[Check]; 8] = [
     &records::CHECKS,
     &traces::CHECKS,
     &settlements::CHECKS,
+    &payouts::CHECKS,
 ];
 
 /// So many findings of one check are told one by one.

@@ -36,6 +36,8 @@ pub(super) fn prove(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), Ledg
         let (settings, now, task) = (run.settings, run.now, run.task_name);
         run.ledger.write("payouts", run.id, now, |writer| {
             for payout in &payouts {
+                // Lines of an earlier version of the ledger were not booked with their file.
+                writer.book_payout(payout.id)?;
                 writer.set_payout_state(ProvedPayout { id: payout.id, state: payout.state })?;
                 let drafts = exceptions(payout, settings, now);
                 for kind in KINDS {

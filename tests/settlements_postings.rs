@@ -1,0 +1,197 @@
+//! Fees, reserves and payouts in the books: every line against clearing on its day, nothing twice, and nothing left over once
+//! a payout adds up.
+
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use support::Shop;
+use support::reports::{HEAD, drop_report, line, report};
+
+const CONFIG: &str = "
+[provider.adyen]
+kind = \"reports\"
+merchant_account = \"ShopEU\"
+reports = \"reports\"
+";
+
+/// 100.00 captured: settled in two parts, a fee of 1.50, 4.00 carried over.
+const PAYOUT: [&str; 5] = [
+    "TX-1 WEB-SO-1 Settled CAP-1 60.00 59.40 0.60 7",
+    "TX-1 WEB-SO-1 Settled CAP-2 40.00 39.60 0.40 7",
+    "- - Fee - - -1.50 - 7",
+    "- - Balancetransfer - - -4.00 - 7",
+    "- - MerchantPayout - - -93.50 - 7",
+];
+
+fn shop() -> Shop {
+    let shop = Shop::with(CONFIG);
+    std::fs::create_dir(shop.path.join("reports")).unwrap();
+    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-01\n");
+    shop.write(
+        "payments.csv",
+        "provider,transaction,order,method,currency,status,authorised,authorised_at,captured_at\n\
+         adyen,TX-1,SO-1,card,EUR,captured,100.00,2026-11-02T08:00:00Z,2026-11-02T08:00:00Z\n",
+    );
+    shop.ok("import payments payments.csv");
+    shop
+}
+
+/// Account, currency and balance in minor units, of all accounts that do not stand at zero.
+fn balances(shop: &Shop) -> Vec<String> {
+    shop.rows(
+        "SELECT account, currency, sum(amount_minor) AS balance FROM (
+           SELECT account, currency, p.amount_minor FROM postings p JOIN journals j ON j.id = p.journal_id
+           UNION ALL
+           SELECT account, currency, p.amount_minor FROM payout_postings p JOIN payout_journals j ON j.id = p.journal_id)
+         GROUP BY account, currency HAVING balance <> 0 ORDER BY account, currency",
+    )
+}
+
+/// Kind, day, part, currency and what it does to clearing.
+fn journals(shop: &Shop) -> Vec<String> {
+    shop.rows(
+        "SELECT j.kind, j.posting_date, j.part, j.currency, p.amount_minor FROM payout_journals j
+         JOIN payout_postings p ON p.journal_id = j.id AND p.line = 1 ORDER BY j.kind, j.posting_date, j.currency, j.part",
+    )
+}
+
+#[track_caller]
+fn verifies(shop: &Shop) {
+    let found = shop.json("verify");
+    assert_eq!(found["findings"].as_array().unwrap().len(), 0, "{found:#}");
+}
+
+#[test]
+fn fees_and_payouts_are_booked_and_what_is_left_on_clearing_is_what_the_psp_owes() {
+    let shop = shop();
+    drop_report(&shop, "batch_7.csv", &report(&PAYOUT));
+    shop.ok("settlements");
+    // 4.00 were carried over to the next payout.
+    assert_eq!(
+        balances(&shop),
+        [
+            "Assets:MoneyInTransit:EUR EUR 9350",
+            "Assets:PSP:adyen:ShopEU:EUR EUR 400",
+            "Expenses:PSP:adyen:Fees EUR 250",
+            "Liabilities:Prepayments:C1 EUR -10000",
+        ]
+    );
+    verifies(&shop);
+    drop_report(
+        &shop,
+        "batch_8.csv",
+        &report(&["- - Balancetransfer - - 4.00 - 8", "- - MerchantPayout - - -4.00 - 8"]),
+    );
+    shop.ok("settlements");
+    assert!(!balances(&shop).iter().any(|balance| balance.starts_with("Assets:PSP")), "{:?}", balances(&shop));
+    verifies(&shop);
+}
+
+#[test]
+fn lines_that_come_later_are_booked_as_the_difference_and_known_ones_not_again() {
+    let shop = shop();
+    drop_report(&shop, "early.csv", &report(&PAYOUT[..3]));
+    shop.ok("settlements");
+    assert_eq!(journals(&shop), ["fee 2026-11-10 1 EUR -250"]);
+    let mut all = PAYOUT.to_vec();
+    all.push("- - Fee - - -0.50 - 7");
+    drop_report(&shop, "whole.csv", &report(&all));
+    let _ = shop.run(&["settlements"]);
+    drop_report(&shop, "again.csv", &report(&[&all[5..], &all[..5]].concat()));
+    let _ = shop.run(&["settlements"]);
+    assert_eq!(
+        journals(&shop),
+        ["fee 2026-11-10 1 EUR -250", "fee 2026-11-10 2 EUR -50", "payout 2026-11-10 1 EUR -9350"]
+    );
+    verifies(&shop);
+}
+
+#[test]
+fn money_settled_in_another_currency_leaves_each_clearing_account_as_the_psp_does() {
+    let shop = shop();
+    shop.orders("SO-2,USD,50.00,online,,none,C2,2026-11-01\n");
+    shop.write(
+        "payments.csv",
+        "provider,transaction,order,method,currency,status,authorised,authorised_at,captured_at\n\
+         adyen,TX-2,SO-2,card,USD,captured,50.00,2026-11-02T08:00:00Z,2026-11-02T08:00:00Z\n",
+    );
+    shop.ok("import payments payments.csv");
+    let dollars = line("TX-2 WEB-SO-2 Settled CAP-9 50.00 45.00 1.00 7").replace("CAP-9,EUR,", "CAP-9,USD,");
+    let payout = line("- - MerchantPayout - - -45.00 - 7");
+    drop_report(&shop, "fx.csv", &format!("{HEAD}\n{dollars}\n{payout}\n"));
+    shop.ok("settlements");
+    assert_eq!(
+        balances(&shop),
+        [
+            "Assets:MoneyInTransit:EUR EUR 4500",
+            // The payment of the other order is not settled yet.
+            "Assets:PSP:adyen:ShopEU:EUR EUR 10000",
+            "Equity:Exchange:EUR EUR -4600",
+            "Equity:Exchange:USD USD 5000",
+            "Expenses:PSP:adyen:Fees EUR 100",
+            "Liabilities:Prepayments:C1 EUR -10000",
+            "Liabilities:Prepayments:C2 USD -5000",
+        ]
+    );
+    verifies(&shop);
+}
+
+#[test]
+fn a_reserve_is_held_and_released() {
+    let shop = shop();
+    drop_report(
+        &shop,
+        "batch_7.csv",
+        &report(&[
+            "TX-1 WEB-SO-1 Settled CAP-1 100.00 99.00 1.00 7",
+            "- - ReserveAdjustment - - -10.00 - 7",
+            "- - MerchantPayout - - -89.00 - 7",
+            "- - ReserveAdjustment - - 10.00 - 8",
+            "- - MerchantPayout - - -10.00 - 8",
+        ]),
+    );
+    shop.ok("settlements");
+    assert_eq!(
+        journals(&shop),
+        [
+            "fee 2026-11-10 1 EUR -100",
+            "payout 2026-11-10 1 EUR -1000",
+            "payout 2026-11-10 1 EUR -8900",
+            // Of the payouts 7 and 8.
+            "reserve 2026-11-10 1 EUR -1000",
+            "reserve 2026-11-10 1 EUR 1000",
+        ]
+    );
+    assert!(!balances(&shop).iter().any(|balance| balance.starts_with("Assets:PSP")), "{:?}", balances(&shop));
+    verifies(&shop);
+}
+
+#[test]
+fn the_books_of_payouts_go_out_with_the_others() {
+    let shop = shop();
+    drop_report(&shop, "batch_7.csv", &report(&PAYOUT));
+    shop.ok("settlements");
+    let csv = shop.ok("export --format csv --month 2026-11").stdout;
+    let fee = csv.lines().find(|line| line.contains(",fee,")).unwrap();
+    assert!(fee.starts_with("2026-11-10,PJ-") && fee.contains(",fee,original,payout,7,"), "{fee}");
+    let hledger = shop.ok("export --format hledger").stdout;
+    assert!(hledger.contains("; document: payout 7") && hledger.contains("Assets:MoneyInTransit:EUR"), "{hledger}");
+}
+
+#[test]
+fn a_ledger_of_version_4_is_booked_by_the_next_run() {
+    let shop = shop();
+    drop_report(&shop, "batch_7.csv", &report(&PAYOUT));
+    shop.ok("settlements");
+    let booked = (balances(&shop), journals(&shop));
+    shop.ledger()
+        .execute_batch(
+            "DROP TABLE payout_postings; DROP TABLE payout_journals; DROP TABLE payout_sums; CREATE TABLE payout_sums (it INTEGER);
+             PRAGMA user_version = 4",
+        )
+        .unwrap();
+    shop.ok("settlements");
+    assert_eq!((balances(&shop), journals(&shop)), booked);
+    verifies(&shop);
+}

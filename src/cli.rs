@@ -394,6 +394,19 @@ pub enum SandboxCommand {
     Authorise { file: PathBuf },
     /// Print the sandbox's own record of transactions, captures and refunds
     Record,
+    /// Have the sandbox pay out everything confirmed, less its fees: `settlements` asks it for the lines
+    Payout {
+        /// Write each payout into this folder too, as a settlement details report of Adyen's form
+        #[arg(long, value_name = "FOLDER")]
+        reports: Option<PathBuf>,
+    },
+    /// Play the customer who asks the money back at the bank: a chargeback, in the next payout
+    Dispute {
+        transaction: String,
+        /// The shop wins the case: the money comes back with the next payout
+        #[arg(long)]
+        won: bool,
+    },
 }
 
 fn settlement_state(text: &str) -> Result<SettlementState, String> {

@@ -224,6 +224,12 @@ fn sandbox(
     match what {
         SandboxCommand::Authorise { file } => command::sandbox::authorise(file, &settings, global.json, now, out, err),
         SandboxCommand::Record => command::sandbox::record(&settings, global.json, now, out),
+        SandboxCommand::Payout { reports } => {
+            command::sandbox::payout(reports.as_deref(), &settings, global.json, now, out)
+        }
+        SandboxCommand::Dispute { transaction, won } => {
+            command::sandbox::dispute(transaction, *won, &settings, global.json, now, out)
+        }
     }
 }
 

@@ -110,6 +110,7 @@ fn an_older_ledger_with_rows_is_brought_up_to_date() {
     let tables = [
         "payout_postings",
         "payout_journals",
+        "payout_cursors",
         "settlement_lines",
         "settlement_line_payouts",
         "settlement_matches",

@@ -52,7 +52,7 @@ fn it_shows_every_kind_of_order_and_says_what_to_try_next() {
     }
 }
 
-/// The clearing account per currency, summed from the exported file, against captures and refunds in the PSP's own file.
+/// The clearing account per currency, summed from the exported file, against captures, refunds and payouts in the PSP's own file.
 #[test]
 fn the_exported_totals_are_what_the_psp_itself_recorded() {
     let folder = tempfile::tempdir().unwrap();
@@ -75,6 +75,7 @@ fn the_exported_totals_are_what_the_psp_itself_recorded() {
     let recorded = rows(
         &place.join("sandbox.db"),
         "SELECT t.currency, sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'refund' THEN -m.amount_minor ELSE 0 END)
+           - (SELECT sum(l.gross_minor) FROM payout_lines l JOIN payouts p ON p.batch = l.batch WHERE p.currency = t.currency)
          FROM modifications m JOIN transactions t ON t.id = m.transaction_id AND t.merchant_account = m.merchant_account
          GROUP BY t.currency",
     );

@@ -187,7 +187,7 @@ fn a_ledger_of_version_4_is_booked_by_the_next_run() {
     let booked = (balances(&shop), journals(&shop));
     shop.ledger()
         .execute_batch(
-            "DROP TABLE payout_postings; DROP TABLE payout_journals; DROP TABLE payout_sums; CREATE TABLE payout_sums (it INTEGER);
+            "DROP TABLE payout_postings; DROP TABLE payout_journals; DROP TABLE payout_cursors; DROP TABLE payout_sums; CREATE TABLE payout_sums (it INTEGER);
              PRAGMA user_version = 4",
         )
         .unwrap();

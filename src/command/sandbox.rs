@@ -12,12 +12,12 @@ use super::import::{ImportDefaults, ImportKind, InputFormat};
 use super::table::table;
 use crate::config::Settings;
 use crate::config::settings::ProviderKind;
-use crate::domain::id::OrderNumber;
+use crate::domain::id::{MerchantAccount, OrderNumber, ProviderName, TransactionId};
 use crate::domain::money::Amount;
 use crate::exchange::import::{OpenError, PaymentRecord, Rows};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::provider::sandbox::{Authorisation, RecordedTransaction, Sandbox};
+use crate::provider::sandbox::{Authorisation, RecordedTransaction, Sandbox, SandboxPayout};
 use crate::provider::{ModificationKind, ModificationState};
 use crate::run::ports::Purpose;
 
@@ -96,6 +96,120 @@ fn sandbox_of(settings: &Settings, record: &PaymentRecord, now: DateTime<Utc>) -
             .map_err(|error| Failure::new(Exit::Config, error)),
         ProviderKind::Reports => Err(Failure::usage(format!("provider `{}` is no sandbox", record.provider))),
     }
+}
+
+/// Has every sandbox account pay out, into `reports` as files too.
+pub fn payout(
+    reports: Option<&Path>,
+    settings: &Settings,
+    json: bool,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let mut payouts = Vec::new();
+    for (name, account, sandbox) in sandboxes(settings, now)? {
+        for payout in sandbox.pay_out().map_err(|error| Failure::new(Exit::Unreachable, error))? {
+            if let Some(folder) = reports {
+                write_report(folder, &account, &payout)?;
+            }
+            payouts.push((name.clone(), account.clone(), payout));
+        }
+    }
+    let written = if json {
+        let document = json!({
+            "schema": "payjournal/sandbox/1",
+            "outcome": Exit::Done.outcome(),
+            "exit_code": Exit::Done.code(),
+            "payouts": payouts.iter().map(|(name, account, payout)| json!({
+                "provider": name, "merchant_account": account, "payout": payout.batch.to_string(), "lines": payout.lines.len(),
+                "fees": payout.fees(), "paid_out": payout.paid,
+            })).collect::<Vec<_>>(),
+        });
+        writeln!(out, "{document:#}")
+    } else if payouts.is_empty() {
+        writeln!(out, "sandbox: nothing to pay out")
+    } else {
+        let rows = payouts.iter().map(|(name, account, payout)| {
+            let texts = [
+                payout.batch.to_string(),
+                payout.lines.len().to_string(),
+                payout.fees().to_string(),
+                payout.paid.to_string(),
+            ];
+            [name.to_string(), account.to_string()].into_iter().chain(texts).collect()
+        });
+        let head = ["provider", "merchant account", "payout", "lines", "fees", "paid out"];
+        writeln!(out, "{}", table(&head, rows.collect()))
+    };
+    written.context("the answer cannot be written").map_err(Failure::bug)?;
+    Ok(Exit::Done)
+}
+
+/// Into a name that is the report's as soon as it is whole.
+fn write_report(folder: &Path, account: &MerchantAccount, payout: &SandboxPayout) -> Result<()> {
+    let name = format!("settlement_detail_report_batch_{}.csv", payout.batch);
+    let written = || -> anyhow::Result<()> {
+        let mut draft = tempfile::Builder::new().prefix(".").tempfile_in(folder)?;
+        payout.write_adyen_report(account, &mut draft)?;
+        draft.persist(folder.join(&name))?;
+        Ok(())
+    };
+    written().with_context(|| format!("the report `{name}` cannot be written to `{}`", folder.display())).map_err(
+        |error| {
+            let hint = "the payout is made; `payjournal settlements` asks the sandbox for it even without the file";
+            Failure::usage(error).hint(hint)
+        },
+    )
+}
+
+/// A customer's chargeback at whichever sandbox account has the transaction, or its end.
+pub fn dispute(
+    transaction: &str,
+    is_won: bool,
+    settings: &Settings,
+    json: bool,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let transaction = TransactionId::parse(transaction).map_err(Failure::usage)?;
+    let mut trouble = None;
+    let mut disputed = None;
+    for (_, _, sandbox) in sandboxes(settings, now)? {
+        match sandbox.dispute(&transaction, is_won) {
+            Ok(is_new) => disputed = Some(is_new),
+            Err(error) => trouble = Some(error),
+        }
+    }
+    let Some(is_new) = disputed else {
+        let error = trouble.unwrap_or_else(|| anyhow::anyhow!("no provider of the config is a sandbox"));
+        return Err(Failure::usage(error));
+    };
+    let kind = if is_won { "chargeback_reversed" } else { "chargeback" };
+    let written = if json {
+        let document = json!({
+            "schema": "payjournal/sandbox/1", "outcome": Exit::Done.outcome(), "exit_code": Exit::Done.code(),
+            "transaction": transaction, "dispute": kind, "new": is_new,
+        });
+        writeln!(out, "{document:#}")
+    } else {
+        let what = if is_won { "the case is won" } else { "the customer has the money taken back" };
+        let when = if is_new { "in the next payout" } else { "that was known already" };
+        writeln!(out, "sandbox: {transaction}: {what}; {when}")
+    };
+    written.context("the answer cannot be written").map_err(Failure::bug)?;
+    Ok(Exit::Done)
+}
+
+/// Every account of the config that is a sandbox's.
+fn sandboxes(settings: &Settings, now: DateTime<Utc>) -> Result<Vec<(ProviderName, MerchantAccount, Sandbox)>> {
+    let mut all = Vec::new();
+    for (name, provider) in &settings.providers {
+        let ProviderKind::Sandbox(sandbox) = &provider.kind else { continue };
+        let opened = Sandbox::open(sandbox, &provider.merchant_account, Purpose::Act, now)
+            .map_err(|error| Failure::new(Exit::Config, error))?;
+        all.push((name.clone(), provider.merchant_account.clone(), opened));
+    }
+    Ok(all)
 }
 
 /// What the sandbox itself says happened, whatever the ledger believes.

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::id::{MethodName, ModificationId, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::payment::TransactionStatus;
+use crate::domain::settlement::ReportLine;
 use crate::operation::request::PaymentRequest;
 use crate::operation::{Answer, Key, LookUp, Refusal};
 
@@ -33,6 +34,31 @@ pub trait Provider: Send + Sync {
 
     /// How long after it was sent a call may still take effect: a look-up that finds nothing proves something only later.
     fn settles_after(&self) -> Duration;
+
+    /// What it tells of its payouts, if it can be asked; of others the reports come as files.
+    fn payout_reports(&self) -> Option<&dyn PayoutReports> {
+        None
+    }
+}
+
+/// Lines of a payout, as they come in.
+pub type PayoutLines<'a> = Box<dyn Iterator<Item = Result<ReportLine, PortError>> + 'a>;
+
+/// The settlement reports of one merchant account.
+pub trait PayoutReports {
+    /// Payouts paid at `since` or later, oldest first; all of them without it. It is asked once a run.
+    fn payouts(&self, since: Option<DateTime<Utc>>) -> Result<Vec<ReportedPayout>, PortError>;
+
+    /// All lines of a payout, what was paid out among them. Their account may be left empty.
+    fn lines(&self, payout: &ReportedPayout) -> Result<PayoutLines<'_>, PortError>;
+}
+
+/// A payout that can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedPayout {
+    /// As the PSP names it.
+    pub reference: String,
+    pub paid_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

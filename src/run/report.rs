@@ -89,7 +89,7 @@ fn write_settled(finished: &Finished, settled: &Settled, style: Style, out: &mut
     let done = if style.dry_run { "dry run, nothing was taken over" } else { "done" };
     writeln!(
         out,
-        "{}: {} files looked at, {known} of them read before; {} earlier lines found their order; {done}",
+        "{}: {} reports looked at, {known} of them read before; {} earlier lines found their order; {done}",
         finished.task,
         settled.files.len(),
         settled.rematched

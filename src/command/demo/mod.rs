@@ -32,6 +32,7 @@ const FILES: [(&str, &str); 6] = [
 enum Step {
     Say(&'static str),
     Authorise(&'static str),
+    PayOut,
     Import(ImportKind, &'static str),
     Task(TaskName),
     Export(ExportFormat, &'static str),
@@ -49,16 +50,19 @@ const FIRST_DAY: [Step; 9] = [
     Step::Task(TaskName::SyncJournals),
 ];
 
-const SECOND_DAY: [Step; 12] = [
+const SECOND_DAY: [Step; 15] = [
     Step::Say("Day 2: credit notes, later invoices, and a customer who paid two invoices at once"),
     Step::Authorise("day2-payments.csv"),
     Step::Import(ImportKind::Documents, "day2-documents.csv"),
     Step::Import(ImportKind::Payments, "day2-payments.csv"),
+    Step::Say("Meanwhile the PSP pays out what night 1 took, less its fees"),
+    Step::PayOut,
     Step::Say("Night 2: what had no answer is asked about first; refunds go out"),
     Step::Task(TaskName::SyncPayments),
     Step::Task(TaskName::Capture),
     Step::Task(TaskName::Refunds),
     Step::Task(TaskName::SyncJournals),
+    Step::Task(TaskName::Settlements),
     Step::Export(ExportFormat::Hledger, "journals.hledger"),
     Step::Export(ExportFormat::Beancount, "journals.beancount"),
     Step::Export(ExportFormat::Csv, "journals.csv"),
@@ -140,6 +144,10 @@ fn carry_out(
             let exit = super::sandbox::authorise(&folder.join(file), settings, false, now, out, err)?;
             (format!("sandbox authorise {file}"), exit)
         }
+        Step::PayOut => {
+            say(out, "$ payjournal sandbox payout")?;
+            ("sandbox payout".to_owned(), super::sandbox::payout(None, settings, false, now, out)?)
+        }
         Step::Import(what, file) => {
             say(out, &format!("$ payjournal import {} {file}", what.noun()))?;
             let mut ledger = open_ledger(settings, true, now)?;
@@ -193,6 +201,9 @@ fn report(finished: &Finished, out: &mut dyn Write) -> Result<()> {
         .collect();
     if !rows.is_empty() {
         say(out, &table(&["about", "action", "amount", "outcome"], rows))?;
+    }
+    if let Some(settled) = &summary.settled {
+        say(out, &super::payouts::as_table(settled.payouts.iter()))?;
     }
     let exit = finished.exit;
     say(out, &format!("{}: {} (exit code {}: {})", finished.task, summary.done_line(), exit.code(), exit.meaning()))?;

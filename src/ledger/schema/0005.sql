@@ -63,6 +63,12 @@ CREATE TABLE payout_postings (
     PRIMARY KEY (journal_id, line)
 ) STRICT, WITHOUT ROWID;
 
+-- How far the payouts of an account were asked for; moved in the transaction that stores their lines.
+CREATE TABLE payout_cursors (
+    account_id  INTEGER PRIMARY KEY REFERENCES merchant_accounts (id),
+    paid_at     TEXT NOT NULL
+) STRICT;
+
 CREATE TRIGGER payout_journals_fixed BEFORE UPDATE ON payout_journals BEGIN SELECT RAISE(ABORT, 'journals are append-only'); END;
 CREATE TRIGGER payout_journals_kept BEFORE DELETE ON payout_journals BEGIN SELECT RAISE(ABORT, 'journals are append-only'); END;
 CREATE TRIGGER payout_postings_fixed BEFORE UPDATE ON payout_postings BEGIN SELECT RAISE(ABORT, 'postings are append-only'); END;

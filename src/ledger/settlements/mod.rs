@@ -3,6 +3,7 @@
 //! A line matches by its transaction id through a join: no row says so. Only matches by reference and by a person are rows of
 //! their own. A person's goes before the transaction id, and that before the reference.
 
+mod cursors;
 mod delta;
 mod groups;
 mod index;

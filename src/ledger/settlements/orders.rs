@@ -51,16 +51,18 @@ impl Ledger {
 }
 
 fn read(row: &rusqlite::Row<'_>) -> Result<SettledOrder> {
+    let booked = row.amount("booked_minor")?;
+    let least = u8::try_from(booked.currency().exponent()).unwrap_or(0);
     let decimal = |column: &str| {
         let micros: Option<i64> = row.plain(column)?;
-        Ok::<_, LedgerError>(Decimal::of_micros(micros.unwrap_or(0)))
+        Ok::<_, LedgerError>(Decimal::of_micros(micros.unwrap_or(0)).shortest(least))
     };
     Ok(SettledOrder {
         id: row.id("id", OrderId)?,
         shop: row.named("shop", ShopName::parse)?,
         number: row.named("number", OrderNumber::parse)?,
         provider: row.optional_text("provider")?.map(ProviderName::parse).transpose()?,
-        booked: row.amount("booked_minor")?,
+        booked,
         moved_at: row.optional_time("moved_at")?,
         settled: Settlement {
             lines: row.plain::<Option<i64>>("lines")?.unwrap_or(0),

@@ -1,7 +1,9 @@
 //! The sandbox: a PSP simulator with a file of its own. It honours idempotency keys, can confirm late, and can be told to
 //! fail. It is the default provider, so that a newcomer needs no account, and a counterpart that tests can audit.
 
+mod adyen_report;
 mod fault;
+mod payouts;
 mod store;
 
 use std::path::Path;
@@ -12,11 +14,13 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
+pub use payouts::{SandboxLine, SandboxLineKind, SandboxPayout};
 pub use store::{Authorisation, RecordedModification, RecordedTransaction};
 use store::{Replay, Store};
 
 use super::{
-    Capabilities, ModificationKind, ModificationState, PartialCapture, PortError, Provider, PspModification, PspPayment,
+    Capabilities, ModificationKind, ModificationState, PartialCapture, PayoutReports, PortError, Provider,
+    PspModification, PspPayment,
 };
 use crate::config::settings::{Fault, SandboxSettings};
 use crate::domain::id::{MerchantAccount, MethodName, ModificationId, TransactionId};
@@ -222,6 +226,10 @@ impl Provider for Sandbox {
 
     fn settles_after(&self) -> Duration {
         Duration::ZERO
+    }
+
+    fn payout_reports(&self) -> Option<&dyn PayoutReports> {
+        Some(self)
     }
 }
 

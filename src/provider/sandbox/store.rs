@@ -56,8 +56,11 @@ pub(super) enum Replay {
 }
 
 pub(super) struct Store {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
+
+/// Each leads from the version that is its place.
+const SCHEMAS: [&str; 2] = [include_str!("schema.sql"), include_str!("payouts.sql")];
 
 impl RecordedTransaction {
     /// Minor units of all modifications of a kind that did not fail.
@@ -81,9 +84,9 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version == 0 {
-            transaction.execute_batch(include_str!("schema.sql"))?;
-            transaction.pragma_update(None, "user_version", 1)?;
+        for (leads_from, schema) in (0_i64..).zip(SCHEMAS).filter(|(leads_from, _)| *leads_from >= version) {
+            transaction.execute_batch(schema)?;
+            transaction.pragma_update(None, "user_version", leads_from + 1)?;
         }
         let bound: Option<Option<String>> =
             transaction.query_row("SELECT key_hash FROM account", [], |row| row.get(0)).optional()?;
@@ -343,10 +346,10 @@ fn modification_from_row(
     })
 }
 
-fn currency(row: &Row<'_>) -> rusqlite::Result<Currency> {
+pub(super) fn currency(row: &Row<'_>) -> rusqlite::Result<Currency> {
     Currency::parse(&row.get::<_, String>("currency")?).map_err(broken)
 }
 
-fn broken(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+pub(super) fn broken(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }

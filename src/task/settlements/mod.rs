@@ -1,64 +1,25 @@
 //! `settlements`: takes over what the PSPs report to have paid out, finds the order of every line, and proves every payout
 //! (rules 19–21, domain section 2).
 //!
-//! Lines come in bulk, a file at a time, so this is no task of cases like the others: `folder` finds the files, `reading` makes
-//! lines of one, the ledger stores and matches them in one transaction, and `proving` says of each payout what a person must know.
+//! Lines come in bulk, a file or a payout at a time, so this is no task of cases like the others: `folder` finds the files and
+//! `reading` makes lines of one, `fetching` asks the PSPs that can be asked, the ledger stores and matches them in one transaction,
+//! and `proving` says of each payout what a person must know.
 
+mod fetching;
 mod folder;
 mod proving;
 mod reading;
-
-use std::path::PathBuf;
-
-use serde_json::{Value, json};
+mod report;
 
 use crate::config::Settings;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::ledger::settlements::{NewReport, PayoutOverview, SettledAccount, Taken, Takeover};
+use crate::ledger::settlements::{Inlet, NewReport, SettledAccount, Taken, Takeover};
 use crate::ledger::{LedgerError, Writer};
 use crate::run::engine::{Level, Run};
 
 use folder::{Candidate, Source};
 use reading::{Refusal, Told};
-
-/// What a run did with reports and payouts.
-#[derive(Debug, Clone, Default)]
-pub struct Settled {
-    pub files: Vec<FileReport>,
-    /// Lines that matched nothing in earlier runs and have their order now.
-    pub rematched: u64,
-    /// Payouts that changed in this run or are still not done with.
-    pub payouts: Vec<PayoutOverview>,
-}
-
-/// What became of one file.
-#[derive(Debug, Clone)]
-pub struct FileReport {
-    pub path: PathBuf,
-    pub digest: String,
-    pub outcome: FileOutcome,
-}
-
-#[derive(Debug, Clone)]
-pub enum FileOutcome {
-    Taken {
-        format: &'static str,
-        taken: Taken,
-        refused_lines: u64,
-    },
-    /// Read in an earlier run, under this name.
-    Known {
-        name: String,
-    },
-    /// Nothing of it was taken over.
-    Refused {
-        why: String,
-    },
-    /// Not now: it is still being written.
-    Waits {
-        why: String,
-    },
-}
+pub use report::{FileOutcome, FileReport, Origin, Settled};
 
 /// Lines of one file that are told one by one.
 const MOST_TOLD: usize = 100;
@@ -85,6 +46,7 @@ pub fn settle(run: &mut Run<'_>) -> Result<(), LedgerError> {
             settled.files.push(report);
         }
     }
+    fetching::fetch(run, &mut settled)?;
     rematch(run, &mut settled)?;
     proving::prove(run, &mut settled)?;
     run.summary.stopped = (run.host.stop)();
@@ -94,12 +56,15 @@ pub fn settle(run: &mut Run<'_>) -> Result<(), LedgerError> {
 }
 
 fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<FileReport, LedgerError> {
-    let path = candidate.path.clone();
-    let report = |digest: &str, outcome| FileReport { path: path.clone(), digest: digest.to_owned(), outcome };
+    let report = |digest: &str, outcome| FileReport {
+        origin: Origin::File(candidate.path.clone()),
+        digest: digest.to_owned(),
+        outcome,
+    };
     let digest = match candidate.digest() {
         Ok(digest) => digest,
         Err(why) => {
-            refuse(run, candidate, &why)?;
+            refuse(run, &Origin::File(candidate.path.clone()), &why)?;
             return Ok(report("", FileOutcome::Refused { why }));
         }
     };
@@ -110,11 +75,10 @@ fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<Fil
     let opened = match reading::open(candidate, source, run.settings) {
         Ok(opened) => opened,
         Err(why) => {
-            refuse(run, candidate, &why)?;
+            refuse(run, &Origin::File(candidate.path.clone()), &why)?;
             return Ok(report(&digest, FileOutcome::Refused { why }));
         }
     };
-    let accounts = accounts(run.settings, source);
     let new = NewReport {
         name: candidate.name.clone(),
         digest: digest.clone(),
@@ -122,50 +86,59 @@ fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<Fil
         format: opened.format.to_owned(),
         account: source.only_account(),
     };
-    let takeover = Takeover { report: &new, accounts: &accounts, shop: &run.settings.shop, run: run.id, now: run.now };
-    let (format, name) = (opened.format, candidate.name.as_str());
-    let task = run.task_name;
-    let (host, watch) = (run.host, &mut *run.watch);
-    let taken = run.ledger.take_report(
-        takeover,
-        |inlet| opened.read(candidate, inlet),
-        |writer, taken, told| raise_lines(writer, name, &digest, taken, told, task),
-        &mut |lines| {
-            watch.progress(lines);
-            !(host.stop)()
-        },
-    );
-    // What the ledger cannot take of one file does not keep the others out; a database that fails does.
-    let taken = match taken {
-        Err(error) if !error.is_fatal() && (run.host.stop)() => Err(Refusal::Stopped),
-        Err(error) if !error.is_fatal() => Err(Refusal::Ledger(error.to_string())),
-        taken => taken?,
-    };
+    let format = opened.format;
+    let taken = take_over(run, source, &new, |inlet| opened.read(candidate, inlet), |_| Ok(()))?;
     let outcome = match taken {
         Ok((taken, told)) => FileOutcome::Taken { format, taken, refused_lines: told.refused },
         Err(refusal @ (Refusal::Changing | Refusal::Stopped)) => FileOutcome::Waits { why: refusal.to_string() },
         Err(refusal @ (Refusal::File(_) | Refusal::Ledger(_))) => {
             let why = refusal.to_string();
-            refuse(run, candidate, &why)?;
+            refuse(run, &Origin::File(candidate.path.clone()), &why)?;
             FileOutcome::Refused { why }
         }
     };
-    if !matches!(outcome, FileOutcome::Refused { .. }) && run.id.is_some() {
-        let subject = file_subject(candidate);
-        run.ledger.write("report read", run.id, run.now, |writer| {
-            writer.resolve_subject(ExceptionKind::ReportRefused, &subject)
-        })?;
+    if !matches!(outcome, FileOutcome::Refused { .. }) {
+        resolve_refused(run, &Origin::File(candidate.path.clone()))?;
     }
     Ok(report(&digest, outcome))
 }
 
+/// Stores a report's lines in one transaction, with what a person must know of them and whatever `conclude` adds.
+fn take_over(
+    run: &mut Run<'_>,
+    source: &Source,
+    new: &NewReport,
+    read: impl FnOnce(&Inlet<'_>) -> Result<Told, Refusal> + Send,
+    conclude: impl FnOnce(&Writer<'_>) -> Result<(), LedgerError>,
+) -> Result<Result<(Taken, Told), Refusal>, LedgerError> {
+    let accounts = accounts(run.settings, source);
+    let takeover = Takeover { report: new, accounts: &accounts, shop: &run.settings.shop, run: run.id, now: run.now };
+    let task = run.task_name;
+    let (host, watch) = (run.host, &mut *run.watch);
+    let taken = run.ledger.take_report(
+        takeover,
+        read,
+        |writer, taken, told| {
+            raise_lines(writer, &new.name, &new.digest, taken, told, task)?;
+            conclude(writer)
+        },
+        &mut |lines| {
+            watch.progress(lines);
+            !(host.stop)()
+        },
+    );
+    // What the ledger cannot take of one report does not keep the others out; a database that fails does.
+    match taken {
+        Err(error) if !error.is_fatal() && (run.host.stop)() => Ok(Err(Refusal::Stopped)),
+        Err(error) if !error.is_fatal() => Ok(Err(Refusal::Ledger(error.to_string()))),
+        taken => taken,
+    }
+}
+
 /// All merchant accounts: those of the folder's own providers first, as two PSPs may have accounts of one name.
 fn accounts(settings: &Settings, source: &Source) -> Vec<SettledAccount> {
-    let (own, others): (Vec<_>, Vec<_>) = settings
-        .providers
-        .values()
-        .filter(|provider| provider.reports.is_some())
-        .partition(|provider| source.providers.contains(&provider.name));
+    let (own, others): (Vec<_>, Vec<_>) =
+        settings.providers.values().partition(|provider| source.providers.contains(&provider.name));
     own.into_iter()
         .chain(others)
         .map(|provider| SettledAccount {
@@ -176,20 +149,27 @@ fn accounts(settings: &Settings, source: &Source) -> Vec<SettledAccount> {
         .collect()
 }
 
-fn file_subject(candidate: &Candidate) -> String {
-    format!("report {}", candidate.path.display())
-}
-
-fn refuse(run: &mut Run<'_>, candidate: &Candidate, why: &str) -> Result<(), LedgerError> {
+fn refuse(run: &mut Run<'_>, origin: &Origin, why: &str) -> Result<(), LedgerError> {
     let draft = ExceptionDraft {
         kind: ExceptionKind::ReportRefused,
-        subject: file_subject(candidate),
-        message: format!("nothing of the file `{}` was taken over: {why}", candidate.path.display()),
+        subject: format!("report {origin}"),
+        message: format!("nothing of the report {origin} was taken over: {why}"),
         about: About::default(),
     };
     let task = run.task_name;
     if run.id.is_some() {
         run.ledger.write("report refused", run.id, run.now, |writer| writer.raise(&draft, Some(task)))?;
+    }
+    Ok(())
+}
+
+/// What was told of a report before it could be read.
+fn resolve_refused(run: &mut Run<'_>, origin: &Origin) -> Result<(), LedgerError> {
+    let subject = format!("report {origin}");
+    if run.id.is_some() {
+        run.ledger.write("report read", run.id, run.now, |writer| {
+            writer.resolve_subject(ExceptionKind::ReportRefused, &subject)
+        })?;
     }
     Ok(())
 }
@@ -281,82 +261,4 @@ fn rematch(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), LedgerError> 
         run.watch.say(Level::Info, &text);
     }
     Ok(())
-}
-
-impl Settled {
-    /// What the run took over, in a few words.
-    pub fn done_line(&self) -> String {
-        let (mut files, mut lines) = (0_u64, 0_u64);
-        for file in &self.files {
-            if let FileOutcome::Taken { taken, .. } = &file.outcome {
-                files += 1;
-                lines += taken.added;
-            }
-        }
-        let rematched = match self.rematched {
-            0 => String::new(),
-            more => format!(", {more} earlier lines found their order"),
-        };
-        if files == 0 {
-            format!("no new report{rematched}")
-        } else {
-            format!("{lines} new lines of {files} reports{rematched}")
-        }
-    }
-}
-
-impl FileReport {
-    /// As a script reads it.
-    pub fn json(&self) -> Value {
-        let (path, digest) = (self.path.display().to_string(), &self.digest);
-        match &self.outcome {
-            FileOutcome::Taken { format, taken, refused_lines } => json!({
-                "file": path, "blake3": digest, "outcome": "taken", "format": format,
-                "lines_added": taken.added, "lines_known": taken.known, "lines_refused": refused_lines,
-                "lines_of_other_accounts": taken.strangers.values().sum::<u64>(),
-                "lines_not_paid_out": taken.not_paid_out, "lines_contradicting": taken.contradicting.len(),
-                "lines_differing": taken.differing.len(),
-                "matched_by_transaction": taken.by_transaction, "matched_by_reference": taken.by_reference,
-                "matched_by_person": taken.by_person, "unmatched": taken.unmatched, "ambiguous": taken.ambiguous,
-            }),
-            FileOutcome::Known { name } => json!({"file": path, "blake3": digest, "outcome": "known", "as": name}),
-            FileOutcome::Refused { why } => json!({"file": path, "blake3": digest, "outcome": "refused", "why": why}),
-            FileOutcome::Waits { why } => json!({"file": path, "blake3": digest, "outcome": "waits", "why": why}),
-        }
-    }
-
-    fn level(&self) -> Level {
-        match self.outcome {
-            FileOutcome::Taken { .. } => Level::Info,
-            FileOutcome::Known { .. } => Level::Detail,
-            FileOutcome::Refused { .. } => Level::Error,
-            FileOutcome::Waits { .. } => Level::Warning,
-        }
-    }
-
-    /// One line of the log.
-    pub fn line(&self) -> String {
-        let path = self.path.display();
-        let digest = self.digest.get(..16).unwrap_or_default();
-        match &self.outcome {
-            FileOutcome::Taken { format, taken, refused_lines } => {
-                let strangers: u64 = taken.strangers.values().sum();
-                format!(
-                    "report {path} ({format}, blake3 {digest}): {} new lines, {} known, {} left out; {} matched by transaction, {} by \
-                     reference, {} by a person, {} unmatched, {} ambiguous",
-                    taken.added,
-                    taken.known,
-                    refused_lines + strangers,
-                    taken.by_transaction,
-                    taken.by_reference,
-                    taken.by_person,
-                    taken.unmatched,
-                    taken.ambiguous
-                )
-            }
-            FileOutcome::Known { name } => format!("report {path} (blake3 {digest}): read before as {name}"),
-            FileOutcome::Refused { why } => format!("report {path} (blake3 {digest}): refused: {why}"),
-            FileOutcome::Waits { why } => format!("report {path}: not read in this run: {why}"),
-        }
-    }
 }

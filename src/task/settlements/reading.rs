@@ -119,6 +119,13 @@ impl Opened {
 }
 
 impl Told {
+    /// Sends lines that are all there.
+    pub(super) fn of_lines(inlet: &Inlet<'_>, lines: Vec<ReportLine>) -> Self {
+        let mut told = Self::default();
+        told.send(inlet, lines);
+        told
+    }
+
     fn note(&mut self, problem: Problem) {
         self.refused += 1;
         if self.problems.len() < super::MOST_TOLD {

@@ -68,7 +68,14 @@ fn is_told(index: &Index<'_>, operation: &OperationRow) -> bool {
     let of_document = document.is_some_and(|(kind, number)| super::told_of_document(index, kind, number));
     let transaction = operation.transaction.as_deref().and_then(|id| index.transaction_named(id));
     let of_capture = transaction.filter(|_| matches!(operation.kind.as_str(), "capture" | "release"));
-    of_document || of_capture.is_some_and(|transaction| super::told_of_transaction(index, transaction, document))
+    // Nothing more is given back of a payment before a person has ended another amount.
+    let is_held_back = transaction.is_some_and(|transaction| {
+        let mut told = index.told_of_transaction(&transaction.id).iter();
+        told.any(|row| row.kind == "amount_differs" && row.state != "resolved")
+    });
+    of_document
+        || is_held_back
+        || of_capture.is_some_and(|transaction| super::told_of_transaction(index, transaction, document))
 }
 
 /// What was refused or given up, and not tried again since, was told to a person.

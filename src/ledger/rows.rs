@@ -16,6 +16,9 @@ pub struct Rows {
     pub operations: Vec<OperationRow>,
     pub mails: Vec<MailRow>,
     pub exceptions: Vec<ExceptionRow>,
+    pub lines: Vec<LineRow>,
+    pub payouts: Vec<PayoutRow>,
+    pub settled: Vec<SettledRow>,
 }
 
 #[derive(Debug, Clone)]
@@ -122,6 +125,38 @@ pub struct ExceptionRow {
     pub operation: Option<i64>,
 }
 
+/// A settlement line.
+#[derive(Debug, Clone)]
+pub struct LineRow {
+    pub provider: String,
+    /// The payout it is in.
+    pub payout: String,
+    pub kind: i64,
+    pub transaction: String,
+    pub modification: String,
+    /// Millionths of the currency's unit.
+    pub gross: i64,
+    pub net: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct PayoutRow {
+    pub provider: String,
+    pub reference: String,
+    /// `open`, `closed` or `remainder`.
+    pub state: String,
+    /// What its journals leave on clearing, by currency.
+    pub clearing: Vec<(String, i64)>,
+}
+
+/// What was settled for an order, in millionths.
+#[derive(Debug, Clone)]
+pub struct SettledRow {
+    pub order: String,
+    pub sold: i64,
+    pub refunded: i64,
+}
+
 impl Ledger {
     /// All of it: for ledgers of a simulated shop's size.
     pub fn rows(&self) -> Result<Rows> {
@@ -135,6 +170,9 @@ impl Ledger {
             operations: read(connection, OPERATIONS, operation)?,
             mails: read(connection, "SELECT event, subject, body FROM mails ORDER BY id", mail)?,
             exceptions: read(connection, EXCEPTIONS, exception)?,
+            lines: read(connection, LINES, line)?,
+            payouts: read(connection, PAYOUTS, payout)?,
+            settled: read(connection, SETTLED, settled)?,
         })
     }
 }
@@ -164,6 +202,22 @@ const EXCEPTIONS: &str = "
     SELECT e.id, e.kind, e.subject, e.message, e.state, o.number, p.transaction_id, d.kind, d.number, e.operation_id
     FROM exceptions e LEFT JOIN orders o ON o.id = e.order_id LEFT JOIN payments p ON p.id = e.payment_id
     LEFT JOIN documents d ON d.id = e.document_id ORDER BY e.id";
+
+const LINES: &str = "
+    SELECT a.provider, p.reference, l.kind, l.transaction_id, l.modification_id, ifnull(l.gross, 0) * u.micros, l.net * u.micros
+    FROM settlement_lines l
+    JOIN (SELECT 0 AS scale, 1000000 AS micros UNION ALL VALUES (1, 100000), (2, 10000), (3, 1000), (4, 100), (5, 10), (6, 1)) u
+      ON u.scale = l.scale
+    JOIN payouts p ON p.id = l.payout_id JOIN merchant_accounts a ON a.id = l.account_id
+    ORDER BY l.account_id, l.batch, l.transaction_id, l.modification_id, l.kind, l.ordinal";
+const PAYOUTS: &str = "
+    SELECT a.provider, p.reference, p.state,
+      (SELECT json_group_array(json_array(currency, minor)) FROM (
+         SELECT j.currency, sum(t.amount_minor) AS minor FROM payout_journals j JOIN payout_postings t ON t.journal_id = j.id AND t.line = 1
+         WHERE j.payout_id = p.id GROUP BY j.currency))
+    FROM payouts p JOIN merchant_accounts a ON a.id = p.account_id ORDER BY p.id";
+const SETTLED: &str = "
+    SELECT o.number, s.sold_micros, s.refunded_micros FROM order_settlements s JOIN orders o ON o.id = s.order_id ORDER BY o.id";
 
 fn read<T>(connection: &Connection, sql: &str, row: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
     Ok(connection.prepare_cached(sql)?.query_map([], row)?.collect::<rusqlite::Result<_>>()?)
@@ -250,6 +304,32 @@ fn exception(row: &Row<'_>) -> rusqlite::Result<ExceptionRow> {
         document: named(row, 7)?,
         operation: row.get(9)?,
     })
+}
+
+fn line(row: &Row<'_>) -> rusqlite::Result<LineRow> {
+    Ok(LineRow {
+        provider: row.get(0)?,
+        payout: row.get(1)?,
+        kind: row.get(2)?,
+        transaction: row.get(3)?,
+        modification: row.get(4)?,
+        gross: row.get(5)?,
+        net: row.get(6)?,
+    })
+}
+
+fn payout(row: &Row<'_>) -> rusqlite::Result<PayoutRow> {
+    let clearing: String = row.get(3)?;
+    Ok(PayoutRow {
+        provider: row.get(0)?,
+        reference: row.get(1)?,
+        state: row.get(2)?,
+        clearing: serde_json::from_str(&clearing).unwrap_or_default(),
+    })
+}
+
+fn settled(row: &Row<'_>) -> rusqlite::Result<SettledRow> {
+    Ok(SettledRow { order: row.get(0)?, sold: row.get(1)?, refunded: row.get(2)? })
 }
 
 /// A document's kind and number, from this column and the next.

@@ -25,6 +25,8 @@ pub(super) enum About {
     Baton(u32, u32),
     /// What persons do on a day.
     Person(u32, u32),
+    /// A day's run of settlements.
+    Settling(u32),
     /// How often the rarest things go wrong.
     Rarities,
 }
@@ -39,6 +41,7 @@ pub(super) enum Purpose {
     Outstanding,
     /// Whether its story takes an unusual turn.
     Turn,
+    Payout,
 }
 
 impl Dice {
@@ -52,6 +55,7 @@ impl Dice {
             About::Baton(day, round) => (5, u64::from(day), u64::from(round)),
             About::Person(day, round) => (6, u64::from(day), u64::from(round)),
             About::Rarities => (7, 0, 0),
+            About::Settling(day) => (8, u64::from(day), 0),
         };
         let mut key = [0; 32];
         for (place, word) in key.chunks_exact_mut(8).zip([seed, kind, first, second]) {
@@ -96,6 +100,7 @@ impl Purpose {
             Self::Outcome => 3,
             Self::Outstanding => 4,
             Self::Turn => 5,
+            Self::Payout => 6,
         }
     }
 }

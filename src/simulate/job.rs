@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::coverage::OF_REPORTS;
 use super::dice::Dice;
 use super::world::{Batch, Door};
 use crate::config::Settings;
@@ -14,7 +15,7 @@ use crate::config::settings::TaskName;
 use crate::domain::id::{CustomerNumber, ExceptionId};
 use crate::kill_switch::{Killed, Moment};
 use crate::ledger::import::{Mark, Verdict};
-use crate::ledger::{Ledger, LedgerError, Writer};
+use crate::ledger::{Ledger, LedgerError, OpenException, Writer};
 use crate::operation::State;
 use crate::run::engine::{Level, Run, Watch};
 use crate::run::host::Host;
@@ -187,7 +188,9 @@ fn take(
 /// Retries what was refused or given up, and calls some of the rest dealt with.
 fn person(ledger: &mut Ledger, door: &Door, now: DateTime<Utc>, dice: &mut Dice) -> Result<(), String> {
     let said = |error: LedgerError| error.to_string();
-    for exception in ledger.open_exceptions().map_err(said)? {
+    // What is told of payouts is over when the rest of their report is there.
+    let of_captures = |exception: &OpenException| !OF_REPORTS.contains(&exception.kind);
+    for exception in ledger.open_exceptions().map_err(said)?.into_iter().filter(of_captures) {
         let operation = exception.operation.map(|id| ledger.operation(id)).transpose().map_err(said)?;
         match operation {
             Some(operation) if matches!(operation.state, State::Refused | State::GivenUp) => {

@@ -126,7 +126,27 @@ impl Shop {
                 return Some(self.failed(day, vec![Violation::of_run(error)]));
             }
         }
+        if let Some(error) = self.settlements(day) {
+            return Some(self.failed(day, vec![Violation::of_run(error)]));
+        }
         self.audit(day)
+    }
+
+    /// In the evening the payouts are looked at, by a run of its own. Returns what went wrong with it.
+    fn settlements(&mut self, day: u32) -> Option<String> {
+        let begins = self.at(day, 20);
+        self.world().until(begins);
+        let mut dice = Dice::new(self.shape.seed, About::Settling(day));
+        let baton = dice.clone();
+        let mut jobs = vec![Job::Task(TaskName::Settlements)];
+        // Cron starts it again, sooner or later.
+        while !jobs.is_empty() {
+            jobs = match self.together(&jobs, baton.clone(), &mut dice) {
+                Ok(killed) => killed.into_iter().filter(|_| dice.chance(500)).collect(),
+                Err(error) => return Some(error),
+            };
+        }
+        None
     }
 
     /// A local time of the shop's day, as cron means it: in the hour that a clock change skips, an hour later.
@@ -140,7 +160,7 @@ impl Shop {
     /// All jobs once, some of them at the same time. Returns what went wrong with a run itself.
     fn round(&mut self, day: u32, round: u32, quiet: bool) -> Option<String> {
         let mut dice = Dice::new(self.shape.seed, About::Round(day, round));
-        // No simulated PSP writes settlement reports yet.
+        // Those have a run of their own.
         let tasks = TaskName::ALL.into_iter().filter(|task| *task != TaskName::Settlements);
         let mut jobs: Vec<Job> = tasks.map(Job::Task).collect();
         if !quiet && dice.chance(300) {

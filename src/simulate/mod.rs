@@ -15,7 +15,8 @@
 //!    (`Happening`), how it answers, how it fails (a name in [`coverage::FAULTS`] for each way).
 //! 2. What must hold becomes functions in `auditor`, each with a name in its list of invariants and a planted violation in
 //!    its tests. Nothing of the task's own code is used there.
-//! 3. The task's [`crate::config::settings::TaskName`] makes it run in every round by itself.
+//! 3. The task's [`crate::config::settings::TaskName`] makes it run in every round by itself. (`settlements` has an evening run of
+//!    its own: so the histories of seeds from before it stayed what they were.)
 //! 4. At least one planted bug in `tests/planted` shows that it would be caught.
 
 pub mod auditor;

@@ -19,6 +19,8 @@ pub struct Record {
     pub documents: Vec<Posted>,
     /// Our lines in the ERP, in the order posted.
     pub lines: Vec<Line>,
+    /// What the PSPs paid out, in order.
+    pub payouts: Vec<PaidOut>,
     /// Mails in the recipients' mailboxes, in the order they arrived.
     pub letters: Vec<Delivered>,
     /// Exceptions that a person called dealt with, by their ids in the ledger.
@@ -251,6 +253,36 @@ pub struct Delivered {
     pub subject: String,
     pub body: String,
     pub at: DateTime<Utc>,
+}
+
+/// A payout of one PSP in one currency.
+#[derive(Debug, Clone)]
+pub struct PaidOut {
+    pub provider: &'static str,
+    pub reference: String,
+    pub currency: &'static str,
+    pub at: DateTime<Utc>,
+    pub lines: Vec<PaidLine>,
+    /// Kept for the account itself.
+    pub fee: i64,
+    /// Held back (negative), or given free again.
+    pub reserve: i64,
+    /// What went to the bank; negative: what came from there.
+    pub paid: i64,
+    /// When its report is there, and when all of it.
+    pub told_at: DateTime<Utc>,
+    pub whole_at: DateTime<Utc>,
+}
+
+/// A capture or refund as it is paid out.
+#[derive(Debug, Clone, Copy)]
+pub struct PaidLine {
+    /// Its index in [`Record::effects`].
+    pub effect: usize,
+    /// What the shop gets is positive.
+    pub gross: i64,
+    /// Hundredths of the smallest unit.
+    pub fee_hundredths: i64,
 }
 
 impl Asked {

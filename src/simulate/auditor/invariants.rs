@@ -86,6 +86,12 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("mail-once", "one mail per event arrives, once (domain 1.9)"),
     ("mail-is-true", "captured, refunded and released are told after confirmation only (design, domain 1.9)"),
     ("mail-as-believed", "a mail the ledger calls delivered arrived (design)"),
+    // Safety: payouts.
+    ("line-as-reported", "a settlement line is as its PSP reported it, in its payout (rule 21)"),
+    ("settlement-line-once", "a settlement line is there once, however often it is reported (rule 21)"),
+    ("payout-closed-whole", "a payout is closed only with all its lines (rule 20)"),
+    ("payout-booked", "a closed payout takes from clearing what its lines are over (rule 19)"),
+    ("order-settled", "what is settled for an order is what was paid out for its payments (design)"),
     // Liveness: facts.
     ("nothing-under-way", "what can finish has finished; the rest was told or the PSP has not settled it (design)"),
     ("refusal-told", "what was refused or given up, and not tried again, was told to a person (rule 5)"),
@@ -97,8 +103,10 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("journal-delivered", "every journal is in the ERP's books, or a person was told (domain 1.7)"),
     ("mail-delivered", "every mail arrived, or a person was told (domain 1.9)"),
     ("standing-known", "the ledger knows how each payment stands (domain 1.8)"),
-    ("clearing-is-the-psps", "clearing is the PSPs' own record: captured less refunded (accounting)"),
+    ("clearing-is-the-psps", "clearing is the PSPs' own record: captured less refunded less paid out (accounting)"),
     ("told-is-known", "what was imported is there (rule 25)"),
+    // Liveness: payouts.
+    ("payout-known", "every payout is known and proved (rules 19, 20)"),
     // Liveness: money.
     (
         "document-paid-or-told",

@@ -34,6 +34,7 @@ mod invariants;
 mod lines;
 mod mails;
 mod movements;
+mod payouts;
 mod refunds;
 mod refusals;
 mod releases;
@@ -85,6 +86,7 @@ pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     books::check(&index, &mut found);
     lines::check(&index, &mut found);
     mails::check(&index, &mut found);
+    payouts::check(&index, &mut found);
     found.0
 }
 
@@ -93,6 +95,7 @@ pub fn at_rest(record: &Record, rows: &Rows) -> Vec<Violation> {
     let index = Index::of(record, rows);
     let mut found = Found::default();
     rest::check(&index, &mut found);
+    payouts::check_at_rest(&index, &mut found);
     found.0
 }
 

@@ -6,6 +6,7 @@
 mod erp;
 mod export;
 mod hands;
+mod payouts;
 mod plan;
 mod post;
 mod psp;
@@ -46,6 +47,9 @@ pub(super) struct World {
     psp: psp::Memory,
     erp: erp::Memory,
     exported: export::Memory,
+    held: payouts::Held,
+    /// The shop is closed.
+    is_closed: bool,
     /// How often each question was asked.
     asked: BTreeMap<(u64, u64), u32>,
 }
@@ -71,6 +75,8 @@ pub(super) enum Happening {
     PaysInvoice(String),
     /// What a PSP said no to is done after all: the request, and what payjournal had been told when it made it.
     DoneAfterNo(Box<(crate::operation::request::PaymentRequest, Asked)>),
+    /// A PSP pays out what is settled.
+    PaysOut(&'static str),
 }
 
 impl World {
@@ -90,8 +96,11 @@ impl World {
             transactions: BTreeMap::new(),
             erp: erp::Memory::default(),
             exported: export::Memory::default(),
+            held: payouts::Held::default(),
+            is_closed: false,
             asked: BTreeMap::new(),
         };
+        world.plan_payouts();
         for order in orders {
             let plan = OrderPlan::of(Dice::new(seed, About::Order(*order)), *order, start, days, weather.persons);
             world.plan_order(*order, plan);
@@ -119,6 +128,7 @@ impl World {
     /// The shop closes: what is under way at the PSPs comes to its end, and nothing new begins.
     pub(crate) fn closes(&mut self) {
         self.weather = self.weather.calm();
+        self.is_closed = true;
         self.exported.held.clear();
         self.agenda.retain(|_, happening| match happening {
             Happening::Settles(_) | Happening::ActsLate(_) => true,
@@ -131,8 +141,10 @@ impl World {
             | Happening::FailsLate(_)
             | Happening::DoneAfterNo(_)
             | Happening::ChangesLine(..)
+            | Happening::PaysOut(_)
             | Happening::PaysInvoice(_) => false,
         });
+        self.plan_last_payouts();
     }
 
     /// Something went wrong, or was done by somebody else.
@@ -163,6 +175,7 @@ impl World {
             Happening::ActsLate(request) => self.acts_late(&request),
             Happening::ChangesLine(number, change) => self.changes_line(&number, change),
             Happening::PaysInvoice(number) => self.pays_invoice(&number),
+            Happening::PaysOut(provider) => self.pays_out(provider),
             Happening::DoneAfterNo(asked) => self.done_after_no(&asked.0, asked.1),
         }
     }

@@ -16,7 +16,9 @@ use crate::domain::id::{MethodName, ModificationId, ProviderName, TransactionId}
 use crate::domain::money::{Amount, Currency};
 use crate::operation::request::PaymentRequest;
 use crate::operation::{Answer, Kind, LookUp, Refusal};
-use crate::provider::{Capabilities, PartialCapture, PortError, Provider, PspPayment};
+use crate::provider::{
+    Capabilities, PartialCapture, PayoutLines, PayoutReports, PortError, Provider, PspPayment, ReportedPayout,
+};
 
 /// A call may still take effect so long after it was made.
 const LATEST: TimeDelta = TimeDelta::minutes(10);
@@ -76,14 +78,16 @@ impl Memory {
 /// One merchant account, through one run's door.
 #[derive(Debug)]
 struct Account {
+    name: &'static str,
     door: Door,
     partial: PartialCapture,
 }
 
 pub(super) fn providers(door: &Door) -> BTreeMap<ProviderName, Box<dyn Provider>> {
-    let account = |partial| -> Box<dyn Provider> { Box::new(Account { door: door.clone(), partial }) };
+    let account = |name, partial| -> Box<dyn Provider> { Box::new(Account { name, door: door.clone(), partial }) };
     let all = [("alpha", PartialCapture::Many), ("beta", PartialCapture::Once)];
-    let named = all.into_iter().filter_map(|(name, partial)| Some((ProviderName::parse(name).ok()?, account(partial))));
+    let named =
+        all.into_iter().filter_map(|(name, partial)| Some((ProviderName::parse(name).ok()?, account(name, partial))));
     named.collect()
 }
 
@@ -106,6 +110,21 @@ impl Provider for Account {
 
     fn settles_after(&self) -> Duration {
         LATEST.to_std().unwrap_or_default()
+    }
+
+    fn payout_reports(&self) -> Option<&dyn PayoutReports> {
+        Some(self)
+    }
+}
+
+impl PayoutReports for Account {
+    fn payouts(&self, since: Option<DateTime<Utc>>) -> Result<Vec<ReportedPayout>, PortError> {
+        self.door.through(|world| world.psp_tells_payouts(self.name, since))
+    }
+
+    fn lines(&self, payout: &ReportedPayout) -> Result<PayoutLines<'_>, PortError> {
+        let lines = self.door.through(|world| world.psp_tells_lines(payout));
+        Ok(Box::new(lines.into_iter()))
     }
 }
 

@@ -256,7 +256,7 @@ fn standing(index: &Index<'_>, found: &mut Found) {
     }
 }
 
-/// The books are the PSPs' own: clearing is captured less refunded, by currency.
+/// The books are the PSPs' own: clearing is captured less refunded less paid out, by currency.
 fn clearing(index: &Index<'_>, found: &mut Found) {
     let mut balances: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for (place, effect) in index.record.effects.iter().enumerate() {
@@ -276,6 +276,12 @@ fn clearing(index: &Index<'_>, found: &mut Found) {
     for journal in &index.rows.journals {
         let postings = journal.postings.iter().filter(|posting| posting.0.starts_with("Assets:Clearing"));
         balances.entry(&journal.currency).or_default().1 += postings.map(|posting| posting.1).sum::<i64>();
+    }
+    for payout in &index.record.payouts {
+        balances.entry(payout.currency).or_default().0 -= payout.lines.iter().map(|line| line.gross).sum::<i64>();
+    }
+    for (currency, minor) in index.rows.payouts.iter().flat_map(|payout| &payout.clearing) {
+        balances.entry(currency).or_default().1 += minor;
     }
     for (currency, (psp, books)) in balances {
         if psp != books {

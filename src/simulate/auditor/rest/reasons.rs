@@ -3,7 +3,9 @@
 use crate::ledger::rows::{ExceptionRow, OperationRow};
 use crate::simulate::auditor::index::{Booking, Index};
 use crate::simulate::auditor::{About, Found, books};
-use crate::simulate::record::{Effect, EffectKind, EffectState, Partial, Posted, ShopTerms, Transaction, Trigger};
+use crate::simulate::record::{
+    Effect, EffectKind, EffectState, PaidOut, Partial, Posted, ShopTerms, Transaction, Trigger,
+};
 
 use super::{lacking, left, was_taken_back};
 
@@ -124,8 +126,18 @@ impl<'i, 'a> Told<'i, 'a> {
             "payment_error" => {
                 wrong(!faulty && !self.any(|_, transaction| transaction.status == "error"), "no payment is in error")
             }
+            "lines_unmatched" => wrong(!self.pays_out_a_stranger(), "the ledger knows every payment of it"),
+            "payout_remainder" => Some("every payout adds up".to_owned()),
             _ => Some("nobody knows this kind".to_owned()),
         }
+    }
+
+    /// A payout with a payment nobody told the ledger of.
+    fn pays_out_a_stranger(&self) -> bool {
+        let is_it = |payout: &&PaidOut| self.row.subject.starts_with(&format!("payout {} of ", payout.reference));
+        let lines = self.index.record.payouts.iter().filter(is_it).flat_map(|payout| &payout.lines);
+        let mut effects = lines.filter_map(|line| self.index.record.effects.get(line.effect));
+        effects.any(|effect| self.index.transaction(effect).is_none_or(|transaction| transaction.told_at.is_none()))
     }
 
     /// Nothing is planned as long as a person has to end that a PSP did another amount: what a plan told before stays told. Of

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use crate::ledger::rows::{
-    DocumentRow, ExceptionRow, JournalRow, MailRow, MovementRow, OperationRow, OrderRow, PaymentRow, Rows,
+    DocumentRow, ExceptionRow, JournalRow, LineRow, MailRow, MovementRow, OperationRow, OrderRow, PaymentRow,
+    PayoutRow, Rows, SettledRow,
 };
 use crate::simulate::record::{
-    Asked, By, Cancelled, Delivered, Effect, EffectKind, EffectState, Line, Partial, Posted, Record, ShopOrder,
-    ShopTerms, Told, Transaction, Trigger,
+    Asked, By, Cancelled, Delivered, Effect, EffectKind, EffectState, Line, PaidLine, PaidOut, Partial, Posted, Record,
+    ShopOrder, ShopTerms, Told, Transaction, Trigger,
 };
 
 pub(super) type Name<'a> = Option<(&'a str, &'a str)>;
@@ -52,10 +53,11 @@ pub(super) fn clean() -> Story {
 
     story.order("SO-3", 4_000);
     story.transaction("TX-3", Some("SO-3"), 4_000, Trigger::Authorisation { days: 1 });
-    story.capture("TX-3", None, 4_000);
+    let capture = story.capture("TX-3", None, 4_000);
     story.document("invoice", "R-3", Some("SO-3"), 4_000, None);
     story.apply("TX-3", "R-3", 4_000);
     story.end("TX-3", "SO-3", "captured", "paid");
+    story.pay_out(&capture, "SO-3");
     story
 }
 
@@ -341,6 +343,47 @@ impl Story {
         self.journal(movement, "refund", "original", Some(("credit_note", note)), amount);
         self.mail(&format!("refunded:pj-refund-{id}"), &format!("Payment {transaction} refunded"));
         id
+    }
+
+    /// A capture in euros is paid out, less half a euro.
+    pub(super) fn pay_out(&mut self, capture: &str, order: &str) {
+        let place = self.record.effects.iter().position(|effect| effect.id == capture).unwrap();
+        let effect = &self.record.effects[place];
+        let (gross, transaction) = (effect.amount, self.record.transactions[effect.transaction].id.clone());
+        let reference = format!("P-{}", self.record.payouts.len());
+        self.record.payouts.push(PaidOut {
+            provider: "alpha",
+            reference: reference.clone(),
+            currency: "EUR",
+            at: day(8),
+            lines: vec![PaidLine { effect: place, gross, fee_hundredths: 5_000 }],
+            fee: 0,
+            reserve: 0,
+            paid: gross - 50,
+            told_at: day(8),
+            whole_at: day(8),
+        });
+        let line = |kind, transaction: &str, modification: String, gross, net| LineRow {
+            provider: "alpha".to_owned(),
+            payout: reference.clone(),
+            kind,
+            transaction: transaction.to_owned(),
+            modification,
+            gross,
+            net,
+        };
+        let micros = |cents: i64| cents * 10_000;
+        self.rows.lines.extend([
+            line(1, &transaction, capture.to_owned(), micros(gross), micros(gross - 50)),
+            line(15, "", format!("{reference}-paid"), 0, micros(50 - gross)),
+        ]);
+        self.rows.payouts.push(PayoutRow {
+            provider: "alpha".to_owned(),
+            reference,
+            state: "closed".to_owned(),
+            clearing: vec![("EUR".to_owned(), -gross)],
+        });
+        self.rows.settled.push(SettledRow { order: order.to_owned(), sold: micros(gross), refunded: 0 });
     }
 
     pub(super) fn release(&mut self, transaction: &str, amount: i64) -> String {

@@ -295,3 +295,15 @@ pub(super) const MONEY: &[Break] = &[
     ("order-status", |s| s.end("TX-1", "SO-1", "captured", "in_progress")),
     ("exception-right", |s| _ = s.tell("exceeds_authorised", Some("TX-1"), R1)),
 ];
+
+pub(super) const PAYOUTS: &[Break] = &[
+    ("line-as-reported", |s| s.rows.lines[0].net += 1),
+    ("settlement-line-once", |s| {
+        let again = s.rows.lines[0].clone();
+        s.rows.lines.push(again);
+    }),
+    ("payout-closed-whole", |s| drop(s.rows.lines.pop())),
+    ("payout-booked", |s| s.rows.payouts[0].clearing[0].1 += 1),
+    ("order-settled", |s| s.rows.settled[0].sold *= 2),
+    ("payout-known", |s| s.rows.payouts[0].state = "remainder".to_owned()),
+];

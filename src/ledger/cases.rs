@@ -314,7 +314,7 @@ impl Ledger {
                    AND (p.status_since > ?3
                      OR EXISTS (SELECT 1 FROM movements m WHERE m.payment_id = p.id AND m.learnt_at > ?3)
                      OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.id AND o.status_since > ?3
-                                  AND o.kind IN ('capture', 'refund', 'release')))))
+                                  AND o.kind NOT IN ('journal', 'mail')))))
              ORDER BY p.id LIMIT ?2",
         )?;
         let times = [not_before, asked_before, now].map(time_text);
@@ -362,7 +362,8 @@ pub(super) fn mail(connection: &Connection, id: MailId) -> Result<QueuedMail> {
 fn psp_operations(connection: &Connection, payment: PaymentId) -> Result<Vec<Operation>> {
     operations::list(
         connection,
-        "WHERE payment_id = ?1 AND kind IN ('capture', 'refund', 'release') ORDER BY id",
+        // A list of three would be built as a table each time.
+        "WHERE payment_id = ?1 AND kind NOT IN ('journal', 'mail') ORDER BY id",
         [payment.0],
     )
 }

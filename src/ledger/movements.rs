@@ -174,7 +174,7 @@ impl Writer<'_> {
             .connection
             .prepare_cached(
                 "SELECT ifnull(sum(amount_minor), 0) FROM operations o WHERE payment_id = ?1 AND document_id = ?2 AND kind = ?3
-                   AND state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')
+                   AND state <> 'confirmed' AND state NOT IN ('refused', 'withdrawn')
                    AND (modification_id IS NULL OR modification_id = ?4)
                    AND NOT EXISTS (SELECT 1 FROM operations r WHERE r.payment_id = o.payment_id AND r.document_id = o.document_id
                                      AND r.kind = o.kind AND r.state IN ('refused', 'withdrawn'))",

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Params, Row};
 
-use super::row::{Columns, InOrder};
+use super::row::{Columns, InOrder, Layout};
 use super::{Ledger, LedgerError, Result, UnsettledPayment};
 use crate::domain::document::{Document, DocumentKind, NamedDocument};
 use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId, PaymentId};
@@ -190,8 +190,29 @@ pub(super) fn list(connection: &Connection, condition: &str, parameters: impl Pa
     statement.query_and_then(parameters, from_row)?.collect()
 }
 
+static LAYOUT: Layout = Layout::new(&[
+    "id",
+    "company",
+    "kind",
+    "number",
+    "order_id",
+    "bill_to",
+    "currency",
+    "total_minor",
+    "paid_elsewhere_minor",
+    "references_number",
+    "posted_on",
+    "booked_minor",
+    "delivered_minor",
+    "undelivered_minor",
+    "unanswered_minor",
+    "reopened_minor",
+    "in_flight_minor",
+    "shipment_minor",
+]);
+
 fn from_row(row: &Row<'_>) -> Result<Document> {
-    let row = InOrder::of(row);
+    let row = InOrder::of(row, &LAYOUT)?;
     let document = Document {
         id: row.id("id", DocumentId)?,
         company: row.named("company", Company::parse)?,

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
-use super::row::{Columns, InOrder, day_text, time_text};
+use super::row::{Columns, InOrder, Layout, day_text, time_text};
 use super::{Ledger, LedgerError, Result, Writer, documents};
 use crate::domain::booking::{Direction, JournalDraft, JournalKind, Posting};
 use crate::domain::document::DocumentKind;
@@ -243,8 +243,29 @@ pub(super) fn list(
     Ok(journals)
 }
 
+static LAYOUT: Layout = Layout::new(&[
+    "id",
+    "movement_id",
+    "kind",
+    "direction",
+    "document_id",
+    "number",
+    "bill_to",
+    "posting_date",
+    "amount_minor",
+    "currency",
+    "booked_at",
+    "payment_id",
+    "modification_id",
+    "transaction_id",
+    "document_kind",
+    "document_number",
+    "order_name",
+    "delivered",
+]);
+
 fn from_row(row: &Row<'_>) -> Result<BookedJournal> {
-    let row = InOrder::of(row);
+    let row = InOrder::of(row, &LAYOUT)?;
     Ok(BookedJournal {
         id: row.id("id", JournalId)?,
         kind: row.choice("kind", JournalKind::parse)?,

@@ -7,6 +7,7 @@ mod cases;
 mod documents;
 mod error;
 mod exceptions;
+mod figures;
 pub mod import;
 mod journals;
 mod mails;
@@ -25,7 +26,7 @@ mod status;
 mod verify;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 pub use cases::{
     CaptureCase, InvoicePaymentCase, JournalCase, MailCase, PaymentCase, RefundCase, Scope, TiedCapture,
@@ -77,6 +78,36 @@ pub struct Writer<'a> {
     run: Option<RunId>,
 }
 
+/// Like rusqlite's own, with statements that are prepared once: a run has many short transactions. What was not ended, an error
+/// or a panic on the way, is taken back.
+#[derive(Debug)]
+struct Transaction<'a> {
+    connection: &'a Connection,
+    is_over: bool,
+}
+
+impl<'a> Transaction<'a> {
+    fn begin(connection: &'a Connection, how: &str) -> Result<Self> {
+        connection.prepare_cached(how)?.execute([])?;
+        Ok(Self { connection, is_over: false })
+    }
+
+    fn end(mut self, how: &str) -> Result<()> {
+        self.connection.prepare_cached(how)?.execute([])?;
+        self.is_over = true;
+        Ok(())
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        // A full disk may have ended it already.
+        if !self.is_over && !self.connection.is_autocommit() {
+            drop(self.connection.execute_batch("ROLLBACK"));
+        }
+    }
+}
+
 impl Ledger {
     /// Runs `change` in one immediate transaction: all of it is durable, or nothing of it happened.
     pub fn write<T>(
@@ -86,10 +117,10 @@ impl Ledger {
         now: DateTime<Utc>,
         change: impl FnOnce(&Writer<'_>) -> Result<T>,
     ) -> Result<T> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let done = change(&Writer { connection: &transaction, books: &self.books, now, run })?;
+        let transaction = Transaction::begin(&self.connection, "BEGIN IMMEDIATE")?;
+        let done = change(&Writer { connection: &self.connection, books: &self.books, now, run })?;
         pass(self.witness.as_ref(), Moment::BeforeCommit, what);
-        transaction.commit()?;
+        transaction.end("COMMIT")?;
         pass(self.witness.as_ref(), Moment::AfterCommit, what);
         Ok(done)
     }
@@ -106,17 +137,17 @@ impl Ledger {
         if commits {
             return self.write(what, run, now, change);
         }
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let done = change(&Writer { connection: &transaction, books: &self.books, now, run })?;
-        transaction.rollback()?;
+        let transaction = Transaction::begin(&self.connection, "BEGIN IMMEDIATE")?;
+        let done = change(&Writer { connection: &self.connection, books: &self.books, now, run })?;
+        transaction.end("ROLLBACK")?;
         Ok(done)
     }
 
     /// Runs `read` on one snapshot: what it reads fits together, whatever another run commits meanwhile.
     pub fn snapshot<T>(&self, read: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        let transaction = self.connection.unchecked_transaction()?;
+        let transaction = Transaction::begin(&self.connection, "BEGIN")?;
         let done = read(self)?;
-        transaction.commit()?;
+        transaction.end("COMMIT")?;
         Ok(done)
     }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::row::{Columns, InOrder, time_text};
+use super::row::{Columns, InOrder, Layout, time_text};
 use super::{Ledger, LedgerError, Result, Writer, documents, journals, orders, payments};
 use crate::domain::booking::{JournalDraft, JournalKind, Posting, Share, spread};
 use crate::domain::consequence::MovementDraft;
@@ -365,8 +365,25 @@ fn differs(payment: &Payment, known: &Movement, draft: &MovementDraft) -> Except
     }
 }
 
+static LAYOUT: Layout = Layout::new(&[
+    "id",
+    "payment_id",
+    "kind",
+    "provider",
+    "merchant_account",
+    "modification_id",
+    "amount_minor",
+    "currency",
+    "occurred_at",
+    "operation_id",
+    "learnt_from",
+    "learnt_at",
+    "untied_minor",
+    "tied_to",
+]);
+
 fn from_row(row: &Row<'_>) -> Result<Movement> {
-    let row = InOrder::of(row);
+    let row = InOrder::of(row, &LAYOUT)?;
     Ok(Movement {
         id: row.id("id", MovementId)?,
         payment: row.id("payment_id", PaymentId)?,

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde::Serialize;
 
-use super::row::{Columns, InOrder, time_text};
+use super::row::{Columns, InOrder, Layout, time_text};
 use super::{Ledger, LedgerError, Result, Writer, payments, requests};
 use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, PaymentId};
 use crate::domain::money::Amount;
@@ -325,8 +325,37 @@ pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params)
     statement.query_and_then(parameters, from_row)?.collect()
 }
 
+static LAYOUT: Layout = Layout::new(&[
+    "id",
+    "kind",
+    "target",
+    "payment_id",
+    "document_id",
+    "journal_id",
+    "mail_id",
+    "amount_minor",
+    "currency",
+    "attempt",
+    "key",
+    "request_hash",
+    "state",
+    "planned_at",
+    "status_since",
+    "sent_at",
+    "last_sent_at",
+    "run_id",
+    "tries",
+    "next_attempt_at",
+    "modification_id",
+    "refusal_code",
+    "refusal_message",
+    "refusal_transient",
+    "retry_requested",
+    "note",
+]);
+
 pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
-    let row = InOrder::of(row);
+    let row = InOrder::of(row, &LAYOUT)?;
     Ok(Operation {
         id: row.id("id", OperationId)?,
         kind: row.choice("kind", Kind::parse)?,

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::row::{Columns, InOrder};
+use super::row::{Columns, InOrder, Layout};
 use super::{Ledger, LedgerError, Result, Writer, payments};
 use crate::domain::id::{CustomerNumber, OrderId, OrderNumber, ShopName};
 use crate::domain::money::{Amount, Currency};
@@ -52,8 +52,22 @@ pub(super) fn invoiced(connection: &Connection, id: OrderId, currency: Currency)
     Ok(Amount::from_minor(minor, currency))
 }
 
+static LAYOUT: Layout = Layout::new(&[
+    "id",
+    "shop",
+    "number",
+    "currency",
+    "total_minor",
+    "terms",
+    "prepayment_basis_points",
+    "cancelled",
+    "bill_to",
+    "payment_status",
+    "ordered_on",
+]);
+
 fn from_row(row: &Row<'_>) -> Result<Order> {
-    let row = InOrder::of(row);
+    let row = InOrder::of(row, &LAYOUT)?;
     Ok(Order {
         id: row.id("id", OrderId)?,
         shop: row.named("shop", ShopName::parse)?,

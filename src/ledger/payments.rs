@@ -2,38 +2,19 @@
 
 use rusqlite::{Connection, Params, Row};
 
-use super::row::{Columns, InOrder, time_text};
-use super::{Ledger, LedgerError, Result, Writer};
+use super::row::{Columns, InOrder, Layout, time_text};
+use super::{Ledger, LedgerError, Result, Writer, figures::Figures};
 use crate::domain::consequence::Standing;
 use crate::domain::id::{DocumentNumber, MerchantAccount, MethodName, OrderId, PaymentId, ProviderName, TransactionId};
+use crate::domain::money::Amount;
 use crate::domain::payment::{Payment, TransactionStatus};
 
-/// `captured` and `refunded` are facts; `claimed` is what our live intents and other people's facts have used up, and what the
-/// PSP moved beyond an intent. A movement that was known before our operation for it had an answer is counted by the operation.
 const SELECT: &str = "
     SELECT p.*,
       ifnull((SELECT a.amount_minor FROM authorisations a WHERE a.payment_id = p.id ORDER BY a.id DESC LIMIT 1), 0) AS authorised_minor,
-      sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END) AS captured_minor,
-      sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END) AS refunded_minor,
-      (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
-         WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.state NOT IN ('refused', 'withdrawn'))
-      + ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END)
-               FILTER (WHERE m.operation_id IS NULL AND NOT EXISTS (SELECT 1 FROM operations o
-                 WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.modification_id = m.modification_id
-                   AND o.state NOT IN ('refused', 'withdrawn'))), 0)
-      + ifnull(sum(max(m.amount_minor - w.amount_minor, 0))
-               FILTER (WHERE m.kind = 'capture' AND w.state NOT IN ('refused', 'withdrawn')), 0) AS claimed_minor,
-      (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
-         WHERE o.payment_id = p.id AND o.kind = 'refund' AND o.state NOT IN ('refused', 'withdrawn'))
-      + ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END)
-               FILTER (WHERE m.operation_id IS NULL AND NOT EXISTS (SELECT 1 FROM operations o
-                 WHERE o.payment_id = p.id AND o.kind = 'refund' AND o.modification_id = m.modification_id
-                   AND o.state NOT IN ('refused', 'withdrawn'))), 0)
-      + ifnull(sum(max(m.amount_minor - w.amount_minor, 0))
-               FILTER (WHERE m.kind = 'refund' AND w.state NOT IN ('refused', 'withdrawn')), 0) AS refund_claimed_minor,
       EXISTS (SELECT 1 FROM exceptions e WHERE e.payment_id = p.id AND e.state <> 'resolved' AND e.kind = 'amount_differs')
         AS amount_differs
-    FROM payments p LEFT JOIN movements m ON m.payment_id = p.id LEFT JOIN operations w ON w.id = m.operation_id ";
+    FROM payments p ";
 
 impl Ledger {
     pub fn payment(&self, id: PaymentId) -> Result<Payment> {
@@ -128,12 +109,35 @@ pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Pa
 
 /// In the order in which they came into the ledger.
 pub(super) fn list(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Payment>> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition} GROUP BY p.id"))?;
-    statement.query_and_then(parameters, from_row)?.collect()
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition} ORDER BY p.id"))?;
+    let payment = |row: &Row<'_>| {
+        let payment = from_row(row)?;
+        Figures::of(connection, payment.id)?.put_into(payment)
+    };
+    statement.query_and_then(parameters, payment)?.collect()
 }
 
+static LAYOUT: Layout = Layout::new(&[
+    "id",
+    "provider",
+    "merchant_account",
+    "transaction_id",
+    "order_id",
+    "method",
+    "currency",
+    "status",
+    "status_since",
+    "authorised_at",
+    "capture_before",
+    "pays",
+    "asked_at",
+    "authorised_minor",
+    "amount_differs",
+]);
+
+/// The figures are put in by `list`.
 fn from_row(row: &Row<'_>) -> Result<Payment> {
-    let row = InOrder::of(row);
+    let row = InOrder::of(row, &LAYOUT)?;
     Ok(Payment {
         id: row.id("id", PaymentId)?,
         provider: row.named("provider", ProviderName::parse)?,
@@ -152,10 +156,10 @@ fn from_row(row: &Row<'_>) -> Result<Payment> {
             .map(DocumentNumber::parse)
             .collect::<Result<_, _>>()?,
         authorised: row.amount("authorised_minor")?,
-        captured: row.amount("captured_minor")?,
-        refunded: row.amount("refunded_minor")?,
-        claimed: row.amount("claimed_minor")?,
-        refund_claimed: row.amount("refund_claimed_minor")?,
+        captured: Amount::zero(row.currency()?),
+        refunded: Amount::zero(row.currency()?),
+        claimed: Amount::zero(row.currency()?),
+        refund_claimed: Amount::zero(row.currency()?),
         amount_differs: row.plain("amount_differs")?,
     })
 }

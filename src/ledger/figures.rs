@@ -1,0 +1,175 @@
+//! What a payment's movements and our operations on it come to. The rows are few and read once, in two short queries: as sums
+//! in the payment's own query they were most of what a run read.
+
+use rusqlite::{Connection, Row};
+
+use super::{LedgerError, Result};
+use crate::domain::id::PaymentId;
+use crate::domain::money::Amount;
+use crate::domain::payment::Payment;
+
+/// In minor units. `captured` and `refunded` are facts; `claimed` is what our live intents and other people's facts have used
+/// up, and what the PSP moved beyond an intent. A movement that was known before our operation for it had an answer is counted
+/// by the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Figures {
+    captured: i64,
+    refunded: i64,
+    claimed: i64,
+    refund_claimed: i64,
+}
+
+/// Live intents and movements in one: captures and refunds only.
+const PARTS: &str = "
+    SELECT kind, amount_minor, modification_id, id AS operation_id, 1 AS is_intent FROM operations
+    WHERE payment_id = ?1 AND kind IN ('capture', 'refund') AND state NOT IN ('refused', 'withdrawn')
+    UNION ALL SELECT kind, amount_minor, modification_id, operation_id, 0 FROM movements WHERE payment_id = ?1";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Capture,
+    Refund,
+}
+
+/// An intent, or a movement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Part {
+    side: Side,
+    /// A capture or refund that failed after all takes away.
+    is_failure: bool,
+    minor: i64,
+    modification: Option<String>,
+    /// The intent itself, or the operation the movement belongs to.
+    operation: Option<i64>,
+    is_intent: bool,
+}
+
+impl Figures {
+    pub(super) fn of(connection: &Connection, payment: PaymentId) -> Result<Self> {
+        let mut statement = connection.prepare_cached(PARTS)?;
+        let parts = statement.query_and_then([payment.0], Part::read)?.collect::<Result<Vec<_>>>()?;
+        Self::sum(&parts).ok_or_else(|| LedgerError::damaged(format!("the sums of payment {payment} are too large")))
+    }
+
+    pub(super) fn put_into(self, payment: Payment) -> Result<Payment> {
+        let amount = |minor| Amount::from_minor(minor, payment.authorised.currency());
+        Ok(Payment {
+            captured: amount(self.captured),
+            refunded: amount(self.refunded),
+            claimed: amount(self.claimed),
+            refund_claimed: amount(self.refund_claimed),
+            ..payment
+        })
+    }
+
+    fn sum(parts: &[Part]) -> Option<Self> {
+        Some(Self {
+            captured: moved(parts, Side::Capture)?,
+            refunded: moved(parts, Side::Refund)?,
+            claimed: claimed(parts, Side::Capture)?,
+            refund_claimed: claimed(parts, Side::Refund)?,
+        })
+    }
+}
+
+impl Part {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        let kind = row.get_ref(0)?.as_str().map_err(|error| LedgerError::damaged(format!("kind: {error}")))?;
+        let (side, is_failure) = match kind {
+            "capture" => (Side::Capture, false),
+            "capture_failure" => (Side::Capture, true),
+            "refund" => (Side::Refund, false),
+            "refund_failure" => (Side::Refund, true),
+            other => return Err(LedgerError::damaged(format!("`{other}` as kind"))),
+        };
+        Ok(Self {
+            side,
+            is_failure,
+            minor: row.get(1)?,
+            modification: row.get(2)?,
+            operation: row.get(3)?,
+            is_intent: row.get(4)?,
+        })
+    }
+
+    fn signed(&self) -> Option<i64> {
+        if self.is_failure { self.minor.checked_neg() } else { Some(self.minor) }
+    }
+}
+
+fn sum(minors: impl Iterator<Item = Option<i64>>) -> Option<i64> {
+    minors.into_iter().try_fold(0_i64, |sum, minor| sum.checked_add(minor?))
+}
+
+fn movements(parts: &[Part], side: Side) -> impl Iterator<Item = &Part> {
+    parts.iter().filter(move |part| !part.is_intent && part.side == side)
+}
+
+fn moved(parts: &[Part], side: Side) -> Option<i64> {
+    sum(movements(parts, side).map(Part::signed))
+}
+
+fn claimed(parts: &[Part], side: Side) -> Option<i64> {
+    let intents = || parts.iter().filter(|part| part.is_intent);
+    let intended = sum(intents().filter(|intent| intent.side == side).map(|intent| Some(intent.minor)))?;
+    let is_intended = |movement: &Part| {
+        let same = |intent: &Part| intent.side == side && intent.modification == movement.modification;
+        movement.operation.is_some() || intents().any(same)
+    };
+    let unasked = sum(movements(parts, side).filter(|movement| !is_intended(movement)).map(Part::signed))?;
+    let beyond = movements(parts, side).filter(|movement| !movement.is_failure).filter_map(|movement| {
+        let intent = intents().find(|intent| intent.operation == movement.operation)?;
+        Some(movement.minor.checked_sub(intent.minor).map(|beyond| beyond.max(0)))
+    });
+    intended.checked_add(unasked)?.checked_add(sum(beyond)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent(side: Side, operation: i64, minor: i64, modification: Option<&str>) -> Part {
+        let modification = modification.map(str::to_owned);
+        Part { side, is_failure: false, minor, modification, operation: Some(operation), is_intent: true }
+    }
+
+    fn movement(side: Side, operation: Option<i64>, minor: i64, modification: &str) -> Part {
+        let modification = Some(modification.to_owned());
+        Part { side, is_failure: false, minor, modification, operation, is_intent: false }
+    }
+
+    #[test]
+    fn an_intent_and_its_movement_are_claimed_once() {
+        let parts = [
+            intent(Side::Capture, 1, 500, Some("c1")),
+            movement(Side::Capture, Some(1), 500, "c1"),
+            intent(Side::Refund, 2, 200, None),
+        ];
+        let expected = Figures { captured: 500, refunded: 0, claimed: 500, refund_claimed: 200 };
+        assert_eq!(Figures::sum(&parts), Some(expected));
+    }
+
+    #[test]
+    fn what_nobody_here_asked_for_and_what_is_beyond_an_intent_is_claimed_too() {
+        let parts = [
+            intent(Side::Capture, 1, 500, Some("c1")),
+            movement(Side::Capture, Some(1), 600, "c1"),
+            movement(Side::Capture, None, 50, "theirs"),
+            // Known before our operation had an answer: the operation counts.
+            intent(Side::Capture, 2, 70, Some("c2")),
+            movement(Side::Capture, None, 70, "c2"),
+        ];
+        let expected = Figures { captured: 720, refunded: 0, claimed: 720, refund_claimed: 0 };
+        assert_eq!(Figures::sum(&parts), Some(expected));
+    }
+
+    #[test]
+    fn what_failed_after_all_takes_away_and_too_large_sums_are_damage() {
+        let failed = Part { is_failure: true, ..movement(Side::Refund, None, 50, "r1") };
+        let parts = [movement(Side::Refund, None, 50, "r1"), failed];
+        let expected = Figures { captured: 0, refunded: 0, claimed: 0, refund_claimed: 0 };
+        assert_eq!(Figures::sum(&parts), Some(expected));
+        let parts = [movement(Side::Capture, None, i64::MAX, "a"), movement(Side::Capture, None, 1, "b")];
+        assert_eq!(Figures::sum(&parts), None);
+    }
+}

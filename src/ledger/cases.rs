@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
+use super::figures::Figures;
+use super::payments::Unsummed;
 use super::row::{Columns, time_text};
 use super::{
     BookedJournal, Ledger, LedgerError, QueuedMail, Result, documents, journals, mails, movements, operations, orders,
@@ -138,7 +140,7 @@ impl Ledger {
                                                        FROM journals t WHERE t.movement_id = m.id AND t.document_id IS NOT NULL)))
                OR (o.terms = 'online'
                    AND EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.pays = ''
-                                 AND p.status IN ('captured', 'released', 'expired'))
+                                 AND (p.status IN ('captured', 'released') OR p.status = 'expired'))
                    AND EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind IN ('invoice', 'shipment')
                                  AND d.total_minor > d.paid_elsewhere_minor
                                    + (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening')
@@ -153,17 +155,19 @@ impl Ledger {
 
     pub fn capture_case(&self, id: OrderId) -> Result<CaptureCase> {
         let connection = &self.connection;
-        let payments = payments::of_order(connection, id)?;
+        let mut payments = Vec::new();
         let documents = documents::of_order(connection, id)?;
         let mut operations = Vec::new();
         let mut movements = Vec::new();
         let mut named = documents::named_of_order(connection, id)?;
-        for payment in &payments {
-            operations.extend(psp_operations(connection, payment.id)?);
-            movements.extend(movements::of_payment(connection, payment.id)?);
+        for payment in payments::unsummed_of_order(connection, id)? {
+            let (payment, its_operations, its_movements) = with_history(connection, payment)?;
             if !payment.pays.is_empty() {
-                named.extend(documents::named_of_payment(connection, payment)?);
+                named.extend(documents::named_of_payment(connection, &payment)?);
             }
+            payments.push(payment);
+            operations.extend(its_operations);
+            movements.extend(its_movements);
         }
         let mut being_paid = Vec::new();
         for document in documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {
@@ -307,9 +311,9 @@ impl Ledger {
             "SELECT p.id FROM payments p
              WHERE p.id > ?1 AND (
                p.id IN (SELECT o.payment_id FROM operations o
-                        WHERE o.state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')
-                          AND o.state IN ('accepted', 'unknown', 'given_up') AND o.kind IN ('capture', 'refund', 'release'))
-               OR ((p.status IN ('open', 'pending', 'authorised')
+                        WHERE o.state <> 'confirmed' AND o.state NOT IN ('refused', 'withdrawn')
+                          AND o.state NOT IN ('planned', 'sent') AND o.kind NOT IN ('journal', 'mail'))
+               OR ((p.status IN ('open', 'pending') OR p.status = 'authorised'
                     OR (p.status <> 'error' AND (p.asked_at IS NULL OR p.asked_at <= ?4 OR p.asked_at > ?5)))
                    AND (p.status_since > ?3
                      OR EXISTS (SELECT 1 FROM movements m WHERE m.payment_id = p.id AND m.learnt_at > ?3)
@@ -326,11 +330,11 @@ impl Ledger {
 
     pub fn payment_case(&self, id: PaymentId) -> Result<PaymentCase> {
         let connection = &self.connection;
-        let payment = payments::payment(connection, id)?;
+        let (payment, operations, movements) = with_history(connection, payments::unsummed(connection, id)?)?;
         Ok(PaymentCase {
             order: payment.order.map(|order| orders::order(connection, order)).transpose()?,
-            operations: psp_operations(connection, id)?,
-            movements: movements::of_payment(connection, id)?,
+            operations,
+            movements,
             named: documents::named_of_payment(connection, &payment)?,
             payment,
         })
@@ -357,6 +361,14 @@ pub(super) fn mail(connection: &Connection, id: MailId) -> Result<QueuedMail> {
     let mut statement = connection.prepare_cached("SELECT * FROM mails WHERE id = ?1")?;
     let mut found = statement.query_and_then([id.0], mails::from_row)?;
     found.next().unwrap_or_else(|| Err(LedgerError::NotFound { what: format!("mail {id}") }))
+}
+
+/// A payment with its operations and movements: its figures follow from them, and nothing is read twice.
+fn with_history(connection: &Connection, payment: Unsummed) -> Result<(Payment, Vec<Operation>, Vec<Movement>)> {
+    let operations = psp_operations(connection, payment.id())?;
+    let movements = movements::of_payment(connection, payment.id())?;
+    let figures = Figures::from_history(payment.id(), &operations, &movements)?;
+    Ok((payment.with(figures), operations, movements))
 }
 
 fn psp_operations(connection: &Connection, payment: PaymentId) -> Result<Vec<Operation>> {

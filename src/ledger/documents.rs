@@ -117,7 +117,10 @@ fn names(connection: &Connection, query: &str, id: i64) -> Result<Vec<NamedDocum
     statement.query_and_then([id], name)?.collect()
 }
 
+static NAME_LAYOUT: Layout = Layout::new(&["id", "company", "kind", "number"]);
+
 fn name(row: &Row<'_>) -> Result<NamedDocument> {
+    let row = InOrder::of(row, &NAME_LAYOUT)?;
     Ok(NamedDocument {
         id: row.id("id", DocumentId)?,
         company: row.named("company", Company::parse)?,
@@ -164,8 +167,9 @@ pub(super) fn paid_by_earlier(
 
 fn being_paid(connection: &Connection, document: &Document, before: i64) -> Result<Option<UnsettledPayment>> {
     let mut statement = connection.prepare_cached(
-        "SELECT min(id) AS first, transaction_id, status_since FROM payments
-         WHERE id < ?2 AND pays <> ''
+        // Not by the least number first: that would read all payments, where those for invoices are few and have an index.
+        "SELECT min(+id) AS first, transaction_id, status_since FROM payments
+         WHERE +id < ?2 AND pays <> ''
            AND (status IN ('pending', 'authorised')
              OR EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = payments.id AND o.kind = 'capture'
                           AND o.state <> 'confirmed' AND o.state NOT IN ('refused', 'withdrawn'))

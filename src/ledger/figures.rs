@@ -5,18 +5,18 @@ use rusqlite::{Connection, Row};
 
 use super::{LedgerError, Result};
 use crate::domain::id::PaymentId;
-use crate::domain::money::Amount;
-use crate::domain::payment::Payment;
+use crate::domain::movement::{Movement, MovementKind};
+use crate::operation::{Kind, Operation, State};
 
 /// In minor units. `captured` and `refunded` are facts; `claimed` is what our live intents and other people's facts have used
 /// up, and what the PSP moved beyond an intent. A movement that was known before our operation for it had an answer is counted
 /// by the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Figures {
-    captured: i64,
-    refunded: i64,
-    claimed: i64,
-    refund_claimed: i64,
+    pub(super) captured: i64,
+    pub(super) refunded: i64,
+    pub(super) claimed: i64,
+    pub(super) refund_claimed: i64,
 }
 
 /// Live intents and movements in one: captures and refunds only.
@@ -48,18 +48,14 @@ impl Figures {
     pub(super) fn of(connection: &Connection, payment: PaymentId) -> Result<Self> {
         let mut statement = connection.prepare_cached(PARTS)?;
         let parts = statement.query_and_then([payment.0], Part::read)?.collect::<Result<Vec<_>>>()?;
-        Self::sum(&parts).ok_or_else(|| LedgerError::damaged(format!("the sums of payment {payment} are too large")))
+        Self::sum(&parts).ok_or_else(|| too_large(payment))
     }
 
-    pub(super) fn put_into(self, payment: Payment) -> Result<Payment> {
-        let amount = |minor| Amount::from_minor(minor, payment.authorised.currency());
-        Ok(Payment {
-            captured: amount(self.captured),
-            refunded: amount(self.refunded),
-            claimed: amount(self.claimed),
-            refund_claimed: amount(self.refund_claimed),
-            ..payment
-        })
+    /// Of a payment's captures and refunds and of its movements that were read already, all of them.
+    pub(super) fn from_history(payment: PaymentId, operations: &[Operation], movements: &[Movement]) -> Result<Self> {
+        let intents = operations.iter().filter_map(Part::intent);
+        let parts: Vec<Part> = intents.chain(movements.iter().map(Part::movement)).collect();
+        Self::sum(&parts).ok_or_else(|| too_large(payment))
     }
 
     fn sum(parts: &[Part]) -> Option<Self> {
@@ -72,7 +68,46 @@ impl Figures {
     }
 }
 
+fn too_large(payment: PaymentId) -> LedgerError {
+    LedgerError::damaged(format!("the sums of payment {payment} are too large"))
+}
+
 impl Part {
+    /// A live capture or refund of ours.
+    fn intent(operation: &Operation) -> Option<Self> {
+        let side = match operation.kind {
+            Kind::Capture => Side::Capture,
+            Kind::Refund => Side::Refund,
+            Kind::Release | Kind::Journal | Kind::Mail => return None,
+        };
+        let is_live = !matches!(operation.state, State::Refused | State::Withdrawn);
+        Some(Self {
+            side,
+            is_failure: false,
+            minor: operation.amount.filter(|_| is_live)?.minor(),
+            modification: operation.modification.as_ref().map(ToString::to_string),
+            operation: Some(operation.id.0),
+            is_intent: true,
+        })
+    }
+
+    fn movement(movement: &Movement) -> Self {
+        let (side, is_failure) = match movement.kind {
+            MovementKind::Capture => (Side::Capture, false),
+            MovementKind::CaptureFailure => (Side::Capture, true),
+            MovementKind::Refund => (Side::Refund, false),
+            MovementKind::RefundFailure => (Side::Refund, true),
+        };
+        Self {
+            side,
+            is_failure,
+            minor: movement.amount.minor(),
+            modification: Some(movement.modification.to_string()),
+            operation: movement.operation.map(|id| id.0),
+            is_intent: false,
+        }
+    }
+
     fn read(row: &Row<'_>) -> Result<Self> {
         let kind = row.get_ref(0)?.as_str().map_err(|error| LedgerError::damaged(format!("kind: {error}")))?;
         let (side, is_failure) = match kind {

@@ -46,7 +46,7 @@ impl Ledger {
     ) -> Result<Vec<Operation>> {
         let all = list(
             &self.connection,
-            "WHERE state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')
+            "WHERE state <> 'confirmed' AND state NOT IN ('refused', 'withdrawn')
                AND state IN ('unknown', 'accepted') AND +id > ?1
                AND (next_attempt_at IS NULL OR next_attempt_at <= ?2 OR next_attempt_at > ?3)",
             (after.0, time_text(now), time_text(latest)),
@@ -80,7 +80,7 @@ impl Ledger {
 
     /// Operations that are neither done nor refused, oldest first.
     pub fn open_operations(&self) -> Result<Vec<Operation>> {
-        list(&self.connection, "WHERE state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up') ORDER BY id", [])
+        list(&self.connection, "WHERE state <> 'confirmed' AND state NOT IN ('refused', 'withdrawn') ORDER BY id", [])
     }
 }
 

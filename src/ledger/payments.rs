@@ -112,9 +112,44 @@ pub(super) fn list(connection: &Connection, condition: &str, parameters: impl Pa
     let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition} ORDER BY p.id"))?;
     let payment = |row: &Row<'_>| {
         let payment = from_row(row)?;
-        Figures::of(connection, payment.id)?.put_into(payment)
+        let figures = Figures::of(connection, payment.id())?;
+        Ok(payment.with(figures))
     };
     statement.query_and_then(parameters, payment)?.collect()
+}
+
+/// A payment whose figures are not known yet.
+#[derive(Debug, Clone)]
+pub(super) struct Unsummed(Payment);
+
+impl Unsummed {
+    pub(super) fn id(&self) -> PaymentId {
+        self.0.id
+    }
+
+    pub(super) fn with(self, figures: Figures) -> Payment {
+        let currency = self.0.authorised.currency();
+        let amount = |minor| Amount::from_minor(minor, currency);
+        Payment {
+            captured: amount(figures.captured),
+            refunded: amount(figures.refunded),
+            claimed: amount(figures.claimed),
+            refund_claimed: amount(figures.refund_claimed),
+            ..self.0
+        }
+    }
+}
+
+pub(super) fn unsummed(connection: &Connection, id: PaymentId) -> Result<Unsummed> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE p.id = ?1"))?;
+    let mut found = statement.query_and_then([id.0], from_row)?;
+    found.next().unwrap_or_else(|| Err(LedgerError::NotFound { what: format!("payment {id}") }))
+}
+
+/// Oldest first.
+pub(super) fn unsummed_of_order(connection: &Connection, order: OrderId) -> Result<Vec<Unsummed>> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE p.order_id = ?1 ORDER BY p.id"))?;
+    statement.query_and_then([order.0], from_row)?.collect()
 }
 
 static LAYOUT: Layout = Layout::new(&[
@@ -135,10 +170,9 @@ static LAYOUT: Layout = Layout::new(&[
     "amount_differs",
 ]);
 
-/// The figures are put in by `list`.
-fn from_row(row: &Row<'_>) -> Result<Payment> {
+fn from_row(row: &Row<'_>) -> Result<Unsummed> {
     let row = InOrder::of(row, &LAYOUT)?;
-    Ok(Payment {
+    Ok(Unsummed(Payment {
         id: row.id("id", PaymentId)?,
         provider: row.named("provider", ProviderName::parse)?,
         merchant_account: row.named("merchant_account", MerchantAccount::parse)?,
@@ -161,5 +195,5 @@ fn from_row(row: &Row<'_>) -> Result<Payment> {
         claimed: Amount::zero(row.currency()?),
         refund_claimed: Amount::zero(row.currency()?),
         amount_differs: row.plain("amount_differs")?,
-    })
+    }))
 }

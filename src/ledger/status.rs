@@ -51,7 +51,7 @@ pub enum Named {
     Document,
 }
 
-const PENDING: &str = "state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up')";
+const PENDING: &str = "state <> 'confirmed' AND state NOT IN ('refused', 'withdrawn')";
 
 impl Ledger {
     /// By kind, those that wait longest first; at most `limit` of them.

@@ -122,8 +122,8 @@ impl Recorder<'_> {
         answer: &Answer,
         wait: TimeDelta,
     ) -> Result<Operation, LedgerError> {
-        let context =
-            Context { drops_remainder: self.drops_remainder(writer, operation)?, ..writer.context(operation)? };
+        let context = writer.context(operation)?;
+        let context = Context { drops_remainder: self.drops_remainder(operation, &context), ..context };
         let follows = task::consequences(operation, answer, &context, &self.settings.shop);
         let mut recorded = writer.attempt(|| writer.record_answer(operation.id, answer, wait))?;
         // What was refused is done after all: another attempt that was planned and never carried out is not wanted any more.
@@ -190,13 +190,10 @@ impl Recorder<'_> {
         writer.defer(operation.id, self.wait(operation.tries), &error.to_string())
     }
 
-    fn drops_remainder(self, writer: &Writer<'_>, operation: &Operation) -> Result<bool, LedgerError> {
-        if operation.kind != Kind::Capture {
-            return Ok(false);
-        }
-        let payment = writer.context(operation)?.payment;
+    fn drops_remainder(self, operation: &Operation, context: &Context) -> bool {
+        let payment = context.payment.as_ref().filter(|_| operation.kind == Kind::Capture);
         let able = payment.and_then(|payment| self.ports.capabilities(&payment.provider, &payment.method));
-        Ok(able.is_some_and(|able| able.partial_capture == PartialCapture::Once))
+        able.is_some_and(|able| able.partial_capture == PartialCapture::Once)
     }
 
     fn give_up(self, writer: &Writer<'_>, operation: &Operation) -> Result<Operation, LedgerError> {

@@ -1,7 +1,8 @@
 //! Where to find what in a record and its rows: built once per audit, so that no check searches all rows for one.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use hashbrown::HashMap;
 
 use crate::ledger::rows::{
     DocumentRow, ExceptionRow, JournalRow, MailRow, MovementRow, OperationRow, OrderRow, PaymentRow, Rows,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use compact_str::CompactString;
+use serde::{Serialize, Serializer};
 
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +29,10 @@ impl std::error::Error for IdError {}
 
 const LONGEST: usize = 100;
 
-fn checked(text: &str, what: &'static str) -> Result<String, IdError> {
+fn checked(text: &str, what: &'static str) -> Result<CompactString, IdError> {
     // Almost every one: letters, digits and signs alone.
     if (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(text.to_owned())
+        Ok(CompactString::new(text))
     } else if text.is_empty() {
         Err(IdError::Empty { what })
     } else if text.chars().count() > LONGEST {
@@ -41,16 +42,15 @@ fn checked(text: &str, what: &'static str) -> Result<String, IdError> {
     } else if text.trim() != text {
         Err(IdError::Padded { what })
     } else {
-        Ok(text.to_owned())
+        Ok(CompactString::new(text))
     }
 }
 
 macro_rules! text_id {
     ($($(#[$doc:meta])* $name:ident = $what:literal;)*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(CompactString);
 
         impl $name {
             /// Compared exactly as written: case and inner spaces count.
@@ -66,6 +66,12 @@ macro_rules! text_id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
     )*};

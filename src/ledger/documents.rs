@@ -190,7 +190,7 @@ fn being_paid(connection: &Connection, document: &Document, before: i64) -> Resu
 
 /// In the order in which they came into the ledger.
 pub(super) fn list(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Document>> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition} GROUP BY d.id"))?;
+    let mut statement = connection.prepare_cached(&[SELECT, "WHERE ", condition, " GROUP BY d.id"].concat())?;
     statement.query_and_then(parameters, from_row)?.collect()
 }
 

@@ -225,7 +225,7 @@ pub(super) fn list(
     tail: &str,
     parameters: impl rusqlite::Params,
 ) -> Result<Vec<BookedJournal>> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} {tail}"))?;
+    let mut statement = connection.prepare_cached(&[SELECT, tail].concat())?;
     let mut journals: Vec<BookedJournal> = statement.query_and_then(parameters, from_row)?.collect::<Result<_>>()?;
     let mut postings =
         connection.prepare_cached("SELECT account, amount_minor FROM postings WHERE journal_id = ?1 ORDER BY line")?;

@@ -304,7 +304,7 @@ fn take_back<'a>(amount: Amount, invoices: &'a [Document], paid: &[Amount]) -> R
 }
 
 pub(super) fn of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<Movement>> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE m.payment_id = ?1 GROUP BY m.id"))?;
+    let mut statement = connection.prepare_cached(&[SELECT, "WHERE m.payment_id = ?1 GROUP BY m.id"].concat())?;
     let mut movements: Vec<Movement> = statement.query_and_then([payment.0], from_row)?.collect::<Result<_>>()?;
     movements.sort_by_key(|movement| (movement.occurred_at, movement.id));
     Ok(movements)
@@ -322,7 +322,7 @@ fn untied(connection: &Connection, payment: PaymentId, currency: Currency) -> Re
 
 fn movement_by_id(connection: &Connection, id: MovementId) -> Result<Movement> {
     connection
-        .prepare_cached(&format!("{SELECT} WHERE m.id = ?1 GROUP BY m.id"))?
+        .prepare_cached(&[SELECT, "WHERE m.id = ?1 GROUP BY m.id"].concat())?
         .query_row([id.0], |row| Ok(from_row(row)))
         .optional()?
         .ok_or_else(|| LedgerError::NotFound { what: format!("movement {id}") })?

@@ -321,7 +321,7 @@ fn sorted(mut operations: Vec<Operation>) -> Vec<Operation> {
 }
 
 pub(super) fn list(connection: &Connection, tail: &str, parameters: impl Params) -> Result<Vec<Operation>> {
-    let mut statement = connection.prepare_cached(&format!("SELECT * FROM operations {tail}"))?;
+    let mut statement = connection.prepare_cached(&["SELECT * FROM operations ", tail].concat())?;
     statement.query_and_then(parameters, from_row)?.collect()
 }
 

@@ -109,7 +109,7 @@ pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Pa
 
 /// In the order in which they came into the ledger.
 pub(super) fn list(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Payment>> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE {condition} ORDER BY p.id"))?;
+    let mut statement = connection.prepare_cached(&[SELECT, "WHERE ", condition, " ORDER BY p.id"].concat())?;
     let payment = |row: &Row<'_>| {
         let payment = from_row(row)?;
         let figures = Figures::of(connection, payment.id())?;
@@ -141,14 +141,14 @@ impl Unsummed {
 }
 
 pub(super) fn unsummed(connection: &Connection, id: PaymentId) -> Result<Unsummed> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE p.id = ?1"))?;
+    let mut statement = connection.prepare_cached(&[SELECT, "WHERE p.id = ?1"].concat())?;
     let mut found = statement.query_and_then([id.0], from_row)?;
     found.next().unwrap_or_else(|| Err(LedgerError::NotFound { what: format!("payment {id}") }))
 }
 
 /// Oldest first.
 pub(super) fn unsummed_of_order(connection: &Connection, order: OrderId) -> Result<Vec<Unsummed>> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE p.order_id = ?1 ORDER BY p.id"))?;
+    let mut statement = connection.prepare_cached(&[SELECT, "WHERE p.order_id = ?1 ORDER BY p.id"].concat())?;
     statement.query_and_then([order.0], from_row)?.collect()
 }
 

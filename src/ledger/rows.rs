@@ -1,6 +1,8 @@
 //! The ledger's rows as they are written, for the simulation's auditor: no totals, no statuses computed, no domain types
 //! to agree with the code that is audited. Rows are named by what the outside calls them, not by their numbers here.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, Row};
 
 use super::{Ledger, Result};
@@ -166,7 +168,7 @@ impl Ledger {
             payments: read(connection, PAYMENTS, payment)?,
             documents: read(connection, DOCUMENTS, document)?,
             movements: read(connection, MOVEMENTS, movement)?,
-            journals: read(connection, JOURNALS, journal)?,
+            journals: journals(connection)?,
             operations: read(connection, OPERATIONS, operation)?,
             mails: read(connection, "SELECT event, subject, body FROM mails ORDER BY id", mail)?,
             exceptions: read(connection, EXCEPTIONS, exception)?,
@@ -189,9 +191,9 @@ const MOVEMENTS: &str = "
     SELECT m.id, m.kind, p.transaction_id, m.modification_id, m.amount_minor, m.currency, m.operation_id, m.learnt_at
     FROM movements m JOIN payments p ON p.id = m.payment_id ORDER BY m.id";
 const JOURNALS: &str = "
-    SELECT j.number, j.movement_id, j.kind, j.direction, d.kind, d.number, j.amount_minor, j.currency,
-           (SELECT json_group_array(json_array(p.account, p.amount_minor)) FROM postings p WHERE p.journal_id = j.id)
+    SELECT j.number, j.movement_id, j.kind, j.direction, d.kind, d.number, j.amount_minor, j.currency, j.id
     FROM journals j LEFT JOIN documents d ON d.id = j.document_id ORDER BY j.id";
+const POSTINGS: &str = "SELECT journal_id, account, amount_minor FROM postings ORDER BY journal_id, line";
 const OPERATIONS: &str = "
     SELECT o.id, o.kind, p.transaction_id, d.kind, d.number, j.number, m.event, ifnull(o.amount_minor, 0), o.attempt, o.key,
            o.state, o.tries, o.refusal_code, o.note, o.planned_at,
@@ -254,8 +256,18 @@ fn movement(row: &Row<'_>) -> rusqlite::Result<MovementRow> {
     })
 }
 
-fn journal(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
-    let postings: String = row.get(8)?;
+fn journals(connection: &Connection) -> Result<Vec<JournalRow>> {
+    let mut postings: HashMap<i64, Vec<(String, i64)>> = HashMap::new();
+    let line = |row: &Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+    for (journal, posting) in read(connection, POSTINGS, line)? {
+        postings.entry(journal).or_default().push(posting);
+    }
+    let mut statement = connection.prepare_cached(JOURNALS)?;
+    let rows = statement.query_map([], |row| journal(row, postings.remove(&row.get(8)?).unwrap_or_default()))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn journal(row: &Row<'_>, postings: Vec<(String, i64)>) -> rusqlite::Result<JournalRow> {
     Ok(JournalRow {
         number: row.get(0)?,
         movement: row.get(1)?,
@@ -264,7 +276,7 @@ fn journal(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
         document: named(row, 4)?,
         amount: row.get(6)?,
         currency: row.get(7)?,
-        postings: serde_json::from_str(&postings).unwrap_or_default(),
+        postings,
     })
 }
 

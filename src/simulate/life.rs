@@ -22,6 +22,10 @@ use crate::run::books;
 
 /// Days without faults after which everything must have come to its end.
 const QUIET_DAYS: u32 = 9;
+/// So many more where something was still done of late: an authorisation may run out, and another payment be taken instead.
+const MOST_QUIET_DAYS: u32 = 40;
+/// What was done at a PSP is settled and learnt after so long.
+const LEARNT_AFTER: TimeDelta = TimeDelta::days(4);
 /// `payjournal verify` looks after so many days, and on the last.
 const VERIFIED_EVERY: u32 = 15;
 /// Runs at once, at most.
@@ -71,14 +75,14 @@ struct Shop {
 /// Lives through one seed.
 pub fn live(shape: &Shape, settings: &Settings) -> Result<Life, String> {
     let mut shop = Shop::open(shape, settings)?;
-    let mut failure = None;
-    for day in 0..shape.days + QUIET_DAYS {
-        failure = shop.day(day);
-        if failure.is_some() {
-            break;
+    let mut day = 0;
+    loop {
+        let failure = shop.day(day);
+        if failure.is_some() || shop.is_at_rest(day) {
+            return shop.close(failure);
         }
+        day += 1;
     }
-    shop.close(failure)
 }
 
 impl Shop {
@@ -108,6 +112,14 @@ impl Shop {
 
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything must have come to its end by this day.
+    fn is_at_rest(&self, day: u32) -> bool {
+        let quiet_days = (day + 1).saturating_sub(self.shape.days);
+        let world = self.world();
+        let is_still = world.record.effects.iter().all(|effect| effect.at + LEARNT_AFTER < world.now);
+        quiet_days >= QUIET_DAYS && is_still || quiet_days >= MOST_QUIET_DAYS
     }
 
     /// One day's rounds of runs, and the audit after them.
@@ -275,7 +287,7 @@ impl Shop {
             Ok(rows) => rows,
             Err(error) => return Some(self.failed(day, vec![Violation::of_run(error)])),
         };
-        let is_last = day + 1 == self.shape.days + QUIET_DAYS;
+        let is_last = self.is_at_rest(day);
         let mut violations = auditor::each_day(&self.world().record, &rows);
         if is_last || (day + 1).is_multiple_of(VERIFIED_EVERY) {
             match self.verify(is_last) {

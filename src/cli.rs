@@ -75,6 +75,12 @@ Examples:
   payjournal list orders --state settled   orders for which all was
   payjournal list lines --json             every field of every line, for a script";
 
+const EXPLAIN_HELP: &str = "\
+Examples:
+  payjournal list lines --unmatched        shows each line with its FILE:NUMBER
+  payjournal explain 3:18                  what was tried for it, and what its reference could mean
+  payjournal explain 3:18 --json           the same for a script";
+
 const MATCH_HELP: &str = "\
 Examples:
   payjournal list lines --unmatched        shows each line with its FILE:NUMBER
@@ -185,6 +191,12 @@ pub enum Command {
     /// What the PSPs say they paid out, and for what
     #[command(subcommand, after_help = LIST_HELP)]
     List(ListCommand),
+    /// Say how a settlement line came to its order, or why it has none
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain {
+        /// The line as `list lines` shows it: `FILE:NUMBER`
+        line: LineName,
+    },
     /// Say which order a settlement line belongs to, whatever payjournal found
     #[command(after_help = MATCH_HELP)]
     Match {

@@ -129,6 +129,7 @@ fn schema(command: &Command) -> &'static str {
         Command::Verify(_) => "payjournal/verify/1",
         Command::Export { .. } => "payjournal/export/1",
         Command::List(_) => "payjournal/list/1",
+        Command::Explain { .. } => "payjournal/explain/1",
         Command::Match { .. } => "payjournal/match/1",
         Command::Unmatch { .. } => "payjournal/unmatch/1",
         Command::Retry { .. } => "payjournal/retry/1",
@@ -196,6 +197,10 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
             command::person::retry(operation, &config.settings, json, now, out)
         }
         Command::List(what) => list(what, &global, now, out),
+        Command::Explain { line } => {
+            let config = load(&global)?;
+            command::explain::run(line, &config.settings, json, out)
+        }
         Command::Match { line, order, reason } => matched(line, Some(&order), &reason, &global, now, out),
         Command::Unmatch { line, reason } => matched(line, None, &reason, &global, now, out),
         Command::Resolve { exception } => {

@@ -83,6 +83,33 @@ fn a_payout_adds_up_and_every_line_has_its_order() {
 }
 
 #[test]
+fn explain_says_what_was_tried_for_a_line_and_what_its_reference_could_mean() {
+    let shop = shop();
+    drop_report(
+        &shop,
+        "some.csv",
+        &report(&[
+            "TX-1 WEB-SO-1 Settled CAP-1 60.00 59.40 0.60 7",
+            "TX-9 WEB-SO-2;WEB-SO-9 Settled CAP-2 1.00 0.90 0.10 7",
+            "TX-8 WEB-SO-4 Settled CAP-3 1.00 0.90 0.10 7",
+            "- - Fee - - -1.50 - 7",
+        ]),
+    );
+    let _ = shop.run(&["settlements"]);
+    let by_id = shop.ok("explain 1:2").stdout;
+    assert!(by_id.contains("-> transaction  the payment with the transaction id `TX-1` is of order"), "{by_id}");
+    let ambiguous = shop.json("explain 1:3");
+    let known: Vec<&Value> = ambiguous["tried"][2]["candidates"].as_array().unwrap().iter().collect();
+    assert_eq!((&known[0]["is_known"], &known[1]["is_known"]), (&true.into(), &false.into()), "{ambiguous:#}");
+    assert!(ambiguous["tried"].as_array().unwrap().iter().all(|tried| tried["counts"] == false));
+    shop.ok("match 1:4 SO-3 --reason ticket");
+    let by_person = shop.ok("explain 1:4").stdout;
+    assert!(by_person.contains("-> person") && by_person.contains("SO-4: WEB-SO-4"), "{by_person}");
+    assert!(shop.ok("explain 1:5").stdout.contains("to no order"));
+    shop.exits("explain 1:77", 2);
+}
+
+#[test]
 fn the_same_report_adds_nothing_under_another_name_in_another_order_or_with_more_in_it() {
     let shop = shop();
     drop_report(&shop, "one.csv", &report(&PAYOUT));

@@ -49,10 +49,8 @@ fn decide(
     if reason.trim().is_empty() {
         return Err(Failure::usage("--reason cannot be empty: it is what the next person reads"));
     }
-    let group = ledger.line_group(FileId(line.file), line.number).map_err(refused)?.ok_or_else(|| {
-        Failure::usage(format!("there is no settlement line {line}"))
-            .hint("`payjournal list lines` shows each line with its FILE:NUMBER")
-    })?;
+    let group = ledger.line_group(FileId(line.file), line.number).map_err(refused)?;
+    let group = group.ok_or_else(|| find::no_line(line))?;
     if group.transaction.is_empty() && group.reference.is_empty() {
         return Err(Failure::usage(format!(
             "settlement line {line} has neither a transaction nor a reference: it belongs to the payout, and to no order"

@@ -38,6 +38,7 @@ pub fn list_payouts(args: &ListPayouts, settings: &Settings, json: bool, out: &m
 pub fn list_lines(args: &ListLines, settings: &Settings, json: bool, out: &mut dyn Write) -> Result<Exit> {
     let ledger = look_at_ledger(settings)?;
     let filter = LineFilter {
+        line: None,
         payout: args.payout.clone(),
         transaction: args.transaction.clone(),
         shop: None,

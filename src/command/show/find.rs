@@ -1,5 +1,6 @@
 //! Finds the one thing a number means, or says which ones it could mean.
 
+use crate::cli::LineName;
 use crate::domain::document::Document;
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
@@ -89,4 +90,10 @@ fn nearest<'n>(id: &str, names: &'n [String]) -> Option<&'n str> {
         .filter(|(distance, _)| *distance <= budget)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// There is no settlement line of this name.
+pub(in crate::command) fn no_line(line: LineName) -> Failure {
+    Failure::usage(format!("there is no settlement line {line}"))
+        .hint("`payjournal list lines` shows each line with its FILE:NUMBER")
 }

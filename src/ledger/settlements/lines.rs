@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use serde::Serialize;
 
+use crate::domain::id::FileId;
 use crate::domain::order::Order;
 use crate::domain::settlement::matching::MatchRule;
 use crate::domain::settlement::{Decimal, LineKind};
@@ -12,6 +13,8 @@ use crate::ledger::{Ledger, LedgerError, Result};
 /// Which lines; all that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LineFilter {
+    /// The number of a report and that of a line in it.
+    pub line: Option<(FileId, i64)>,
     /// A payout's reference.
     pub payout: Option<String>,
     pub transaction: Option<String>,
@@ -124,6 +127,9 @@ impl Ledger {
                 values.push(Value::Text(value.clone()));
                 conditions.push(format!("{column} = ?{}", values.len()));
             }
+        }
+        if let Some((file, number)) = filter.line {
+            conditions.push(format!("l.file_id = {} AND l.file_line = {number}", file.0));
         }
         if filter.order.is_some() {
             // So that the order's lines are looked up, payout by payout, and not all lines read.

@@ -1,12 +1,16 @@
 //! Matches that are rows of their own: by reference, and by a person. New rows supersede old ones; none changes.
 
+use chrono::{DateTime, Utc};
 use rusqlite::OptionalExtension;
 use serde::Serialize;
 
 use super::delta::add_to_orders;
 use super::groups::{GroupKey, sum};
-use crate::domain::id::{AccountId, FileId, MatchId, MerchantAccount, OrderId, PayoutId, ProviderName};
-use crate::domain::settlement::matching::MatchRule;
+use super::order_numbered;
+use crate::domain::id::{
+    AccountId, FileId, MatchId, MerchantAccount, OrderId, OrderNumber, PayoutId, ProviderName, ShopName,
+};
+use crate::domain::settlement::matching::{MatchRule, ReferenceRule};
 use crate::ledger::row::{Columns, time_text};
 use crate::ledger::{Ledger, LedgerError, Result, Writer, orders};
 
@@ -67,6 +71,55 @@ impl Ledger {
     /// The match of a group that counts, if there is one.
     pub fn live_match(&self, group: &LineGroup) -> Result<Option<LiveMatch>> {
         live(&self.connection, group)
+    }
+}
+
+/// A match that was written down, whether it counts or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrittenMatch {
+    pub made_at: DateTime<Utc>,
+    pub rule: MatchRule,
+    /// SHOP/NUMBER; none: a person said that it belongs to no order.
+    pub order: Option<String>,
+    pub reason: String,
+}
+
+/// What is known of one order a reference may mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    pub number: String,
+    /// Whether the ledger has it.
+    pub is_known: bool,
+}
+
+impl Ledger {
+    /// All matches of a group that were written down, the first one first.
+    pub fn written_matches(&self, group: &LineGroup) -> Result<Vec<WrittenMatch>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT m.made_at, m.rule, m.reason, o.shop || '/' || o.number AS order_name
+             FROM settlement_matches m LEFT JOIN orders o ON o.id = m.order_id
+             WHERE m.account_id = ?1 AND m.transaction_id = ?2 AND m.reference = ?3 ORDER BY m.id",
+        )?;
+        let key = (group.account.0, group.transaction.as_str(), group.reference.as_str());
+        let rows = statement.query_and_then(key, |row| {
+            Ok(WrittenMatch {
+                made_at: row.time("made_at")?,
+                rule: row.choice("rule", MatchRule::parse)?,
+                order: row.plain("order_name")?,
+                reason: row.plain("reason")?,
+            })
+        })?;
+        rows.collect()
+    }
+
+    /// The orders that a merchant reference names by a rule.
+    pub fn candidates(&self, shop: &ShopName, rule: &ReferenceRule, reference: &str) -> Result<Vec<Candidate>> {
+        let known = |number: &str| match OrderNumber::parse(number) {
+            Ok(parsed) => Ok::<_, LedgerError>(order_numbered(&self.connection, shop, &parsed)?.is_some()),
+            Err(_) => Ok(false),
+        };
+        let numbers = rule.order_numbers(reference).into_iter();
+        numbers.map(|number| Ok(Candidate { number: number.to_owned(), is_known: known(number)? })).collect()
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) use groups::{Before, PaymentKey};
 pub use journals::PayoutJournal;
 pub(super) use journals::{booked, wanted};
 pub use lines::{LineFilter, ListedLine, Money};
-pub use matches::{LineGroup, LiveMatch};
+pub use matches::{Candidate, LineGroup, LiveMatch, WrittenMatch};
 pub use orders::SettledOrder;
 pub(super) use payouts::proved_payout;
 pub use payouts::{PayoutOverview, PayoutTally, ProvedPayout};

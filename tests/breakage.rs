@@ -86,7 +86,7 @@ fn a_ledger_from_the_future_is_left_alone() {
     refuses(&shop, "import orders orders.csv", &["schema 99"]);
     assert!(ledger(&shop) == before, "the ledger was changed");
     assert!(shop.psp_record().is_empty());
-    shop.ledger().execute_batch("PRAGMA user_version = 5").unwrap();
+    shop.ledger().execute_batch("PRAGMA user_version = 6").unwrap();
     shop.ok("capture");
     assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
 }
@@ -111,6 +111,8 @@ fn an_older_ledger_with_rows_is_brought_up_to_date() {
         "payout_postings",
         "payout_journals",
         "payout_cursors",
+        "lines_to_learn",
+        "payments_to_learn",
         "settlement_lines",
         "settlement_line_payouts",
         "settlement_matches",
@@ -133,7 +135,7 @@ fn an_older_ledger_with_rows_is_brought_up_to_date() {
         assert_eq!(found, 1, "{index}");
     }
     let journals: i64 = shop.ledger().query_row("SELECT count(*) FROM journals", [], |row| row.get(0)).unwrap();
-    assert_eq!((version, journals), (5, 1));
+    assert_eq!((version, journals), (6, 1));
     assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
 }
 

@@ -56,7 +56,13 @@ fn a_payout_adds_up_and_every_line_has_its_order() {
     let shop = shop();
     drop_report(&shop, "batch_7.csv", &report(&PAYOUT));
     let run = shop.json("settlements");
-    assert_eq!((&run["exit_code"], &run["files"][0]["lines_added"]), (&0.into(), &7.into()), "{run:#}");
+    assert_eq!((&run["exit_code"], &run["files"][0]["lines_added"]), (&1.into(), &7.into()), "{run:#}");
+    let told = run["exceptions"].as_array().unwrap();
+    assert_eq!(
+        (told.len(), &told[0]["kind"]),
+        (1, &"unasked_movement".into()),
+        "the refund nobody here asked for: {run:#}"
+    );
     let payout = payout(&run, "7");
     let proof = &payout["proofs"][0];
     for (part, amount) in [
@@ -113,7 +119,7 @@ fn explain_says_what_was_tried_for_a_line_and_what_its_reference_could_mean() {
 fn the_same_report_adds_nothing_under_another_name_in_another_order_or_with_more_in_it() {
     let shop = shop();
     drop_report(&shop, "one.csv", &report(&PAYOUT));
-    shop.ok("settlements");
+    shop.exits("settlements", 1);
     drop_report(&shop, "renamed.csv", &report(&PAYOUT));
     let run = shop.json("settlements");
     assert!(run["files"].as_array().unwrap().iter().all(|file| file["outcome"] == "known"), "{run:#}");
@@ -204,7 +210,7 @@ fn a_reference_that_names_two_orders_is_told_and_never_picked() {
 fn what_a_person_says_of_a_line_stands_before_what_runs_find() {
     let shop = shop();
     drop_report(&shop, "one.csv", &report(&PAYOUT));
-    shop.ok("settlements");
+    shop.exits("settlements", 1);
     let lines = shop.json("list lines --transaction TX-1");
     let name = lines["lines"][0]["line"].as_str().unwrap().to_owned();
     shop.exits(&format!("match {name} SO-9 --reason x"), 2);
@@ -424,7 +430,11 @@ reference = \"Auftrag\"
          13.11.2026;Überweisung;;;;1.194,70;;;A7\n",
     );
     let run = shop.json("settlements");
-    assert_eq!((&run["exit_code"], &run["files"][0]["format"]), (&0.into(), &"generic".into()), "{run:#}");
+    assert_eq!(
+        (&run["exceptions"][0]["kind"], &run["files"][0]["format"]),
+        (&"unasked_movement".into(), &"generic".into()),
+        "{run:#}"
+    );
     let payout = payout(&run, "A7");
     let proof = &payout["proofs"][0];
     for (part, amount) in
@@ -445,7 +455,7 @@ reference = \"Auftrag\"
 fn an_order_is_held_against_what_was_settled_for_it() {
     let shop = shop();
     drop_report(&shop, "batch_7.csv", &report(&PAYOUT));
-    shop.ok("settlements");
+    shop.exits("settlements", 1);
     let orders = shop.json("list orders");
     let states: Vec<String> = orders["orders"]
         .as_array()

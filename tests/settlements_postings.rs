@@ -187,7 +187,11 @@ fn a_ledger_of_version_4_is_booked_by_the_next_run() {
     let booked = (balances(&shop), journals(&shop));
     shop.ledger()
         .execute_batch(
-            "DROP TABLE payout_postings; DROP TABLE payout_journals; DROP TABLE payout_cursors; DROP TABLE payout_sums; CREATE TABLE payout_sums (it INTEGER);
+            "DROP TABLE lines_to_learn; DROP TABLE payments_to_learn;
+             PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = replace(sql, ' OR learnt_from = ''settlement''', '') WHERE name = 'movements';
+             PRAGMA writable_schema = RESET;
+             DROP TABLE payout_postings; DROP TABLE payout_journals; DROP TABLE payout_cursors; DROP TABLE payout_sums; CREATE TABLE payout_sums (it INTEGER);
              PRAGMA user_version = 4",
         )
         .unwrap();

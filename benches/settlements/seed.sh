@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # seed.sh DATA FOLDER: a payjournal folder whose ledger holds the orders and payments of the workload generator's DATA.
 #
-# The rows are those an import of the same orders and captured payments makes; written by SQL, as the benchmark is about reports.
+# The rows are those an import of the same orders and captured payments makes, without journals, and the refunds payjournal made; written
+# by SQL, as the benchmark is about reports.
 set -euo pipefail
 data="$1"
 folder="$2"
@@ -20,6 +21,8 @@ head -n 1 "$data/report.csv" >"$folder/reports/empty.csv"
 # Makes the ledger with its schema.
 printf 'number,total,currency\n' >"$folder/orders.csv"
 "$payjournal" --config "$folder/payjournal.toml" import orders "$folder/orders.csv" >"$folder/import.txt" 2>&1 || true
+# The refunds in the report are ones the ledger knows.
+awk -F, '$8 == "Refunded" { print $3 "," $9 "," $11 }' "$data/report.csv" >"$folder/refunds.csv"
 sqlite3 -bail "$folder/payjournal.db" <<SQL
 PRAGMA synchronous = OFF;
 CREATE TEMP TABLE o (id INTEGER PRIMARY KEY, reference TEXT, account TEXT, currency TEXT, amount_minor INTEGER, placed_at TEXT, state TEXT);
@@ -36,6 +39,15 @@ INSERT INTO payments (provider, merchant_account, transaction_id, order_id, meth
   FROM p JOIN o ON o.id = p.order_id WHERE p.psp_reference <> '' ORDER BY p.id;
 INSERT INTO authorisations (payment_id, amount_minor, seen_at)
   SELECT y.id, o.amount_minor, o.placed_at FROM payments y JOIN o ON o.id = y.order_id ORDER BY y.id;
+INSERT INTO movements (payment_id, kind, provider, merchant_account, modification_id, amount_minor, currency, occurred_at, learnt_from, learnt_at)
+  SELECT y.id, 'capture', y.provider, y.merchant_account, y.transaction_id, o.amount_minor, y.currency, o.placed_at, 'import', o.placed_at
+  FROM payments y JOIN o ON o.id = y.order_id ORDER BY y.id;
+CREATE TEMP TABLE r (psp_reference TEXT, modification TEXT, amount TEXT);
+.import '$folder/refunds.csv' r
+INSERT INTO movements (payment_id, kind, provider, merchant_account, modification_id, amount_minor, currency, occurred_at, learnt_from, learnt_at)
+  SELECT y.id, 'refund', y.provider, y.merchant_account, r.modification, CAST(replace(r.amount, '.', '') AS INTEGER), y.currency, y.status_since, 'answer',
+         y.status_since
+  FROM r JOIN payments y ON y.transaction_id = r.psp_reference;
 COMMIT;
 ANALYZE;
 PRAGMA wal_checkpoint(TRUNCATE);

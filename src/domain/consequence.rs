@@ -26,9 +26,21 @@ pub enum Consequence {
     Settle {
         operation: OperationId,
         answer: Answer,
+        learnt_from: LearntFrom,
     },
     /// The PSP was asked about a payment.
     Asked(PaymentId),
+    /// What follows was concluded from the movements of a payment up to this one: with another since, all of it is concluded anew.
+    Unmoved {
+        payment: PaymentId,
+        since: Option<MovementId>,
+    },
+    /// The settlement lines of a payment were held against what the ledger has of it; until the next line, or also until
+    /// something of the payment changes.
+    LinesRead {
+        payment: PaymentId,
+        is_done: bool,
+    },
     Letter(Letter),
     Raise(ExceptionDraft),
 }
@@ -54,6 +66,8 @@ pub enum LearntFrom {
     Answer,
     LookUp,
     Import,
+    /// A line of a settlement report.
+    Settlement,
 }
 
 /// How a payment stands; `None` = as before.
@@ -67,11 +81,18 @@ pub struct Standing {
 }
 
 impl LearntFrom {
+    pub const ALL: [Self; 4] = [Self::Answer, Self::LookUp, Self::Import, Self::Settlement];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Answer => "answer",
             Self::LookUp => "look_up",
             Self::Import => "import",
+            Self::Settlement => "settlement",
         }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|from| from.as_str() == text)
     }
 }

@@ -58,6 +58,8 @@ pub enum ExceptionKind {
     LinesUnmatched,
     /// Settlement lines name more than one order.
     MatchAmbiguous,
+    /// Settlement lines of a payment may be money the ledger has under another name, or money it does not have.
+    LinesUnclear,
     /// A payout does not add up, or its report does not come.
     PayoutRemainder,
 }
@@ -83,7 +85,7 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ExceedsAuthorised,
         Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
@@ -113,6 +115,7 @@ impl ExceptionKind {
         Self::AccountUnknown,
         Self::LinesUnmatched,
         Self::MatchAmbiguous,
+        Self::LinesUnclear,
         Self::PayoutRemainder,
     ];
 
@@ -147,6 +150,7 @@ impl ExceptionKind {
             Self::AccountUnknown => "account_unknown",
             Self::LinesUnmatched => "lines_unmatched",
             Self::MatchAmbiguous => "match_ambiguous",
+            Self::LinesUnclear => "lines_unclear",
             Self::PayoutRemainder => "payout_remainder",
         }
     }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::consequence::LearntFrom;
 use super::id::{DocumentId, ModificationId, MovementId, OperationId, PaymentId};
 use super::money::Amount;
 
@@ -19,6 +20,7 @@ pub struct Movement {
     pub occurred_at: DateTime<Utc>,
     /// Ours, if we asked for it.
     pub operation: Option<OperationId>,
+    pub learnt_from: LearntFrom,
     /// Of a capture: the part that pays no document yet. Of a refund: the part that no document stands for.
     pub untied: Amount,
     /// Of a capture: the documents it has paid, each once.

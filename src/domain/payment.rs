@@ -29,8 +29,8 @@ pub struct Payment {
     pub claimed: Amount,
     /// Refunds we intended or the PSP reported.
     pub refund_claimed: Amount,
-    /// The PSP reports another amount than is recorded or was asked for, and no person has decided yet: nothing new is intended
-    /// for this payment (rule 2).
+    /// The PSP reports another amount than is recorded or was asked for, or its settlement lines are not clear, and no person has
+    /// decided yet: nothing new is intended for this payment (rule 2).
     pub amount_differs: bool,
     /// The deadline the PSP gave, if it gave one.
     pub capture_before: Option<DateTime<Utc>>,

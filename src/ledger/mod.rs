@@ -181,6 +181,8 @@ impl Writer<'_> {
                 Err(LedgerError::Invariant(format!("operation {operation} is settled by its answer, not by a row")))
             }
             Consequence::Asked(payment) => self.mark_asked(*payment).map(|()| false),
+            Consequence::Unmoved { payment, since } => self.assert_unmoved(*payment, *since).map(|()| false),
+            Consequence::LinesRead { payment, is_done } => self.mark_read(*payment, *is_done).map(|()| false),
             Consequence::Letter(letter) => self.queue_letter(letter),
             Consequence::Raise(draft) => self.raise(draft, None),
         }

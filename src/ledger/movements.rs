@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::row::{Columns, InOrder, Layout, time_text};
 use super::{Ledger, LedgerError, Result, Writer, documents, journals, orders, payments};
 use crate::domain::booking::{JournalDraft, JournalKind, Posting, Share, spread};
-use crate::domain::consequence::MovementDraft;
+use crate::domain::consequence::{LearntFrom, MovementDraft};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{CustomerNumber, DocumentId, ModificationId, MovementId, OperationId, PaymentId};
@@ -52,11 +52,38 @@ impl Writer<'_> {
             MovementKind::CaptureFailure => self.reverse(&payment, draft, MovementKind::Capture)?,
             MovementKind::RefundFailure => self.reverse(&payment, draft, MovementKind::Refund)?,
         }
+        // A settlement line may have been taken for what failed.
+        if matches!(draft.kind, MovementKind::CaptureFailure | MovementKind::RefundFailure) {
+            self.learn_of_payment(payment.id)?;
+        }
         self.end_authorisation(payment.id)?;
         if let Some(order) = payment.order {
             self.refresh_order_status(order)?;
         }
         Ok(true)
+    }
+
+    /// Another run may have learnt of the same money, from where it has another name, since the payment was read.
+    pub(super) fn assert_unmoved(&self, payment: PaymentId, since: Option<MovementId>) -> Result<()> {
+        let last: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT max(id) FROM movements WHERE payment_id = ?1")?
+            .query_row([payment.0], |row| row.get(0))?;
+        if last == since.map(|id| id.0) {
+            return Ok(());
+        }
+        Err(LedgerError::Invariant(format!("another run has recorded a movement of payment {payment} meanwhile")))
+    }
+
+    /// Whether an operation is confirmed by a settlement line, which may have a name of its own for it.
+    pub fn is_told_by_report(&self, operation: OperationId) -> Result<bool> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM operations o JOIN movements m ON m.payment_id = o.payment_id AND m.operation_id = o.id
+                                WHERE o.id = ?1 AND m.learnt_from = 'settlement')",
+            )?
+            .query_row([operation.0], |row| row.get(0))?)
     }
 
     fn is_key_of_ours(&self, key: &Key) -> Result<bool> {
@@ -392,6 +419,7 @@ fn from_row(row: &Row<'_>) -> Result<Movement> {
         amount: row.amount("amount_minor")?,
         occurred_at: row.time("occurred_at")?,
         operation: row.optional_id("operation_id", OperationId)?,
+        learnt_from: row.choice("learnt_from", LearntFrom::parse)?,
         untied: row.amount("untied_minor")?,
         tied_to: row
             .optional_text("tied_to")?

@@ -12,7 +12,7 @@ use crate::domain::payment::{Payment, TransactionStatus};
 const SELECT: &str = "
     SELECT p.*,
       ifnull((SELECT a.amount_minor FROM authorisations a WHERE a.payment_id = p.id ORDER BY a.id DESC LIMIT 1), 0) AS authorised_minor,
-      EXISTS (SELECT 1 FROM exceptions e WHERE e.payment_id = p.id AND e.state <> 'resolved' AND e.kind = 'amount_differs')
+      EXISTS (SELECT 1 FROM exceptions e WHERE e.payment_id = p.id AND e.state <> 'resolved' AND e.kind IN ('amount_differs', 'lines_unclear'))
         AS amount_differs
     FROM payments p ";
 

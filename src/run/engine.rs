@@ -15,7 +15,7 @@ use super::summary::Summary;
 use super::workers::work_through;
 use crate::config::Settings;
 use crate::config::settings::TaskSettings;
-use crate::domain::consequence::Consequence;
+use crate::domain::consequence::{Consequence, LearntFrom};
 use crate::domain::exception::ExceptionDraft;
 use crate::domain::id::{OperationId, PaymentId, RunId};
 use crate::ledger::{Ledger, LedgerError, Writer};
@@ -304,7 +304,7 @@ fn record_intents(
 #[derive(Default)]
 struct Recorded {
     send: Vec<(OperationId, String)>,
-    settle: Vec<(OperationId, Answer)>,
+    settle: Vec<(OperationId, Answer, LearntFrom)>,
     raised: Vec<ExceptionDraft>,
     /// A fact was news.
     learnt: bool,
@@ -328,8 +328,8 @@ fn record_steps(writer: &Writer<'_>, steps: &[Step], task: &str, recorded: &mut 
                 writer.move_operation(*operation, Event::GiveUp, &step.reason)?;
             }
             // An answer has consequences of its own: recorded like any other answer, after this.
-            Action::Record(Consequence::Settle { operation, answer }) => {
-                recorded.settle.push((*operation, answer.clone()));
+            Action::Record(Consequence::Settle { operation, answer, learnt_from }) => {
+                recorded.settle.push((*operation, answer.clone(), *learnt_from));
             }
             Action::Record(consequence) => {
                 new = writer.apply(consequence)?;
@@ -484,11 +484,13 @@ impl<'a> Run<'a> {
     }
 
     /// Facts that settle operations of ours, learnt by an observation.
-    fn settle(&mut self, settled: Vec<(OperationId, Answer)>) -> Result<(), LedgerError> {
-        for (id, answer) in settled {
+    fn settle(&mut self, settled: Vec<(OperationId, Answer, LearntFrom)>) -> Result<(), LedgerError> {
+        for (id, answer, learnt_from) in settled {
             let operation = self.ledger.operation(id)?;
             let call = self.call(operation, "learnt from the PSP")?;
-            self.record(&[Returned { call, outcome: Ok(answer) }], Recorder::answered)?;
+            self.record(&[Returned { call, outcome: Ok(answer) }], |recorder, writer, operation, answer| {
+                Recorder { learnt_from, ..recorder }.answered(writer, operation, answer)
+            })?;
         }
         Ok(())
     }

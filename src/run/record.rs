@@ -6,8 +6,9 @@ use super::engine::Run;
 use super::ports::Ports;
 use crate::config::Settings;
 use crate::config::settings::TaskSettings;
-use crate::domain::consequence::{Consequence, MovementDraft};
+use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft};
 use crate::domain::exception::{ExceptionDraft, ExceptionKind};
+use crate::domain::id::ModificationId;
 use crate::ledger::{LedgerError, Writer};
 use crate::operation::decide::{back_off, is_over_age};
 use crate::operation::{Answer, Event, Kind, LookUp, Operation, State};
@@ -23,12 +24,15 @@ pub(super) struct Recorder<'a> {
     pub(super) now: DateTime<Utc>,
     /// What the clock says, which a long run's `now` does not.
     pub(super) time: DateTime<Utc>,
+    /// Where what is recorded was heard.
+    pub(super) learnt_from: LearntFrom,
 }
 
 impl<'a> Recorder<'a> {
     pub(super) fn of(run: &Run<'a>) -> Self {
         let time = (run.host.clock)();
-        Self { settings: run.settings, ports: run.ports, task: run.task, now: run.now, time }
+        let learnt_from = LearntFrom::Answer;
+        Self { settings: run.settings, ports: run.ports, task: run.task, now: run.now, time, learnt_from }
     }
 }
 
@@ -122,9 +126,19 @@ impl Recorder<'_> {
         answer: &Answer,
         wait: TimeDelta,
     ) -> Result<Operation, LedgerError> {
+        if let Answer::Confirmed { modification, .. } = answer
+            && self.is_confirmed_otherwise(writer, operation, modification)?
+        {
+            return writer.operation(operation.id);
+        }
         let context = writer.context(operation)?;
         let context = Context { drops_remainder: self.drops_remainder(operation, &context), ..context };
-        let follows = task::consequences(operation, answer, &context, &self.settings.shop);
+        let mut follows = task::consequences(operation, answer, &context, &self.settings.shop);
+        for consequence in &mut follows {
+            if let Consequence::Movement(draft) = consequence {
+                draft.learnt_from = self.learnt_from;
+            }
+        }
         let mut recorded = writer.attempt(|| writer.record_answer(operation.id, answer, wait))?;
         // What was refused is done after all: another attempt that was planned and never carried out is not wanted any more.
         if recorded.is_err()
@@ -145,6 +159,20 @@ impl Recorder<'_> {
             }
             Err(error) => self.contradicted(writer, operation, answer, follows, &error),
         }
+    }
+
+    /// While this was heard, a report confirmed the operation under a name of its own, or the PSP did while a report was read: it is
+    /// the same money.
+    fn is_confirmed_otherwise(
+        self,
+        writer: &Writer<'_>,
+        operation: &Operation,
+        modification: &ModificationId,
+    ) -> Result<bool, LedgerError> {
+        let current = writer.operation(operation.id)?;
+        let is_other = current.state == State::Confirmed && current.modification.as_ref() != Some(modification);
+        let by_report = self.learnt_from == LearntFrom::Settlement;
+        Ok(is_other && (by_report || writer.is_told_by_report(operation.id)?))
     }
 
     /// An answer the operation cannot take any more: yes to what was refused and tried anew, no to what was never sent. The
@@ -170,6 +198,8 @@ impl Recorder<'_> {
                 | Consequence::Standing(_)
                 | Consequence::Settle { .. }
                 | Consequence::Asked(_)
+                | Consequence::Unmoved { .. }
+                | Consequence::LinesRead { .. }
                 | Consequence::Letter(_)
                 | Consequence::Raise(_) => {}
             }

@@ -27,6 +27,10 @@ impl Run<'_> {
 
     /// A dry run: what would be done, and why.
     pub(super) fn report_plan(&mut self, step: &Step) {
+        // A condition, and nothing that would be done.
+        if matches!(step.action, Action::Record(Consequence::Unmoved { .. })) {
+            return;
+        }
         let (action, amount) = described(&step.action);
         self.watch.say(Level::Info, &format!("{}: would {action}: {}", step.about, step.reason));
         self.summary.add(Row {
@@ -51,7 +55,9 @@ impl Run<'_> {
         }
         let line = format!("{}: {action}: {}", step.about, step.reason);
         match &step.action {
-            Action::Leave | Action::Await | Action::Record(Consequence::Asked(_)) => {
+            Action::Leave
+            | Action::Await
+            | Action::Record(Consequence::Asked(_) | Consequence::Unmoved { .. } | Consequence::LinesRead { .. }) => {
                 self.watch.say(Level::Detail, &line);
             }
             // Told when the answer is there.
@@ -139,6 +145,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Record(Consequence::Standing(_)) => ("status", None),
         Action::Record(Consequence::Settle { .. }) => ("settle", None),
         Action::Record(Consequence::Asked(_)) => ("ask", None),
+        Action::Record(Consequence::Unmoved { .. } | Consequence::LinesRead { .. }) => ("read", None),
         Action::Record(Consequence::Letter(_)) => ("mail", None),
         Action::Record(Consequence::Raise(_)) | Action::Raise(..) => ("exception", None),
         Action::Leave => ("leave", None),

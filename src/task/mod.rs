@@ -139,6 +139,8 @@ impl Step {
                 Consequence::Movement(_) | Consequence::Standing(_) | Consequence::Settle { .. } => false,
                 Consequence::Application { .. }
                 | Consequence::Asked(_)
+                | Consequence::Unmoved { .. }
+                | Consequence::LinesRead { .. }
                 | Consequence::Letter(_)
                 | Consequence::Raise(_) => true,
             },

@@ -296,7 +296,7 @@ const TRACES: [Damage; 6] = [
     ),
 ];
 
-const SETTLEMENTS: [Damage; 9] = [
+const SETTLEMENTS: [Damage; 10] = [
     damage(
         "settlement-line",
         &["payout-sums", "order-settlements"],
@@ -326,6 +326,11 @@ const SETTLEMENTS: [Damage; 9] = [
     ),
     damage("order-settlements", &[], "UPDATE order_settlements SET sold_micros = 2 * sold_micros"),
     damage("unmatched-groups", &[], "DELETE FROM unmatched_groups"),
+    damage(
+        "settled-movement",
+        &[],
+        "UPDATE movements SET learnt_from = 'settlement' WHERE id = (SELECT max(id) FROM movements)",
+    ),
 ];
 
 fn all() -> impl Iterator<Item = &'static Damage> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::consequence::LearntFrom;
 use crate::domain::document::Document;
 use crate::domain::id::{DocumentId, OperationId, PaymentId};
 use crate::domain::movement::{Movement, MovementKind};
@@ -185,16 +186,52 @@ fn standing(case: &PaymentCase, psp: &PspPayment, payment: &str, compared: &mut 
 /// By its id; or imported as collected without the PSP's id, under the transaction's: then it stands for the first capture
 /// of its amount.
 fn is_same(movement: &Movement, modification: &PspModification, case: &PaymentCase, psp: &PspPayment) -> bool {
-    if movement.modification == modification.id {
+    if movement.modification == modification.id || is_named_by_a_report(movement, modification, case, psp) {
         return true;
     }
     let captures = || psp.modifications.iter().filter(|other| other.kind == ModificationKind::Capture);
     let transaction = case.payment.transaction.as_str();
     movement.kind == MovementKind::Capture
         && movement.operation.is_none()
+        && movement.learnt_from != LearntFrom::Settlement
         && movement.modification.as_str() == transaction
         && !captures().any(|other| other.id.as_str() == transaction)
         && captures().find(|other| other.amount == movement.amount).is_some_and(|first| first.id == modification.id)
+}
+
+/// Learnt from a report that has a name of its own for it: the effect of the same operation by its key, else the n-th of its
+/// amount that no other side has the id of.
+fn is_named_by_a_report(
+    movement: &Movement,
+    modification: &PspModification,
+    case: &PaymentCase,
+    psp: &PspPayment,
+) -> bool {
+    let is_listed = |movement: &Movement| psp.modifications.iter().any(|other| other.id == movement.modification);
+    let is_known = |other: &PspModification| case.movements.iter().any(|movement| movement.modification == other.id);
+    if movement.learnt_from != LearntFrom::Settlement || is_listed(movement) || is_known(modification) {
+        return false;
+    }
+    let key_of = |movement: &Movement| {
+        let operation = case.operations.iter().find(|operation| Some(operation.id) == movement.operation)?;
+        psp.modifications.iter().map(|other| other.key.as_ref()).find(|key| *key == Some(&operation.key)).flatten()
+    };
+    if let Some(key) = key_of(movement) {
+        return modification.key.as_ref() == Some(key);
+    }
+    let keys: Vec<_> = case.movements.iter().filter_map(key_of).collect();
+    let is_free = |other: &&PspModification| {
+        let is_claimed = other.key.as_ref().is_some_and(|key| keys.contains(&key));
+        other.kind == modification.kind && other.amount == movement.amount && !is_known(other) && !is_claimed
+    };
+    let is_like = |other: &&Movement| {
+        let is_named_here = other.learnt_from == LearntFrom::Settlement && !is_listed(other) && key_of(other).is_none();
+        other.kind == movement.kind && other.amount == movement.amount && is_named_here
+    };
+    let place = case.movements.iter().filter(is_like).position(|other| other.id == movement.id);
+    place
+        .and_then(|place| psp.modifications.iter().filter(is_free).nth(place))
+        .is_some_and(|one| one.id == modification.id)
 }
 
 fn has_failed(movement: &Movement, movements: &[Movement]) -> bool {

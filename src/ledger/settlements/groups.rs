@@ -86,6 +86,7 @@ impl Writer<'_> {
                 deltas.push((order, sum(&lines, currency)?));
             }
             self.close_group(group)?;
+            self.learn_of(account, &transaction)?;
         }
         Ok(())
     }
@@ -188,16 +189,22 @@ impl Writer<'_> {
 
     /// Lines that went by their reference go by their transaction now.
     pub(in crate::ledger) fn settle_new_payment(&self, payment: &PaymentKey<'_>, order: Option<OrderId>) -> Result<()> {
-        let account: Option<i64> = self
+        let found: Option<(i64, bool)> = self
             .connection
             .prepare_cached(
-                "SELECT account_id FROM settlement_matches m JOIN merchant_accounts a ON a.id = m.account_id
-                 WHERE a.provider = ?1 AND a.merchant_account = ?2 AND m.transaction_id = ?3 AND m.rule = 'reference'
+                "SELECT account_id, m.rule = 'person' FROM settlement_matches m JOIN merchant_accounts a ON a.id = m.account_id
+                 WHERE a.provider = ?1 AND a.merchant_account = ?2 AND m.transaction_id = ?3
                    AND NOT EXISTS (SELECT 1 FROM settlement_matches n WHERE n.supersedes = m.id)",
             )?
-            .query_row((payment.provider, payment.merchant_account, payment.transaction), |row| row.get(0))
+            .query_row((payment.provider, payment.merchant_account, payment.transaction), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .optional()?;
-        let Some(account) = account else { return Ok(()) };
+        let Some((account, is_by_person)) = found else { return Ok(()) };
+        self.learn_of(AccountId(account), payment.transaction)?;
+        if is_by_person {
+            return Ok(());
+        }
         self.settle_payment(payment, Before::Absent, order)?;
         self.connection
             .prepare_cached(

@@ -219,6 +219,7 @@ impl Writer<'_> {
                 self.run.map(|run| run.0),
             ))?;
         let key = group.key();
+        self.learn_of(group.account, &group.transaction)?;
         let lines = self.stored_lines(key)?;
         let currency_of =
             |order: OrderId| Ok::<_, LedgerError>(orders::order(self.connection, order)?.total.currency());

@@ -5,11 +5,13 @@
 
 mod cursors;
 mod delta;
+mod exceeding;
 mod groups;
 mod index;
 mod insert;
 mod intake;
 mod journals;
+mod learning;
 mod lines;
 mod matches;
 mod orders;
@@ -27,6 +29,7 @@ pub use groups::Rematched;
 pub(super) use groups::{Before, PaymentKey};
 pub use journals::PayoutJournal;
 pub(super) use journals::{booked, wanted};
+pub use learning::SettledCase;
 pub use lines::{LineFilter, ListedLine, Money};
 pub use matches::{Candidate, LineGroup, LiveMatch, WrittenMatch};
 pub use orders::SettledOrder;

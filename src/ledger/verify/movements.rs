@@ -131,7 +131,7 @@ pub(super) const CHECKS: [Check; 12] = [
     },
 ];
 
-fn movement(row: &Row<'_>) -> Result<String> {
+pub(super) fn movement(row: &Row<'_>) -> Result<String> {
     let (kind, id, transaction): (String, String, String) =
         (row.plain("kind")?, row.plain("modification_id")?, row.plain("transaction_id")?);
     Ok(format!("{} {id} of payment {transaction}", kind.replace('_', " ")))

@@ -2,13 +2,14 @@
 
 use rusqlite::Row;
 
+use super::movements::movement;
 use super::{Bench, Check, Fault, Result};
 use crate::domain::settlement::LineKind;
 use crate::domain::settlement::proof::ProofState;
 use crate::ledger::row::Columns;
 use crate::ledger::settlements::proved_payout;
 
-pub(super) const CHECKS: [Check; 6] = [
+pub(super) const CHECKS: [Check; 7] = [
     Check {
         name: "settlement-line",
         sql: "SELECT l.file_id || ':' || l.file_line AS line, l.kind, l.account_id = p.account_id AS is_of_account,
@@ -110,6 +111,15 @@ pub(super) const CHECKS: [Check; 6] = [
               WHERE ifnull(known.lines, 0) <> loose.lines",
         judge: group_differs,
     },
+    Check {
+        name: "settled-movement",
+        sql: "SELECT m.modification_id, m.kind, p.transaction_id, m.currency, m.amount_minor
+              FROM movements m JOIN payments p ON p.id = m.payment_id
+              WHERE m.learnt_from = 'settlement' AND (p.provider, p.merchant_account, p.transaction_id) NOT IN (
+                SELECT a.provider, a.merchant_account, l.transaction_id FROM settlement_lines l
+                JOIN merchant_accounts a ON a.id = l.account_id WHERE l.kind IN (1, 2, 3, 7))",
+        judge: told_by_no_line,
+    },
 ];
 
 fn misplaced(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
@@ -171,4 +181,10 @@ fn group_differs(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
         row.plain::<i64>("rebuilt_lines")?
     );
     Ok(Some(Fault::tampered(format!("transaction `{transaction}`, reference `{reference}`"), &what)))
+}
+
+fn told_by_no_line(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let what =
+        format!("{} is learnt from a settlement line, and no line is of its payment", row.amount("amount_minor")?);
+    Ok(Some(Fault::tampered(movement(row)?, &what)))
 }

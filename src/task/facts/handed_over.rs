@@ -1,6 +1,7 @@
 //! Money the shop imported as collected without the PSP's id: which of the PSP's captures it is.
 
 use super::{Desk, ours};
+use crate::domain::consequence::LearntFrom;
 use crate::domain::money::Amount;
 use crate::domain::movement::{Movement, MovementKind};
 use crate::provider::{ModificationKind, ModificationState, PspModification};
@@ -9,11 +10,16 @@ use crate::task::Step;
 impl Desk<'_> {
     /// What the shop imported as collected under the transaction's own id, unless the PSP has a capture of that id.
     pub(super) fn handed_over(&self) -> Option<&Movement> {
+        // The lines of a report were held against it before.
+        if self.source == LearntFrom::Settlement {
+            return None;
+        }
         let own = self.payment.transaction.as_str();
         let named = self.captures().any(|capture| capture.id.as_str() == own);
         self.movements.iter().find(|movement| {
             let unnamed = movement.modification.as_str() == own && !named;
-            movement.kind == MovementKind::Capture && movement.operation.is_none() && unnamed
+            let is_imported = movement.operation.is_none() && movement.learnt_from != LearntFrom::Settlement;
+            movement.kind == MovementKind::Capture && is_imported && unnamed
         })
     }
 

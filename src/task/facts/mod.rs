@@ -1,6 +1,7 @@
 //! What the PSP says of one payment, held against what the ledger has of it: each fact that is news, whoever caused it
 //! (rules 1 and 2).
 
+mod by_report;
 mod handed_over;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::domain::id::{DocumentId, PaymentId};
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
+use crate::ledger::PaymentCase;
 use crate::operation::key::NaturalKey;
 use crate::operation::{Answer, Key, Kind, Operation, Refusal, State};
 use crate::provider::{ModificationKind, ModificationState, PortError, PspModification, PspPayment};
@@ -90,8 +92,7 @@ fn ours<'a>(modification: &PspModification, operations: &'a [Operation]) -> Opti
     })
 }
 
-/// The operation is the effect of another modification that came with the same key.
-fn is_another(modification: &PspModification, operation: &Operation) -> bool {
+fn has_another_id(modification: &PspModification, operation: &Operation) -> bool {
     operation.state == State::Confirmed
         && operation.modification.as_ref().is_some_and(|known| *known != modification.id)
 }
@@ -115,12 +116,17 @@ pub(super) fn news(
     frame: &Frame<'_>,
 ) -> Vec<Step> {
     let about = About { order: order.map(|order| order.id), payment: Some(payment.id), ..About::default() };
-    let desk = Desk { payment, name: named(payment, order), about, operations, movements, documents, psp, frame };
-    let mut steps: Vec<Step> = psp.modifications.iter().flat_map(|modification| desk.fact(modification)).collect();
-    steps.extend(psp.modifications.iter().filter_map(|modification| desk.contradiction(modification)));
-    steps.extend(desk.parts_differ());
-    steps.extend(desk.standing(psp));
-    steps
+    let source = LearntFrom::LookUp;
+    Desk { source, payment, name: named(payment, order), about, operations, movements, documents, psp, frame }.steps()
+}
+
+/// What a settlement report says of a payment and the ledger does not know, as if the PSP had been asked. `psp` names only what the
+/// report is certain of, under the ids the ledger has for it.
+pub(super) fn reported(case: &PaymentCase, psp: &PspPayment, frame: &Frame<'_>) -> Vec<Step> {
+    let PaymentCase { payment, order, operations, movements, named: documents } = case;
+    let about = About { order: payment.order, payment: Some(payment.id), ..About::default() };
+    let (source, name) = (LearntFrom::Settlement, named(payment, order.as_ref()));
+    Desk { source, payment, name, about, operations, movements, documents, psp, frame }.steps()
 }
 
 /// What an operation of ours that this ledger has forgotten was for.
@@ -135,6 +141,7 @@ const MOST_ATTEMPTS: u32 = 9;
 
 /// One payment as the ledger has it, held against what the PSP says.
 struct Desk<'a> {
+    source: LearntFrom,
     payment: &'a Payment,
     name: String,
     about: About,
@@ -146,6 +153,29 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    fn steps(&self) -> Vec<Step> {
+        let all = &self.psp.modifications;
+        let mut steps: Vec<Step> = all.iter().flat_map(|modification| self.fact(modification)).collect();
+        if steps.iter().any(|step| matches!(step.action, Action::Record(Consequence::Movement(_)))) {
+            let since = self.movements.iter().map(|movement| movement.id).max();
+            let unmoved = Consequence::Unmoved { payment: self.payment.id, since };
+            steps.insert(0, Step::record(self.name.clone(), "no other movement was recorded meanwhile", unmoved));
+        }
+        steps.extend(all.iter().filter_map(|modification| self.contradiction(modification)));
+        steps.extend(self.parts_differ());
+        steps.extend(self.report_differs());
+        steps.extend(self.standing(self.psp));
+        steps
+    }
+
+    /// Who says so.
+    fn says(&self) -> &'static str {
+        match self.source {
+            LearntFrom::Answer | LearntFrom::LookUp | LearntFrom::Import => "the PSP reports",
+            LearntFrom::Settlement => "a settlement report of the PSP has",
+        }
+    }
+
     fn standing(&self, psp: &PspPayment) -> Option<Step> {
         let payment = self.payment;
         let authorised = psp.authorised.filter(|amount| amount.is_positive());
@@ -180,7 +210,7 @@ impl Desk<'_> {
             (ModificationState::Confirmed { at }, Some(operation)) => {
                 let amount = Some(modification.amount);
                 let answer = Answer::Confirmed { modification: modification.id.clone(), at: *at, amount };
-                if is_another(modification, operation) {
+                if self.is_another(modification, operation) {
                     // The PSP carried one key out twice: the second time is nobody's.
                     return self.unasked(modification, *at);
                 }
@@ -200,7 +230,9 @@ impl Desk<'_> {
                 self.failed_after_all(modification, *at).into_iter().collect()
             }
             // The PSP carried one key out twice, and the second time, which is nobody's, failed.
-            (ModificationState::Failed { at, refusal }, Some(operation)) if is_another(modification, operation) => {
+            (ModificationState::Failed { at, refusal }, Some(operation))
+                if self.is_another(modification, operation) =>
+            {
                 self.strange_failed(modification, *at, refusal)
             }
             (ModificationState::Failed { at, refusal }, Some(operation)) => {
@@ -216,12 +248,17 @@ impl Desk<'_> {
         }
     }
 
+    /// The operation is the effect of another modification that came with the same key, unless a report only named it otherwise.
+    fn is_another(&self, modification: &PspModification, operation: &Operation) -> bool {
+        has_another_id(modification, operation) && self.claimed(modification).is_none()
+    }
+
     fn settle(&self, operation: &Operation, answer: Answer, open: bool) -> Vec<Step> {
         if !open {
             return Vec::new();
         }
         let reason = format!("the PSP settled our {} {}", operation.kind.as_str(), operation.id);
-        let settled = Consequence::Settle { operation: operation.id, answer };
+        let settled = Consequence::Settle { operation: operation.id, answer, learnt_from: self.source };
         vec![Step::record(self.name.clone(), reason, settled)]
     }
 
@@ -229,12 +266,14 @@ impl Desk<'_> {
         movement_kind(modification.kind).is_none() || self.recorded(modification).is_some()
     }
 
-    /// Known by its id; or imported as collected without the PSP's id, under the transaction's.
+    /// Known by its id; or imported as collected without the PSP's id, under the transaction's; or learnt from a report that has
+    /// a name of its own for it.
     fn recorded(&self, modification: &PspModification) -> Option<&Movement> {
         let kind = movement_kind(modification.kind)?;
         let by_id = |movement: &&Movement| movement.kind == kind && movement.modification == modification.id;
         self.movements.iter().find(by_id).or_else(|| {
-            self.handed_over().filter(|imported| self.is_the_one(imported).is_some_and(|one| one.id == modification.id))
+            let is_it = |imported: &&Movement| self.is_the_one(imported).is_some_and(|one| one.id == modification.id);
+            self.handed_over().filter(is_it).or_else(|| self.by_report(modification))
         })
     }
 
@@ -260,7 +299,7 @@ impl Desk<'_> {
             occurred_at: at,
             operation: original.operation,
             document: operation.and_then(|operation| operation.subject.document),
-            learnt_from: LearntFrom::LookUp,
+            learnt_from: self.source,
             key: None,
         };
         let reason = "it failed after it was confirmed";
@@ -379,7 +418,7 @@ impl Desk<'_> {
     fn unasked(&self, modification: &PspModification, at: DateTime<Utc>) -> Vec<Step> {
         let Some(kind) = movement_kind(modification.kind) else { return Vec::new() };
         let is_part = kind == MovementKind::Capture && self.is_in_parts().is_some();
-        if is_part || self.is_recorded(modification) {
+        if is_part || self.may_be_reported(modification) || self.is_recorded(modification) {
             return Vec::new();
         }
         let forgotten = self.forgotten(modification);
@@ -394,11 +433,11 @@ impl Desk<'_> {
                 Some(Forgotten::Document(document)) => Some(document),
                 Some(Forgotten::Authorisation) | None => None,
             },
-            learnt_from: LearntFrom::LookUp,
+            learnt_from: self.source,
             key: modification.key.clone().filter(|_| ours(modification, self.operations).is_none()),
         };
         let what = format!("{} of {}", kind.as_str(), modification.amount);
-        let reason = format!("the PSP reports a {what}");
+        let reason = format!("{} a {what}", self.says());
         let mut steps = vec![Step::record(self.name.clone(), reason, Consequence::Movement(draft))];
         let strategy = self.frame.settings.method(&self.payment.method).strategy;
         let theirs = matches!(strategy, CaptureStrategy::Automatic | CaptureStrategy::Manual);
@@ -407,7 +446,8 @@ impl Desk<'_> {
                 kind: ExceptionKind::UnaskedMovement,
                 subject: format!("{} {} of {}", kind.as_str(), modification.id, self.name),
                 message: format!(
-                    "the PSP reports a {what} that payjournal did not ask for; it is booked. Find out who made it"
+                    "{} a {what} that payjournal did not ask for; it is booked. Find out who made it",
+                    self.says()
                 ),
                 about: self.about,
             };

@@ -7,6 +7,7 @@
 
 mod fetching;
 mod folder;
+mod learning;
 mod proving;
 mod reading;
 mod report;
@@ -48,6 +49,7 @@ pub fn settle(run: &mut Run<'_>) -> Result<(), LedgerError> {
     }
     fetching::fetch(run, &mut settled)?;
     rematch(run, &mut settled)?;
+    learning::learn(run)?;
     proving::prove(run, &mut settled)?;
     run.summary.stopped = (run.host.stop)();
     run.summary.cases = u64::try_from(settled.files.len()).unwrap_or(u64::MAX);
@@ -174,7 +176,8 @@ fn resolve_refused(run: &mut Run<'_>, origin: &Origin) -> Result<(), LedgerError
     Ok(())
 }
 
-/// What a person must know of single lines, written with the lines themselves. Another file of the same name is another subject.
+/// What a person must know of single lines, and that facts are to be learnt from them, written with the lines themselves.
+/// Another file of the same name is another subject.
 fn raise_lines(
     writer: &Writer<'_>,
     name: &str,
@@ -211,7 +214,7 @@ fn raise_lines(
     for draft in &drafts {
         writer.raise(draft, Some(task))?;
     }
-    Ok(())
+    writer.expect_facts(digest, &taken.payouts)
 }
 
 fn stranger(name: &str, account: &str, lines: u64) -> (String, String) {

@@ -1,0 +1,266 @@
+//! Payments whose settlement lines may say what the ledger does not know: found in bulk, looked at one by one, and kept in mind
+//! across runs, so that a killed one loses no fact and nothing is looked at again without a reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Row;
+
+use super::exceeding::unit;
+use super::groups::GroupKey;
+use super::matches::written;
+use crate::domain::id::{AccountId, ModificationId, PaymentId, PayoutId};
+use crate::domain::money::Currency;
+use crate::domain::payment::Payment;
+use crate::domain::settlement::facts::SettledLine;
+use crate::domain::settlement::matching::MatchRule;
+use crate::domain::settlement::{Decimal, LineKind};
+use crate::ledger::row::Columns;
+use crate::ledger::{Ledger, LedgerError, PaymentCase, Result, Writer};
+
+/// A payment with all that its reports say of captures and refunds.
+#[derive(Debug, Clone)]
+pub struct SettledCase {
+    pub payment: PaymentCase,
+    pub lines: Vec<SettledLine>,
+}
+
+/// What makes a payment `pay` with order settlements `s` worth a look: for its order more was settled than was captured (or refunded)
+/// with the payment, something was settled in another currency, or an operation of ours may be told of.
+pub(super) const WORTH_A_LOOK: &str = "
+    s.order_id IS NULL
+    OR s.sold_micros > UNIT * CAPTURED
+    OR (s.refunded_micros < 0 AND -s.refunded_micros > UNIT * (
+          SELECT ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END), 0)
+          FROM movements m WHERE m.payment_id = pay.id))
+    OR (s.other_currency > 0 AND CAPTURED = 0)
+    OR pay.id IN (ASKED)";
+
+/// Payments with an operation of ours that may have been carried out and has no final answer; the states are those of the index.
+pub(super) const ASKED: &str = "
+    SELECT payment_id FROM operations WHERE kind IN ('capture', 'refund')
+      AND state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up') AND state <> 'planned'";
+
+const CAPTURED: &str = "
+    (SELECT ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END), 0)
+     FROM movements m WHERE m.payment_id = pay.id)";
+
+/// Money that went back.
+const GOES_BACK: &str =
+    "l.kind = 3 OR (l.kind = 1 AND ifnull(l.gross, l.net) < 0) OR (l.kind = 2 AND ifnull(l.gross, l.net) > 0)";
+
+/// The new lines with their payments.
+const NEW_LINES: &str = "
+    (SELECT account_id, id AS batch FROM payouts WHERE id IN (SELECT payout_id FROM lines_to_learn)
+     UNION SELECT account_id, 0 FROM payouts WHERE id IN (SELECT payout_id FROM lines_to_learn)) place
+    CROSS JOIN merchant_accounts a ON a.id = place.account_id
+    CROSS JOIN settlement_lines l ON l.account_id = place.account_id AND l.batch = place.batch
+      AND l.kind IN (1, 2, 3, 7) AND l.file_id IN (SELECT file_id FROM lines_to_learn)
+    CROSS JOIN payments pay ON pay.provider = a.provider AND pay.merchant_account = a.merchant_account
+      AND pay.transaction_id = l.transaction_id";
+
+/// The lines of payments of no order are looked for payment by payment.
+const OF_NO_ORDER: &str = "
+    payments pay CROSS JOIN merchant_accounts a ON a.provider = pay.provider AND a.merchant_account = pay.merchant_account
+    CROSS JOIN (SELECT id, account_id FROM payouts WHERE id IN (SELECT payout_id FROM lines_to_learn)
+                UNION SELECT 0, account_id FROM payouts WHERE id IN (SELECT payout_id FROM lines_to_learn)) place
+      ON place.account_id = a.id
+    CROSS JOIN settlement_lines l ON l.account_id = a.id AND l.batch = place.id AND l.transaction_id = pay.transaction_id
+      AND l.kind IN (1, 2, 3, 7) AND l.file_id IN (SELECT file_id FROM lines_to_learn)";
+
+/// So many orders are read on in the time that the payment of one line is looked up: measured.
+const ORDERS_PER_LOOK_UP: i64 = 24;
+
+const MARK: &str = "ON CONFLICT DO UPDATE SET movement_seen = NULL, event_seen = NULL";
+
+/// The last movement of a payment, and the last step of its captures and refunds.
+const LAST_MOVEMENT: &str = "(SELECT ifnull(max(m.id), 0) FROM movements m WHERE m.payment_id = n.payment_id)";
+const LAST_EVENT: &str = "
+    (SELECT ifnull(max(e.id), 0) FROM operations o JOIN operation_events e ON e.operation_id = o.id
+     WHERE o.payment_id = n.payment_id AND o.kind IN ('capture', 'refund'))";
+
+impl Ledger {
+    /// Whether lines were taken over that nobody has held against the movements.
+    pub fn has_lines_to_learn(&self) -> Result<bool> {
+        let mut statement = self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM lines_to_learn)")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Payments to look at; those that wait for a person or an answer only if something of them changed.
+    pub fn payments_to_learn(&self, after: PaymentId, limit: u32) -> Result<Vec<PaymentId>> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT n.payment_id FROM payments_to_learn n
+             WHERE n.payment_id > ?1
+               AND (n.movement_seen IS NULL OR n.movement_seen <> {LAST_MOVEMENT} OR n.event_seen <> {LAST_EVENT})
+             ORDER BY n.payment_id LIMIT ?2"
+        ))?;
+        statement.query_and_then((after.0, limit), |row| row.id("payment_id", PaymentId))?.collect()
+    }
+
+    pub fn settled_case(&self, id: PaymentId) -> Result<SettledCase> {
+        let payment = self.payment_case(id)?;
+        let lines = self.lines_of_payment(&payment.payment)?;
+        Ok(SettledCase { payment, lines })
+    }
+
+    /// The lines that belong to a payment by its transaction id: payout by payout, as that is how they lie in the ledger (in this order of
+    /// tables, which is not left to `SQLite`). Where a person has said that they belong elsewhere, none do.
+    fn lines_of_payment(&self, payment: &Payment) -> Result<Vec<SettledLine>> {
+        let mut accounts = self
+            .connection
+            .prepare_cached("SELECT id FROM merchant_accounts WHERE provider = ?1 AND merchant_account = ?2")?;
+        let name = (payment.provider.as_str(), payment.merchant_account.as_str());
+        let account = accounts.query_and_then(name, |row| row.id("id", AccountId))?.next().transpose()?;
+        let Some(account) = account else { return Ok(Vec::new()) };
+        let transaction = payment.transaction.as_str();
+        let by_person = written(&self.connection, GroupKey { account, transaction, reference: "" })?
+            .filter(|found| found.rule == MatchRule::Person);
+        if by_person.is_some_and(|found| found.order.is_none() || found.order != payment.order) {
+            return Ok(Vec::new());
+        }
+        let mut statement = self.connection.prepare_cached(
+            "SELECT l.file_id || ':' || l.file_line AS line, l.kind, l.modification_id, l.document, l.ordinal, l.occurred_at, l.scale,
+               ifnull(l.gross, l.net + l.fee + l.tax) AS presented, ifnull(l.gross_currency, l.net_currency) AS currency,
+               p.reference AS payout
+             FROM (SELECT 0 AS id UNION ALL SELECT id FROM payouts WHERE account_id = ?1) batch
+             CROSS JOIN settlement_lines l ON l.account_id = ?1 AND l.batch = batch.id AND l.transaction_id = ?2
+             CROSS JOIN payouts p ON p.id = l.payout_id
+             WHERE l.kind IN (1, 2, 3, 7)",
+        )?;
+        statement.query_and_then((account.0, transaction), settled_line)?.collect()
+    }
+}
+
+fn settled_line(row: &Row<'_>) -> Result<SettledLine> {
+    let (code, units, scale): (i64, i64, u8) = (row.plain("kind")?, row.plain("presented")?, row.plain("scale")?);
+    let seconds: i64 = row.plain("occurred_at")?;
+    let damaged = |what: String| LedgerError::damaged(what);
+    Ok(SettledLine {
+        name: row.plain("line")?,
+        kind: LineKind::of_code(code).ok_or_else(|| damaged(format!("{code} as kind of a line")))?,
+        // An id that no movement could have is none.
+        modification: ModificationId::parse(row.text("modification_id")?).ok(),
+        document: row.plain("document")?,
+        payout: row.plain("payout")?,
+        ordinal: row.plain("ordinal")?,
+        presented: (
+            Decimal::new(units, scale).ok_or_else(|| damaged(format!("{units} as an amount of a line")))?,
+            row.currency()?,
+        ),
+        at: chrono::DateTime::from_timestamp(seconds, 0).ok_or_else(|| damaged(format!("{seconds} as occurred_at")))?,
+    })
+}
+
+impl Writer<'_> {
+    /// The new lines a report had in these payouts are to be held against the movements; written with the lines.
+    pub fn expect_facts(&self, digest: &str, payouts: &BTreeSet<PayoutId>) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO lines_to_learn (payout_id, file_id) SELECT ?1, id FROM report_files WHERE digest = ?2 ON CONFLICT DO NOTHING",
+        )?;
+        for payout in payouts {
+            statement.execute((payout.0, digest))?;
+        }
+        Ok(())
+    }
+
+    /// Finds the payments for which new lines may be news, all at once: by the lines, or by all orders where the lines are so many
+    /// that this is faster.
+    pub fn find_payments_to_learn(&self) -> Result<()> {
+        let units = units();
+        let find = |from: &str, condition: &str| {
+            let sql = format!(
+                "INSERT INTO payments_to_learn (payment_id) SELECT pay.id FROM {from} WHERE {condition} {MARK}"
+            );
+            let sql = sql.replace("CAPTURED", CAPTURED).replace("ASKED", ASKED).replace("UNIT", &units);
+            self.connection.execute(&sql, [])
+        };
+        let (lines, orders): (i64, i64) = self.connection.query_row(
+            "SELECT (SELECT ifnull(sum(added), 0) FROM report_files WHERE id IN (SELECT file_id FROM lines_to_learn)),
+               (SELECT ifnull(max(order_id), 0) FROM order_settlements)",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if lines.saturating_mul(ORDERS_PER_LOOK_UP) < orders {
+            let from = format!("{NEW_LINES} LEFT JOIN order_settlements s ON s.order_id = pay.order_id");
+            find(&from, &format!("{GOES_BACK} OR {WORTH_A_LOOK}"))?;
+        } else {
+            for payment in self.exceeding_payments()? {
+                self.learn_of_payment(payment)?;
+            }
+            find(OF_NO_ORDER, "pay.order_id IS NULL")?;
+            if self.may_go_back()? {
+                find(NEW_LINES, GOES_BACK)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Their payments are found.
+    pub fn forget_lines_to_learn(&self) -> Result<()> {
+        self.connection.execute("DELETE FROM lines_to_learn", [])?;
+        Ok(())
+    }
+
+    /// Whether new lines may take money back: some are of such a kind, or a report that was explained to us may call anything a sale.
+    fn may_go_back(&self) -> Result<bool> {
+        Ok(self.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM payout_sums WHERE kind = 3 AND payout_id IN (SELECT payout_id FROM lines_to_learn))
+               OR EXISTS (SELECT 1 FROM report_files WHERE format = 'generic' AND id IN (SELECT file_id FROM lines_to_learn))",
+            [],
+            |row| row.get(0),
+        )?)
+    }
+
+    /// Lines of a transaction belong to its payment only now, or belong to it again.
+    pub(super) fn learn_of(&self, account: AccountId, transaction: &str) -> Result<()> {
+        self.connection
+            .prepare_cached(&format!(
+                "INSERT INTO payments_to_learn (payment_id)
+                 SELECT p.id FROM merchant_accounts a JOIN payments p ON p.provider = a.provider
+                   AND p.merchant_account = a.merchant_account AND p.transaction_id = ?2
+                 WHERE a.id = ?1 {MARK}"
+            ))?
+            .execute((account.0, transaction))?;
+        Ok(())
+    }
+
+    pub(in crate::ledger) fn learn_of_payment(&self, payment: PaymentId) -> Result<()> {
+        self.connection
+            .prepare_cached(&format!("INSERT INTO payments_to_learn (payment_id) VALUES (?1) {MARK}"))?
+            .execute([payment.0])?;
+        Ok(())
+    }
+
+    /// A payment was looked at, and nothing of its lines was left to record.
+    pub(in crate::ledger) fn mark_read(&self, payment: PaymentId, is_done: bool) -> Result<()> {
+        let sql = if is_done {
+            "DELETE FROM payments_to_learn WHERE payment_id = ?1".to_owned()
+        } else {
+            format!(
+                "UPDATE payments_to_learn AS n SET movement_seen = {LAST_MOVEMENT}, event_seen = {LAST_EVENT} WHERE payment_id = ?1"
+            )
+        };
+        self.connection.prepare_cached(&sql)?.execute([payment.0])?;
+        Ok(())
+    }
+}
+
+/// Millionths per smallest coin of a payment's currency, as SQL.
+fn units() -> String {
+    let letters = || 'A'..='Z';
+    let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
+    let mut by_unit: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for code in codes {
+        let Ok(currency) = Currency::parse(&code) else { continue };
+        by_unit.entry(unit(currency)).or_default().push(format!("'{code}'"));
+    }
+    let most = unit_of_most(&by_unit);
+    let cases = by_unit
+        .into_iter()
+        .filter(|(unit, _)| *unit != most)
+        .map(|(unit, codes)| format!("WHEN pay.currency IN ({}) THEN {unit}", codes.join(", ")));
+    format!("(CASE {} ELSE {most} END)", cases.collect::<Vec<_>>().join(" "))
+}
+
+fn unit_of_most(by_unit: &BTreeMap<i64, Vec<String>>) -> i64 {
+    by_unit.iter().max_by_key(|(_, codes)| codes.len()).map_or(1, |(unit, _)| *unit)
+}

@@ -89,7 +89,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     // Safety: payouts.
     ("line-as-reported", "a settlement line is as its PSP reported it, in its payout (rule 21)"),
     ("settlement-line-once", "a settlement line is there once, however often it is reported (rule 21)"),
-    ("payout-closed-whole", "a payout is closed only with all its lines (rule 20)"),
+    ("payout-closed-adds-up", "a payout is closed only if its lines add up (rule 20)"),
     ("payout-booked", "a closed payout takes from clearing what its lines are over (rule 19)"),
     ("order-settled", "what is settled for an order is what was paid out for its payments (design)"),
     // Liveness: facts.
@@ -106,7 +106,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("clearing-is-the-psps", "clearing is the PSPs' own record: captured less refunded less paid out (accounting)"),
     ("told-is-known", "what was imported is there (rule 25)"),
     // Liveness: payouts.
-    ("payout-known", "every payout is known and proved (rules 19, 20)"),
+    ("payout-known", "every payout is known with all its lines, and proved (rules 19, 20)"),
     // Liveness: money.
     (
         "document-paid-or-told",

@@ -302,7 +302,7 @@ pub(super) const PAYOUTS: &[Break] = &[
         let again = s.rows.lines[0].clone();
         s.rows.lines.push(again);
     }),
-    ("payout-closed-whole", |s| drop(s.rows.lines.pop())),
+    ("payout-closed-adds-up", |s| drop(s.rows.lines.pop())),
     ("payout-booked", |s| s.rows.payouts[0].clearing[0].1 += 1),
     ("order-settled", |s| s.rows.settled[0].sold *= 2),
     ("payout-known", |s| s.rows.payouts[0].state = "remainder".to_owned()),

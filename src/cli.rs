@@ -414,6 +414,7 @@ pub enum SandboxCommand {
     },
     /// Play the customer who asks the money back at the bank: a chargeback, in the next payout
     Dispute {
+        /// The payment's transaction id, as `sandbox record` shows it
         transaction: String,
         /// The shop wins the case: the money comes back with the next payout
         #[arg(long)]

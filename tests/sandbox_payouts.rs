@@ -89,3 +89,20 @@ fn the_cursor_moves_with_what_is_stored_and_not_in_a_dry_run() {
     shop.ok("settlements");
     assert_eq!(shop.rows("SELECT count(*) FROM payout_cursors"), ["1"]);
 }
+
+#[test]
+fn a_payout_that_is_told_late_is_fetched_and_one_from_the_future_hides_nothing() {
+    let shop = captured(None);
+    shop.ok("sandbox payout");
+    shop.ok("settlements");
+    // The cursor stands far ahead, as after a payout of a PSP whose clock was wrong.
+    shop.ledger().execute_batch("UPDATE payout_cursors SET paid_at = '2031-01-01T00:00:00Z'").unwrap();
+    shop.one_order("B");
+    shop.ok("capture");
+    shop.ok("sandbox payout");
+    // And the payout is told of a month late.
+    shop.sandbox("UPDATE payouts SET paid_at = datetime(paid_at, '-30 days') || '+00:00' WHERE batch = 2");
+    shop.ok("settlements");
+    assert_eq!(shop.rows("SELECT reference, state FROM payouts"), ["1 closed", "2 closed"]);
+    assert!(clearing(&shop).is_empty(), "{:?}", clearing(&shop));
+}

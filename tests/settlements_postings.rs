@@ -187,7 +187,8 @@ fn a_ledger_of_version_4_is_booked_by_the_next_run() {
     let booked = (balances(&shop), journals(&shop));
     shop.ledger()
         .execute_batch(
-            "DROP TABLE lines_to_learn; DROP TABLE payments_to_learn;
+            "ALTER TABLE settlement_lines DROP COLUMN day;
+             DROP TABLE lines_to_learn; DROP TABLE payments_to_learn;
              PRAGMA writable_schema = ON;
              UPDATE sqlite_schema SET sql = replace(sql, ' OR learnt_from = ''settlement''', '') WHERE name = 'movements';
              PRAGMA writable_schema = RESET;
@@ -197,5 +198,57 @@ fn a_ledger_of_version_4_is_booked_by_the_next_run() {
         .unwrap();
     shop.ok("settlements");
     assert_eq!((balances(&shop), journals(&shop)), booked);
+    verifies(&shop);
+}
+
+#[test]
+fn a_closed_payout_that_does_not_add_up_any_more_is_told_whenever_the_run_dies() {
+    let more = ["- - Fee FEE-2 - -1.00 - 7"];
+    let log = std::path::Path::new("points");
+    let settled = |shop: &Shop| {
+        drop_report(shop, "a.csv", &report(&PAYOUT));
+        shop.ok("settlements");
+        drop_report(shop, "b.csv", &report(&more));
+    };
+    let undisturbed = shop();
+    settled(&undisturbed);
+    let points = undisturbed.path.join(log);
+    undisturbed.command(&["settlements"]).env("PAYJOURNAL_KILL_LOG", &points).output().unwrap();
+    let count = std::fs::read_to_string(&points).unwrap().lines().count();
+    assert!(count >= 4, "{count}");
+    for at in 1..=count {
+        let shop = shop();
+        settled(&shop);
+        shop.command(&["settlements"]).env("PAYJOURNAL_KILL_AT", at.to_string()).output().unwrap();
+        let _ = shop.run(&["settlements"]);
+        assert_eq!(
+            shop.rows("SELECT kind FROM exceptions WHERE kind = 'payout_remainder' AND state = 'open'"),
+            ["payout_remainder"],
+            "killed at {at}"
+        );
+        assert_eq!(
+            (balances(&shop), journals(&shop)),
+            (balances(&undisturbed), journals(&undisturbed)),
+            "killed at {at}"
+        );
+        verifies(&shop);
+    }
+}
+
+#[test]
+fn what_was_kept_beyond_the_fees_is_told_and_not_booked_away() {
+    let shop = shop();
+    drop_report(
+        &shop,
+        "lost_column.csv",
+        &report(&["TX-1 WEB-SO-1 Settled CAP-1 100.00 10.00 0 7", "- - MerchantPayout - - -10.00 - 7"]),
+    );
+    let run = shop.json("settlements");
+    assert_eq!(
+        (&run["exit_code"], &run["payouts"][0]["proofs"][0]["unexplained"]),
+        (&1.into(), &"90.00".into()),
+        "{run:#}"
+    );
+    assert_eq!(balances(&shop)[1], "Assets:PSP:adyen:ShopEU:EUR EUR 9000");
     verifies(&shop);
 }

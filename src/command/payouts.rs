@@ -189,6 +189,7 @@ fn verdict(proof: &Proof) -> String {
         ProofState::Closed if proof.rounding.is_zero() => "adds up".to_owned(),
         ProofState::Closed => format!("adds up, rounding {}", proof.rounding),
         ProofState::Open => "not paid out yet".to_owned(),
+        ProofState::Remainder if !proof.unexplained.is_zero() => format!("{} not explained", proof.unexplained),
         ProofState::Remainder if proof.unknown_lines > 0 => {
             format!("{} left over, {} unknown", proof.remainder, proof.unknown_lines)
         }

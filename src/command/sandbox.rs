@@ -106,6 +106,9 @@ pub fn payout(
     now: DateTime<Utc>,
     out: &mut dyn Write,
 ) -> Result<Exit> {
+    if let Some(folder) = reports.filter(|folder| !folder.is_dir()) {
+        return Err(Failure::usage(format!("there is no folder `{}` for the reports", folder.display())));
+    }
     let mut payouts = Vec::new();
     for (name, account, sandbox) in sandboxes(settings, now)? {
         for payout in sandbox.pay_out().map_err(|error| Failure::new(Exit::Unreachable, error))? {
@@ -147,11 +150,12 @@ pub fn payout(
 
 /// Into a name that is the report's as soon as it is whole.
 fn write_report(folder: &Path, account: &MerchantAccount, payout: &SandboxPayout) -> Result<()> {
-    let name = format!("settlement_detail_report_batch_{}.csv", payout.batch);
+    let place: String = account.as_str().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    let name = format!("settlement_detail_report_{place}_batch_{}.csv", payout.batch);
     let written = || -> anyhow::Result<()> {
         let mut draft = tempfile::Builder::new().prefix(".").tempfile_in(folder)?;
         payout.write_adyen_report(account, &mut draft)?;
-        draft.persist(folder.join(&name))?;
+        draft.persist_noclobber(folder.join(&name))?;
         Ok(())
     };
     written().with_context(|| format!("the report `{name}` cannot be written to `{}`", folder.display())).map_err(

@@ -203,8 +203,14 @@ fn resolve_accounts(table: AccountsTable, all: &mut Resolver<'_, '_>) -> Account
         rounding,
         money_in_transit,
     } = table;
-    let mut account = |name, given, default: &str| all.or("accounts", name, given, default.to_owned());
-    Accounts {
+    let mut named: Vec<(&'static str, Position, String)> = Vec::new();
+    let mut account = |name, given: Given<String>, default: &str| {
+        let position = given.as_ref().map_or(Position::START, |given| given.place.position);
+        let template = all.or("accounts", name, given, default.to_owned());
+        named.push((name, position, template.clone()));
+        template
+    };
+    let accounts = Accounts {
         clearing: account("clearing", clearing, "Assets:PSP:{provider}:{merchant_account}:{currency}"),
         receivables: account("receivables", receivables, "Assets:Receivables:{customer}"),
         prepayments: account("prepayments", prepayments, "Liabilities:Prepayments:{customer}"),
@@ -215,7 +221,24 @@ fn resolve_accounts(table: AccountsTable, all: &mut Resolver<'_, '_>) -> Account
         exchange: account("exchange", exchange, "Equity:Exchange:{currency}"),
         rounding: account("rounding", rounding, "Expenses:PSP:{provider}:Rounding"),
         money_in_transit: account("money_in_transit", money_in_transit, "Assets:MoneyInTransit:{currency}"),
+    };
+    for (name, position, template) in named.iter().skip(1).filter(|(_, _, template)| same(&accounts.clearing, template))
+    {
+        let key = format!("accounts.{name}");
+        let why = format!(
+            "`{key}`: `{template}` is the clearing account (`accounts.clearing`) too: a journal between the two would book nothing"
+        );
+        all.reading.problem(*position, &key, why);
     }
+    accounts
+}
+
+/// Whether two templates make the same account for some currency.
+fn same(one: &str, other: &str) -> bool {
+    let is_code = |part: &str| part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_uppercase());
+    let meets = |one: &str, other: &str| one == other || one == "{currency}" && is_code(other);
+    let (one, other): (Vec<&str>, Vec<&str>) = (one.split(':').collect(), other.split(':').collect());
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| meets(one, other) || meets(other, one))
 }
 
 fn resolve_erp(table: ErpTable, all: &mut Resolver<'_, '_>) -> Result<ErpSettings, IdError> {

@@ -49,7 +49,10 @@ pub struct PayoutKey<'a> {
     pub kind: &'a str,
     pub posting_date: &'a str,
     pub currency: &'a str,
+    /// The n-th journal of these.
     pub part: i64,
+    /// What is booked of it before and with this journal: another content is another number.
+    pub booked: [i64; 2],
 }
 
 impl Key {
@@ -101,8 +104,9 @@ pub fn journal_number(natural: JournalKey<'_>) -> String {
     format!("PJ-{}", base32(digest.get(..10).unwrap_or_default()))
 }
 
-/// The document number of a payout's journal, of the same form. (Journals of movements hash seven parts, these hash nine.)
+/// The document number of a payout's journal, of the same form. (Journals of movements hash seven parts, these hash eleven.)
 pub fn payout_journal_number(natural: PayoutKey<'_>) -> String {
+    let [before, after] = natural.booked;
     let digest = digest(&[
         natural.mode,
         natural.provider,
@@ -113,6 +117,8 @@ pub fn payout_journal_number(natural: PayoutKey<'_>) -> String {
         natural.posting_date,
         natural.currency,
         &natural.part.to_string(),
+        &before.to_string(),
+        &after.to_string(),
     ]);
     format!("PJ-{}", base32(digest.get(..10).unwrap_or_default()))
 }

@@ -66,7 +66,9 @@ pub(super) fn proofs(lines: &[ReportLine]) -> Vec<Proof> {
         let exponent = u8::try_from(currency.exponent()).unwrap();
         sum.fine_lines += i64::from([net, line.fees.total].iter().any(|amount| amount.units_at(exponent).is_none()));
     }
-    sums.into_iter().map(|(currency, kinds)| PayoutSums { currency, kinds }.proof().unwrap()).collect()
+    sums.into_iter()
+        .map(|(currency, kinds)| PayoutSums { currency, kinds, unexplained_micros: 0 }.proof().unwrap())
+        .collect()
 }
 
 /// A report with bytes changed, left out and put in, or no report at all. Whatever it is, a reader says so and ends.

@@ -307,7 +307,7 @@ const SETTLEMENTS: [Damage; 10] = [
     damage("payout-journal-number", &[], "UPDATE payout_journals SET number = 'PJ-1' WHERE id = 1"),
     damage(
         "payout-booked",
-        &[],
+        &["payout-journal-number"],
         "UPDATE payout_postings SET amount_minor = 2 * amount_minor WHERE journal_id = 1;
          UPDATE payout_journals SET amount_minor = 2 * amount_minor WHERE id = 1",
     ),

@@ -42,7 +42,7 @@ pub enum PayoutJournalKind {
     FeeTax,
     /// Held back, or given free.
     Reserve,
-    /// Whatever the PSP put right, and what a line leaves over.
+    /// Whatever the PSP put right.
     Correction,
     /// Settled in another currency than the customer paid in: one journal in each.
     Exchange,
@@ -100,16 +100,31 @@ impl DaySum {
 
 /// The sums of each currency, whatever the day.
 pub fn by_currency(days: &DaySums) -> Result<Vec<PayoutSums>, Overflow> {
-    let mut currencies: BTreeMap<Currency, BTreeMap<LineKind, KindSum>> = BTreeMap::new();
+    let mut currencies: BTreeMap<Currency, PayoutSums> = BTreeMap::new();
     for (key, day) in days {
-        let sum = currencies.entry(key.currency).or_default().entry(key.kind).or_default();
+        let sums = currencies.entry(key.currency).or_insert_with(|| PayoutSums {
+            currency: key.currency,
+            kinds: BTreeMap::new(),
+            unexplained_micros: 0,
+        });
+        let sum = sums.kinds.entry(key.kind).or_default();
         *sum = sum.plus(&day.settled)?;
+        sums.unexplained_micros = sums.unexplained_micros.checked_add(unexplained(*key, day)?).ok_or(Overflow)?;
     }
-    let sums = currencies.into_iter().map(|(currency, mut kinds)| {
-        kinds.retain(|_, sum| sum.lines != 0);
-        PayoutSums { currency, kinds }
-    });
-    Ok(sums.filter(|sums| !sums.kinds.is_empty()).collect())
+    for sums in currencies.values_mut() {
+        sums.kinds.retain(|_, sum| sum.lines != 0);
+    }
+    Ok(currencies.into_values().filter(|sums| !sums.kinds.is_empty()).collect())
+}
+
+/// What lines of payments are over that neither came in nor was kept as fees.
+fn unexplained(key: DayKey, day: &DaySum) -> Result<i64, Overflow> {
+    if !key.kind.is_of_payment() || key.presented_currency != key.currency {
+        return Ok(0);
+    }
+    let KindSum { net_micros, fee_micros, tax_micros, .. } = day.settled;
+    let came = net_micros.checked_add(fee_micros).and_then(|sum| sum.checked_add(tax_micros)).ok_or(Overflow)?;
+    day.presented_micros.checked_sub(came).ok_or(Overflow)
 }
 
 /// What is to be booked for a payout, all its lines known so far taken together. Captures, refunds and chargebacks are booked
@@ -136,7 +151,8 @@ pub fn bookings(days: &DaySums) -> Result<Bookings, Overflow> {
             continue;
         }
         let currency = sums.currency;
-        let left = i128::from(proof.rounding.micros()) + lost.get(&currency).copied().unwrap_or_default();
+        let left = i128::from(proof.rounding.micros()) - i128::from(sums.unexplained_micros)
+            + lost.get(&currency).copied().unwrap_or_default();
         if let Some(posting_date) = paid_out_on(days, currency) {
             let entry = PayoutEntry { posting_date, kind: PayoutJournalKind::Rounding, currency };
             book(&mut bookings, entry, rounded(left, currency))?;
@@ -176,8 +192,8 @@ fn effects(key: DayKey, day: &DaySum) -> [(PayoutJournalKind, Currency, i128); 4
         | LineKind::ChargebackReversed
         | LineKind::CaptureAdjustment => {
             if presented_currency == currency {
-                // Booked with the movement; the PSP kept what the fees do not say.
-                ((Correction, currency, rest - presented), nothing)
+                // Booked with the movement.
+                (nothing, nothing)
             } else {
                 ((Exchange, currency, rest), (Exchange, presented_currency, -presented))
             }
@@ -317,9 +333,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_line_leaves_over_is_a_correction() {
+    fn what_was_kept_beyond_the_fees_is_booked_nowhere_and_keeps_the_payout_from_being_closed() {
         let kept = presented(line(LineKind::Sale, 1, 1000 * CENT, 0, 0), "EUR", 1050 * CENT);
-        assert_eq!(booked(&[kept]), [(1, "correction", "EUR", -50)]);
+        let days = [kept, line(LineKind::Payout, 1, -1000 * CENT, 0, 0)];
+        assert_eq!(booked(&days), [(1, "payout", "EUR", -1000)]);
+        let proof = by_currency(&days).unwrap()[0].proof().unwrap();
+        assert_eq!((proof.state, proof.unexplained.to_string().as_str()), (ProofState::Remainder, "0.50"));
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub struct KindSum {
 pub struct PayoutSums {
     pub currency: Currency,
     pub kinds: BTreeMap<LineKind, KindSum>,
+    /// What lines of payments are over, less what they brought and what was kept of them, where the customer paid in this
+    /// currency: nothing, but for fractions. In millionths.
+    pub unexplained_micros: i64,
 }
 
 /// The equation of a payout, each side in the payout's currency.
@@ -53,6 +56,9 @@ pub struct Proof {
     /// What the equation leaves over; zero if the payout adds up.
     #[serde(serialize_with = "as_text")]
     pub remainder: Decimal,
+    /// What was kept of payments beyond the fees that the lines name: then the payout is not proved, whatever its sum.
+    #[serde(serialize_with = "as_text")]
+    pub unexplained: Decimal,
     pub unknown_lines: i64,
     pub state: ProofState,
 }
@@ -105,13 +111,18 @@ impl PayoutSums {
         for (kind, sum) in &self.kinds {
             parts.add(*kind, sum)?;
         }
-        let Parts { gross, fees, taxes, reserves, carried, corrections, paid_out, unknown, lines, fine } = parts;
+        let Parts { gross, fees, taxes, reserves, carried, corrections, paid_out, unknown, lines, fine, payments } =
+            parts;
         let left = gross - fees - taxes + reserves + carried + corrections - paid_out;
         let has_payout = lines > 0;
         // Half a minor unit for each line that is finer than the currency, and no more (rule 20).
         let half = i128::from(half_minor(self.currency));
         let is_rounding = left != 0 && fine > 0 && left.abs() <= half * i128::from(fine);
+        let unexplained = i128::from(self.unexplained_micros);
+        // A fee column that was lost, or a sign that was turned, must not pass because the sum is right: no plug.
+        let is_explained = unexplained.abs() <= half * i128::from(payments);
         let state = match (has_payout, unknown) {
+            _ if !is_explained => ProofState::Remainder,
             (false, _) => ProofState::Open,
             (true, 0) if left == 0 || is_rounding => ProofState::Closed,
             (true, _) => ProofState::Remainder,
@@ -133,6 +144,7 @@ impl PayoutSums {
             rounding: decimal(if closes_by_rounding { -left } else { 0 })?,
             paid_out: decimal(paid_out)?,
             remainder: decimal(if closes_by_rounding { 0 } else { left })?,
+            unexplained: decimal(if is_explained { 0 } else { unexplained })?,
             unknown_lines: unknown,
             state,
         })
@@ -153,6 +165,8 @@ struct Parts {
     /// Lines that say what was paid out.
     lines: i64,
     fine: i64,
+    /// Lines of payments.
+    payments: i64,
 }
 
 impl Parts {
@@ -163,6 +177,9 @@ impl Parts {
         self.fees += fee;
         self.taxes += tax;
         let rest = net + fee + tax;
+        if kind.is_of_payment() {
+            self.payments += sum.lines;
+        }
         match kind {
             LineKind::Sale
             | LineKind::Refund
@@ -214,7 +231,9 @@ mod tests {
             let sum = KindSum { lines: 1, net_micros: *net, fee_micros: *fee, tax_micros: *tax, fine_lines: *fine };
             (*kind, sum)
         });
-        PayoutSums { currency: Currency::parse(currency).unwrap(), kinds: kinds.collect() }.proof().unwrap()
+        let kinds = kinds.collect();
+        let currency = Currency::parse(currency).unwrap();
+        PayoutSums { currency, kinds, unexplained_micros: 0 }.proof().unwrap()
     }
 
     const CENT: i64 = 10_000;

@@ -1,5 +1,9 @@
 -- The ledger, version 5: what payouts are booked as.
 
+-- Days since 1970 in the zone of the books as they were when the line was stored; NULL in lines of version 4, which are of their
+-- UTC day.
+ALTER TABLE settlement_lines ADD COLUMN day INTEGER;
+
 -- Sums of a payout by day, in millionths of the currency's unit.
 DROP TABLE payout_sums;
 CREATE TABLE payout_sums (
@@ -19,7 +23,7 @@ CREATE TABLE payout_sums (
     PRIMARY KEY (payout_id, currency, kind, day, presented_currency)
 ) STRICT, WITHOUT ROWID;
 
--- Lines of version 4 are summed up by their UTC day; their payouts are proved and booked by the next run.
+-- What version 4 has: proved and booked by the next run.
 INSERT INTO payout_sums
 SELECT payout, net_currency, kind, day, presented_currency, count(*), sum(net * unit), sum(fee * unit), sum(tax * unit),
   sum((net * unit) % minor <> 0), sum(presented * unit)

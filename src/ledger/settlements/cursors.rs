@@ -17,6 +17,16 @@ impl Ledger {
         let mut found = statement.query_and_then(name, |row| row.time("paid_at"))?;
         found.next().transpose()
     }
+
+    /// Whether all of a payout is there and adds up.
+    pub fn is_payout_closed(&self, account: &SettledAccount, reference: &str) -> Result<bool> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM payouts p JOIN merchant_accounts a ON a.id = p.account_id
+                            WHERE a.provider = ?1 AND a.merchant_account = ?2 AND p.reference = ?3 AND p.state = 'closed')",
+        )?;
+        let key = (account.provider.as_str(), account.merchant_account.as_str(), reference);
+        Ok(statement.query_row(key, |row| row.get(0))?)
+    }
 }
 
 impl Writer<'_> {

@@ -6,13 +6,14 @@ use super::row::StoredRow;
 use crate::domain::id::{AccountId, FileId, PayoutId};
 use crate::domain::settlement::ReportLine;
 use crate::ledger::Result;
+use crate::ledger::row::day_number;
 
-const COLUMNS: usize = 26;
+const COLUMNS: usize = 27;
 
 const INTO: &str = "
     INSERT INTO settlement_lines (account_id, batch, transaction_id, modification_id, kind, ordinal, payout_id, file_id, file_line,
       reference, document, method, occurred_at, scale, gross_currency, gross, net_currency, net, fee, tax,
-      commission, markup, scheme_fees, interchange, exchange_rate, note) VALUES ";
+      commission, markup, scheme_fees, interchange, exchange_rate, note, day) VALUES ";
 
 /// A line with its place in the ledger.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +84,7 @@ impl PlacedLine<'_> {
         statement.raw_bind_parameter(next(), interchange)?;
         statement.raw_bind_parameter(next(), Some(rate).filter(|rate| !rate.is_empty()))?;
         statement.raw_bind_parameter(next(), Some(note).filter(|note| !note.is_empty()))?;
+        statement.raw_bind_parameter(next(), day_number(row.key.day))?;
         Ok(())
     }
 }

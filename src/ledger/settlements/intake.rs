@@ -234,6 +234,9 @@ impl<'w> Intake<'w> {
             if self.writer.is_paid_out(stored.payout)? {
                 self.differs(line, stored);
             } else {
+                if stored.kind != line.kind {
+                    self.differs(line, stored);
+                }
                 self.paid_out_since(placed, stored)?;
             }
         }
@@ -250,25 +253,27 @@ impl<'w> Intake<'w> {
     fn differs(&mut self, line: &ReportLine, stored: &Stored) {
         if self.taken.differing.len() < MOST_DIFFERING {
             let what = format!(
-                "transaction `{}`, modification `{}`: an earlier report (`payjournal list lines`, line {}:{}) has another amount or \
-                 payout for this line",
+                "transaction `{}`, modification `{}`: an earlier report (`payjournal list lines`, line {}:{}) has another amount, \
+                 kind or payout for this line",
                 line.transaction, line.modification, stored.file, stored.line
             );
             self.taken.differing.push(Differing { number: line.number, what });
         }
     }
 
-    /// The line was not paid out when it was read first, and is now.
+    /// The line was not paid out when it was read first, and is now. What counts is what was stored: the later report may say the
+    /// same of it in other words.
     fn paid_out_since(&mut self, placed: &PlacedLine<'_>, stored: &Stored) -> Result<()> {
-        let PlacedLine { line, row, account, account_id, payout, .. } = *placed;
+        let PlacedLine { line, account, account_id, payout, .. } = *placed;
         if !self.writer.record_line_payout(account_id, stored, line, payout, self.file)? {
             return Ok(());
         }
         let before = stored.payout;
-        self.add_to_sum((before, row.key), &row.sum.negated())?;
-        self.add_to_sum((payout, row.key), &row.sum)?;
+        let (key, sum) = stored.sum()?;
+        self.add_to_sum((before, key), &sum.negated())?;
+        self.add_to_sum((payout, key), &sum)?;
         self.taken.payouts.extend([before, payout]);
-        if !line.kind.is_of_payment() {
+        if !stored.kind.is_of_payment() {
             return Ok(());
         }
         let key = (account_id, stored.transaction.clone(), standing::key(account_id, line).2);
@@ -400,6 +405,8 @@ impl<'w> Intake<'w> {
             writer.add_payout_sum(payout, key, &sum)?;
         }
         for payout in &taken.payouts {
+            // A closed payout may not add up any more: should the run die, the next one looks at it.
+            writer.reopen_payout(*payout)?;
             writer.book_payout(*payout)?;
         }
         for (payout, lines) in by_reference {

@@ -64,7 +64,8 @@ impl Writer<'_> {
     /// taken back here and booked there.
     pub fn book_payout(&self, payout: PayoutId) -> Result<()> {
         let wanted = wanted(self.connection, payout)?;
-        let missing = postings::difference(&wanted, &booked(self.connection, payout)?).map_err(|_| overflow())?;
+        let booked = booked(self.connection, payout)?;
+        let missing = postings::difference(&wanted, &booked).map_err(|_| overflow())?;
         if missing.is_empty() {
             return Ok(());
         }
@@ -72,14 +73,17 @@ impl Writer<'_> {
         for (entry, clearing) in missing {
             let draft = self.books.payout_journal(&named.provider, &named.merchant_account, entry, clearing);
             let draft = draft.map_err(|error| LedgerError::Invariant(error.to_string()))?;
-            self.insert_payout_journal(payout, &named, &draft)?;
+            let before = booked.get(&entry).copied().unwrap_or(0);
+            self.insert_payout_journal(payout, &named, &draft, before)?;
         }
         Ok(())
     }
 
-    fn insert_payout_journal(&self, payout: PayoutId, named: &Named, draft: &PayoutDraft) -> Result<()> {
+    /// `before`: what of it is booked already.
+    fn insert_payout_journal(&self, payout: PayoutId, named: &Named, draft: &PayoutDraft, before: i64) -> Result<()> {
         let PayoutEntry { posting_date, kind, currency } = draft.entry;
         let date = day_text(posting_date);
+        let [clearing, _] = &draft.postings;
         let part: i64 = self
             .connection
             .prepare_cached(
@@ -96,8 +100,8 @@ impl Writer<'_> {
             posting_date: &date,
             currency: currency.code(),
             part,
+            booked: [before, before + clearing.amount.minor()],
         });
-        let [clearing, _] = &draft.postings;
         let amount = clearing.amount.minor().abs();
         self.connection
             .prepare_cached(

@@ -1,5 +1,6 @@
 //! A line as it is stored: integers of one scale, computed before the ledger sees them.
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use compact_str::CompactString;
 
@@ -8,7 +9,7 @@ use crate::domain::id::{FileId, PayoutId};
 use crate::domain::money::Currency;
 use crate::domain::settlement::postings::{DayKey, DaySum};
 use crate::domain::settlement::proof::KindSum;
-use crate::domain::settlement::{Decimal, ReportLine};
+use crate::domain::settlement::{Decimal, LineKind, ReportLine};
 use crate::ledger::{LedgerError, Result};
 
 /// A line's amounts as they are stored: integers of one scale.
@@ -38,10 +39,31 @@ pub(super) struct Amounts {
 pub(super) struct Stored {
     pub(super) ordinal: i64,
     pub(super) transaction: CompactString,
+    pub(super) kind: LineKind,
+    /// Under which it was summed up.
+    pub(super) day: NaiveDate,
     pub(super) file: FileId,
     pub(super) line: i64,
     pub(super) payout: PayoutId,
     pub(super) amounts: Amounts,
+}
+
+impl Stored {
+    /// What it added to its payout, and under which heading.
+    pub(super) fn sum(&self) -> Result<(DayKey, DaySum)> {
+        let Amounts { gross, net, fee, tax } = &self.amounts;
+        let currency = Currency::parse(&net.1)?;
+        let (presented_micros, presented_currency) = match gross {
+            Some((gross, code)) => (*gross, Currency::parse(code)?),
+            None => (net.0 + fee + tax, currency),
+        };
+        let exponent = u8::try_from(currency.exponent()).unwrap_or(0);
+        let is_fine = Decimal::of_micros(net.0).units_at(exponent).is_none();
+        let settled =
+            KindSum { lines: 1, net_micros: net.0, fee_micros: *fee, tax_micros: *tax, fine_lines: i64::from(is_fine) };
+        let key = DayKey { kind: self.kind, day: self.day, currency, presented_currency };
+        Ok((key, DaySum { settled, presented_micros }))
+    }
 }
 
 impl StoredRow {

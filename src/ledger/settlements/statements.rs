@@ -1,16 +1,15 @@
 //! The statements a report's rows are written with.
 
 use compact_str::CompactString;
-use rusqlite::OptionalExtension;
 
 use super::row::{Amounts, Stored};
 use super::standing::Key;
 use super::takeover::{NewReport, Taken};
 use crate::domain::id::{AccountId, FileId, PayoutId};
 use crate::domain::settlement::postings::{DayKey, DaySum};
-use crate::domain::settlement::{Decimal, ReportLine};
-use crate::ledger::row::{day_number, time_text};
-use crate::ledger::{Result, Writer};
+use crate::domain::settlement::{Decimal, LineKind, ReportLine};
+use crate::ledger::row::{day_number, day_numbered, time_text};
+use crate::ledger::{LedgerError, Result, Writer};
 
 impl Writer<'_> {
     /// The file's row. One that was read before with lines left out is read again.
@@ -65,14 +64,14 @@ impl Writer<'_> {
     ) -> Result<Option<Stored>> {
         const COLUMNS: &str = "
             SELECT l.ordinal, l.transaction_id, l.file_id, l.file_line, ifnull(p.payout_id, l.payout_id), l.scale, l.gross, l.gross_currency,
-              l.net, l.net_currency, l.fee, l.tax
+              l.net, l.net_currency, l.fee, l.tax, l.kind, ifnull(l.day, l.occurred_at / 86400)
             FROM settlement_lines l LEFT JOIN settlement_line_payouts p ON l.batch = 0 AND p.account_id = l.account_id
               AND p.transaction_id = l.transaction_id AND p.modification_id = l.modification_id AND p.kind = l.kind";
         let modification = line.modification.as_str();
         if line.has_own_id {
             let own = format!("{COLUMNS} WHERE l.account_id = ?1 AND l.batch = 0 AND l.modification_id = ?2");
             let mut statement = self.connection.prepare_cached(&own)?;
-            return Ok(statement.query_row((account.0, modification), stored).optional()?);
+            return statement.query_and_then((account.0, modification), stored)?.next().transpose();
         }
         let keyed = format!(
             "{COLUMNS} WHERE l.account_id = ?1 AND l.batch = ?2 AND l.transaction_id = ?3 AND l.modification_id = ?4 AND l.kind = ?5
@@ -80,7 +79,7 @@ impl Writer<'_> {
         );
         let mut statement = self.connection.prepare_cached(&keyed)?;
         let key = (account.0, batch, line.transaction.as_str(), modification, line.kind.code(), ordinal);
-        Ok(statement.query_row(key, stored).optional()?)
+        statement.query_and_then(key, stored)?.next().transpose()
     }
 
     /// Whether a payout is one, and not what is not paid out yet.
@@ -130,7 +129,7 @@ impl Writer<'_> {
                 account.0,
                 stored.transaction.as_str(),
                 line.modification.as_str(),
-                line.kind.code(),
+                stored.kind.code(),
                 payout.0,
                 file.0,
             ))?;
@@ -207,14 +206,18 @@ impl Writer<'_> {
     }
 }
 
-fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
+fn stored(row: &rusqlite::Row<'_>) -> Result<Stored> {
     let scale: u8 = row.get(5)?;
     let micros = |units: i64| Decimal::new(units, scale).map_or(0, Decimal::micros);
+    let code: i64 = row.get(12)?;
+    let kind = LineKind::of_code(code);
     let gross: Option<i64> = row.get(6)?;
     let gross_currency: Option<String> = row.get(7)?;
     Ok(Stored {
         ordinal: row.get(0)?,
-        transaction: CompactString::from(row.get_ref(1)?.as_str()?),
+        transaction: CompactString::from(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?),
+        kind: kind.ok_or_else(|| LedgerError::damaged(format!("{code} as kind of a line")))?,
+        day: day_numbered(row.get(13)?)?,
         file: FileId(row.get(2)?),
         line: row.get(3)?,
         payout: PayoutId(row.get(4)?),

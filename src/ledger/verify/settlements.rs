@@ -23,27 +23,24 @@ pub(super) const CHECKS: [Check; 7] = [
         name: "payout-sums",
         sql: "WITH line AS (
                 SELECT ifnull(since.payout_id, l.payout_id) AS payout, l.net_currency AS currency, l.kind,
+                  ifnull(l.day, l.occurred_at / 86400) AS day,
                   ifnull(l.gross_currency, l.net_currency) AS presented_currency, ifnull(l.gross, l.net + l.fee + l.tax) AS presented,
                   CASE l.scale WHEN 0 THEN 1000000 WHEN 1 THEN 100000 WHEN 2 THEN 10000 WHEN 3 THEN 1000 WHEN 4 THEN 100 WHEN 5 THEN 10
                     ELSE 1 END AS unit, l.net, l.fee, l.tax
                 FROM settlement_lines l LEFT JOIN settlement_line_payouts since ON l.batch = 0 AND since.account_id = l.account_id
                   AND since.transaction_id = l.transaction_id AND since.modification_id = l.modification_id AND since.kind = l.kind),
               rebuilt AS (
-                SELECT payout, currency, kind, presented_currency, count(*) AS lines, sum(net * unit) AS net, sum(fee * unit) AS fee,
+                SELECT payout, currency, kind, day, presented_currency, count(*) AS lines, sum(net * unit) AS net, sum(fee * unit) AS fee,
                   sum(tax * unit) AS tax, sum(presented * unit) AS presented
-                FROM line GROUP BY payout, currency, kind, presented_currency),
-              noted AS (
-                SELECT payout_id AS payout, currency, kind, presented_currency, sum(lines) AS lines, sum(net_micros) AS net,
-                  sum(fee_micros) AS fee, sum(tax_micros) AS tax, sum(presented_micros) AS presented
-                FROM payout_sums GROUP BY payout_id, currency, kind, presented_currency)
-              SELECT ifnull(s.payout, r.payout) AS payout, ifnull(s.currency, r.currency) AS currency, ifnull(s.kind, r.kind) AS kind,
+                FROM line GROUP BY payout, currency, kind, day, presented_currency)
+              SELECT ifnull(s.payout_id, r.payout) AS payout, ifnull(s.currency, r.currency) AS currency, ifnull(s.kind, r.kind) AS kind,
                 ifnull(s.lines, 0) AS lines, ifnull(r.lines, 0) AS rebuilt_lines,
-                ifnull(s.net, 0) AS net, ifnull(r.net, 0) AS rebuilt_net
-              FROM noted s FULL JOIN rebuilt r ON r.payout = s.payout AND r.currency = s.currency AND r.kind = s.kind
-                AND r.presented_currency = s.presented_currency
-              WHERE ifnull(s.lines, 0) <> ifnull(r.lines, 0) OR ifnull(s.net, 0) <> ifnull(r.net, 0)
-                OR ifnull(s.fee, 0) <> ifnull(r.fee, 0) OR ifnull(s.tax, 0) <> ifnull(r.tax, 0)
-                OR ifnull(s.presented, 0) <> ifnull(r.presented, 0)",
+                ifnull(s.net_micros, 0) AS net, ifnull(r.net, 0) AS rebuilt_net
+              FROM payout_sums s FULL JOIN rebuilt r ON r.payout = s.payout_id AND r.currency = s.currency AND r.kind = s.kind
+                AND r.day = s.day AND r.presented_currency = s.presented_currency
+              WHERE ifnull(s.lines, 0) <> ifnull(r.lines, 0) OR ifnull(s.net_micros, 0) <> ifnull(r.net, 0)
+                OR ifnull(s.fee_micros, 0) <> ifnull(r.fee, 0) OR ifnull(s.tax_micros, 0) <> ifnull(r.tax, 0)
+                OR ifnull(s.presented_micros, 0) <> ifnull(r.presented, 0)",
         judge: sums_differ,
     },
     Check {

@@ -74,7 +74,10 @@ impl PayoutReports for Sandbox {
         let Some(found) = found else {
             return Err(PortError::CannotTell { why: format!("the sandbox has no payout {}", payout.reference) });
         };
-        Ok(Box::new(found.report().into_iter().map(Ok)))
+        let lines = found.report().ok_or_else(|| PortError::CannotTell {
+            why: format!("an amount of payout {} is larger than a settlement line can hold", payout.reference),
+        })?;
+        Ok(Box::new(lines.into_iter().map(Ok)))
     }
 }
 
@@ -93,8 +96,8 @@ impl SandboxPayout {
         format!("payout {}", self.batch)
     }
 
-    /// Its lines as `settlements` reads them, the payout last.
-    fn report(&self) -> Vec<ReportLine> {
+    /// Its lines as `settlements` reads them, the payout last. `None` if an amount is larger than they can hold.
+    fn report(&self) -> Option<Vec<ReportLine>> {
         let payout = self.batch.to_string();
         let paid_out = ReportLine {
             number: u64::try_from(self.lines.len()).unwrap_or(u64::MAX).saturating_add(1),
@@ -109,25 +112,27 @@ impl SandboxPayout {
             method: "".into(),
             occurred_at: self.paid_at,
             gross: None,
-            net: (decimal(self.paid.negated()), self.paid.currency()),
+            net: (decimal(self.paid.negated())?, self.paid.currency()),
             fees: Fees::default(),
             exchange_rate: "".into(),
             note: "".into(),
         };
-        let lines = (1..).zip(&self.lines).map(|(number, line)| ReportLine {
-            number,
-            transaction: line.transaction.as_str().into(),
-            modification: line.id.as_str().into(),
-            reference: line.order_reference.as_str().into(),
-            kind: line.kind.reported(),
-            method: line.method.as_str().into(),
-            occurred_at: line.happened_at,
-            gross: Some((decimal(line.gross), line.gross.currency())),
-            net: (decimal(line.net()), line.gross.currency()),
-            fees: Fees { total: decimal(line.fee), ..Fees::default() },
-            ..paid_out.clone()
-        });
-        lines.chain([paid_out.clone()]).collect()
+        let reported = |(number, line): (u64, &SandboxLine)| {
+            Some(ReportLine {
+                number,
+                transaction: line.transaction.as_str().into(),
+                modification: line.id.as_str().into(),
+                reference: line.order_reference.as_str().into(),
+                kind: line.kind.reported(),
+                method: line.method.as_str().into(),
+                occurred_at: line.happened_at,
+                gross: Some((decimal(line.gross)?, line.gross.currency())),
+                net: (decimal(line.net())?, line.gross.currency()),
+                fees: Fees { total: decimal(line.fee)?, ..Fees::default() },
+                ..paid_out.clone()
+            })
+        };
+        (1..).zip(&self.lines).map(reported).chain([Some(paid_out.clone())]).collect()
     }
 }
 
@@ -154,9 +159,8 @@ impl SandboxLine {
     }
 }
 
-fn decimal(amount: Amount) -> Decimal {
-    let scale = u8::try_from(amount.currency().exponent()).unwrap_or(0);
-    Decimal::new(amount.minor(), scale).unwrap_or(Decimal::ZERO)
+fn decimal(amount: Amount) -> Option<Decimal> {
+    Decimal::new(amount.minor(), u8::try_from(amount.currency().exponent()).ok()?)
 }
 
 impl Store {

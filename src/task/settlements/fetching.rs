@@ -12,8 +12,10 @@ use crate::ledger::settlements::{Inlet, NewReport, SettledAccount};
 use crate::provider::{PayoutReports, PortError, ReportedPayout};
 use crate::run::engine::{Level, Run};
 
-/// Payouts this old are asked for again: a PSP may issue one anew, or tell of it late. What is known adds nothing.
+/// The lines of payouts this old are asked for again: a PSP may issue one anew. What is known adds nothing.
 const OVERLAP: TimeDelta = TimeDelta::days(14);
+/// Payouts this old are listed again: a PSP may tell of one late.
+const LISTED: TimeDelta = TimeDelta::days(120);
 
 /// One that cannot be reached neither holds up the others nor moves its own cursor.
 pub(super) fn fetch(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), LedgerError> {
@@ -40,12 +42,17 @@ fn fetch_account(
     account: &SettledAccount,
     settled: &mut Settled,
 ) -> Result<Result<(), PortError>, LedgerError> {
-    let since = run.ledger.payout_cursor(account)?.and_then(|cursor| cursor.checked_sub_signed(OVERLAP));
-    let payouts = match reports.payouts(since) {
+    // A PSP whose clock was ahead must not hide what comes until then.
+    let cursor = run.ledger.payout_cursor(account)?.map(|cursor| cursor.min(run.now));
+    let payouts = match reports.payouts(cursor.and_then(|cursor| cursor.checked_sub_signed(LISTED))) {
         Ok(payouts) => payouts,
         Err(error) => return Ok(Err(error)),
     };
     for payout in payouts {
+        let is_recent = cursor.is_none_or(|cursor| cursor - payout.paid_at <= OVERLAP);
+        if !is_recent && run.ledger.is_payout_closed(account, &payout.reference)? {
+            continue;
+        }
         if (run.host.stop)() {
             break;
         }

@@ -1,5 +1,6 @@
 //! What settlement lines say of a payment that the ledger does not know: recorded as if the PSP had been asked (rule 21).
 
+use crate::config::settings::ProviderKind;
 use crate::domain::consequence::Consequence;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::PaymentId;
@@ -61,7 +62,13 @@ impl Task for SettledFacts {
             recorded: &recorded,
             under_way: &under_way,
         };
-        let decision = decide(&known, &case.lines)?;
+        let mut decision = decide(&known, &case.lines)?;
+        // A PSP that can be asked says by our key whether it did what it had refused: the report would make a stranger's of it.
+        if can_be_asked(of_payment, frame) {
+            let (doubtful, facts) = decision.facts.into_iter().partition(|fact| refused(of_payment, fact).is_some());
+            decision.facts = facts;
+            decision.unclear.extend(doubtful.iter().filter_map(|fact| refused(of_payment, fact)));
+        }
         let mut steps = reported(of_payment, &as_if_asked(of_payment, &decision.facts), frame);
         // What is not clear yet may be when this is recorded: then the case is looked at again.
         if steps.iter().any(|step| matches!(step.action, Action::Record(_))) {
@@ -129,6 +136,33 @@ fn under_way(case: &PaymentCase) -> Vec<UnderWay> {
         })
     });
     under_way.collect()
+}
+
+fn can_be_asked(case: &PaymentCase, frame: &Frame<'_>) -> bool {
+    let provider = frame.settings.providers.get(&case.payment.provider);
+    provider.is_some_and(|provider| match provider.kind {
+        ProviderKind::Sandbox(_) => true,
+        ProviderKind::Reports => false,
+    })
+}
+
+/// What a person may have to tell apart: the line is over as much as the PSP has refused us.
+fn refused(case: &PaymentCase, fact: &Fact) -> Option<(Side, String)> {
+    let Fact::Moved { side, id, amount, .. } = fact else { return None };
+    let kind = match side {
+        Side::Captures => Kind::Capture,
+        Side::Refunds => Kind::Refund,
+    };
+    let is_it = |operation: &&Operation| {
+        operation.kind == kind && operation.state == State::Refused && operation.amount == Some(*amount)
+    };
+    let operation = case.operations.iter().find(is_it)?;
+    let what = format!(
+        "the reports have {amount} as {id}, and operation {} over as much was refused: the PSP has done it all the same, or somebody \
+         else has; `payjournal sync-payments` asks",
+        operation.id
+    );
+    Some((*side, what))
 }
 
 /// What a PSP would answer that says the same as the lines.

@@ -111,11 +111,19 @@ fn remainder(payout: &PayoutOverview) -> String {
 }
 
 fn of_currency(proof: &Proof) -> String {
-    let Proof { currency, gross, fees, taxes, reserves, carried, corrections, paid_out, remainder, .. } = proof;
+    let Proof {
+        currency, gross, fees, taxes, reserves, carried, corrections, paid_out, remainder, unexplained, ..
+    } = proof;
     let unknown = match proof.unknown_lines {
         0 => String::new(),
         lines => format!("; {lines} lines are of a kind payjournal does not know"),
     };
+    if !unexplained.is_zero() {
+        return format!(
+            "{unexplained} {currency} were kept of its payments beyond the fees that the report names: look whether a column of it was \
+             lost or a sign is turned{unknown}"
+        );
+    }
     format!(
         "gross {gross} - fees {fees} - taxes {taxes} + reserves {reserves} + carried {carried} + corrections {corrections} should be \
          {paid_out} {currency} paid out: {remainder} {currency} are left over{unknown}"

@@ -3,6 +3,7 @@
 //! Reading methods are on [`Ledger`]; writing ones are on [`Writer`], which exists only inside [`Ledger::write`], the one
 //! function every commit passes.
 
+mod accounts;
 mod cases;
 mod documents;
 mod error;

@@ -77,7 +77,33 @@ pub struct Finished {
 /// Opens the ledger the settings name.
 pub fn open_ledger(settings: &Settings, create: bool, now: DateTime<Utc>) -> Result<Ledger> {
     let options = OpenOptions { create, allow_network_filesystem: settings.allow_network_filesystem };
-    Ledger::open(&settings.ledger, options, books(settings), now).map_err(refused)
+    let ledger = Ledger::open(&settings.ledger, options, books(settings), now).map_err(refused)?;
+    refuse_renamed(&ledger, settings)?;
+    Ok(ledger)
+}
+
+/// The provider's name is part of every key. Under another name the PSP would be asked for the same money with other keys, and
+/// its reports booked twice.
+fn refuse_renamed(ledger: &Ledger, settings: &Settings) -> Result<()> {
+    let known = ledger.known_accounts().map_err(refused)?;
+    for provider in settings.providers.values() {
+        let is_known =
+            known.iter().any(|(name, account)| *name == provider.name && *account == provider.merchant_account);
+        let before = known
+            .iter()
+            .find(|(name, account)| *account == provider.merchant_account && !settings.providers.contains_key(name));
+        if let Some((before, account)) = before.filter(|_| !is_known) {
+            let name = &provider.name;
+            return Err(Failure::config(anyhow::anyhow!(
+                "the ledger has the merchant account `{account}` as that of provider `{before}`, and the config as that of `{name}`"
+            ))
+            .hint(format!(
+                "a provider keeps its name: write `[provider.{before}]`. If `{name}` is another PSP whose account has the same name, \
+                 keep the table of `{before}` beside it"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Opens the ledger so that nothing of it can change.

@@ -105,12 +105,16 @@ fn explain(finished: &Finished, err: &mut dyn Write) -> std::io::Result<()> {
         let money: Vec<String> = summary.unreachable_money.values().map(Amount::to_string).collect();
         let money = if money.is_empty() { String::new() } else { format!(" over {}", money.join(", ")) };
         let first = summary.first_unreachable.as_deref().unwrap_or_default();
-        writeln!(
-            err,
-            "{task}: {} operations{money} are not settled: the other side could not be reached or did not answer ({first}). \
-             They are kept; the next `payjournal {task}` asks first and goes on.{log}",
-            summary.unreachable
-        )?;
+        let count = summary.unreachable;
+        if summary.settled.is_some() && summary.unreachable_money.is_empty() {
+            writeln!(err, "{task}: {count} sources of reports could not be read ({first}); the others were.{log}")?;
+        } else {
+            writeln!(
+                err,
+                "{task}: {count} operations{money} are not settled: the other side could not be reached or did not answer ({first}). \
+                 They are kept; the next `payjournal {task}` asks first and goes on.{log}"
+            )?;
+        }
     }
     if !summary.new_exceptions.is_empty() {
         writeln!(

@@ -77,6 +77,9 @@ const GROUPS: [&[Check]; 9] = [
     &payouts::CHECKS,
 ];
 
+/// Of the database, while every row is looked at with what belongs to it: as `SQLite` counts it, kibibytes are negative.
+const CACHE: i64 = -256 * 1024;
+
 /// So many findings of one check are told one by one.
 const MOST: usize = 1_000;
 
@@ -88,6 +91,7 @@ impl Ledger {
     /// Carries out every check on the rows, in one read transaction and without a write lock. Damage ends one check at
     /// most; only a database that cannot be read any more is an error.
     pub fn verify(&self, around: Surroundings<'_>) -> Result<Vec<Finding>> {
+        self.connection.pragma_update(None, "cache_size", CACHE)?;
         // Deferred: a snapshot that stands still, and no lock that a running task would have to wait for.
         let snapshot = self.connection.unchecked_transaction()?;
         let bench = Bench { connection: &snapshot, books: &self.books, around };

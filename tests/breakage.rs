@@ -86,7 +86,7 @@ fn a_ledger_from_the_future_is_left_alone() {
     refuses(&shop, "import orders orders.csv", &["schema 99"]);
     assert!(ledger(&shop) == before, "the ledger was changed");
     assert!(shop.psp_record().is_empty());
-    shop.ledger().execute_batch("PRAGMA user_version = 6").unwrap();
+    shop.ledger().execute_batch("PRAGMA user_version = 7").unwrap();
     shop.ok("capture");
     assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
 }
@@ -117,6 +117,7 @@ fn an_older_ledger_with_rows_is_brought_up_to_date() {
         "settlement_line_payouts",
         "settlement_matches",
         "unmatched_groups",
+        "untold_chargebacks",
         "payout_sums",
         "order_settlements",
         "payouts",
@@ -135,7 +136,7 @@ fn an_older_ledger_with_rows_is_brought_up_to_date() {
         assert_eq!(found, 1, "{index}");
     }
     let journals: i64 = shop.ledger().query_row("SELECT count(*) FROM journals", [], |row| row.get(0)).unwrap();
-    assert_eq!((version, journals), (6, 1));
+    assert_eq!((version, journals), (7, 1));
     assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
 }
 
@@ -144,7 +145,7 @@ fn a_database_of_another_program_is_left_alone() {
     for sql in [
         "CREATE TABLE cookies (id INTEGER); INSERT INTO cookies VALUES (1);",
         "CREATE TABLE cookies (id INTEGER); PRAGMA user_version = 1;",
-        "CREATE TABLE cookies (id INTEGER); PRAGMA user_version = 7; PRAGMA application_id = 77;",
+        "CREATE TABLE cookies (id INTEGER); PRAGMA user_version = 8; PRAGMA application_id = 77;",
     ] {
         let shop = Shop::new();
         database(&shop.path.join("payjournal.db"), sql);

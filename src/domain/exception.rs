@@ -62,6 +62,8 @@ pub enum ExceptionKind {
     LinesUnclear,
     /// A payout does not add up, or its report does not come.
     PayoutRemainder,
+    /// The customer got the money back at the bank: until a person has ended it, nothing is taken from the payment or given back.
+    Chargeback,
 }
 
 /// An exception to be raised. One with the same kind and subject that is still open is the same exception.
@@ -85,7 +87,7 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::ExceedsAuthorised,
         Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
@@ -117,6 +119,7 @@ impl ExceptionKind {
         Self::MatchAmbiguous,
         Self::LinesUnclear,
         Self::PayoutRemainder,
+        Self::Chargeback,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -152,6 +155,7 @@ impl ExceptionKind {
             Self::MatchAmbiguous => "match_ambiguous",
             Self::LinesUnclear => "lines_unclear",
             Self::PayoutRemainder => "payout_remainder",
+            Self::Chargeback => "chargeback",
         }
     }
 

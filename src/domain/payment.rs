@@ -32,6 +32,8 @@ pub struct Payment {
     /// The PSP reports another amount than is recorded or was asked for, or its settlement lines are not clear, and no person has
     /// decided yet: nothing new is intended for this payment (rule 2).
     pub amount_differs: bool,
+    /// A settlement report has a chargeback of it that no person has ended: nothing new is intended for this payment.
+    pub is_charged_back: bool,
     /// The deadline the PSP gave, if it gave one.
     pub capture_before: Option<DateTime<Utc>>,
     /// The documents this payment pays, in this order, where the customer paid invoices instead of an order.

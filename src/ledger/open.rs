@@ -16,13 +16,14 @@ use crate::domain::booking::Books;
 const APPLICATION_ID: i64 = 0x504a_2026;
 
 /// Never change or remove one that was released: its index is the schema version it leads from.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
+    include_str!("schema/0007.sql"),
 ];
 
 #[derive(Debug, Clone, Copy)]

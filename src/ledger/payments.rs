@@ -13,7 +13,11 @@ const SELECT: &str = "
     SELECT p.*,
       ifnull((SELECT a.amount_minor FROM authorisations a WHERE a.payment_id = p.id ORDER BY a.id DESC LIMIT 1), 0) AS authorised_minor,
       EXISTS (SELECT 1 FROM exceptions e WHERE e.payment_id = p.id AND e.state <> 'resolved' AND e.kind IN ('amount_differs', 'lines_unclear'))
-        AS amount_differs
+        AS amount_differs,
+      EXISTS (SELECT 1 FROM exceptions e WHERE e.payment_id = p.id AND e.state <> 'resolved' AND e.kind = 'chargeback')
+        OR EXISTS (SELECT 1 FROM untold_chargebacks u CROSS JOIN merchant_accounts a ON a.id = u.account_id
+                   WHERE u.transaction_id = p.transaction_id AND a.provider = p.provider AND a.merchant_account = p.merchant_account)
+        AS is_charged_back
     FROM payments p ";
 
 impl Ledger {
@@ -168,6 +172,7 @@ static LAYOUT: Layout = Layout::new(&[
     "asked_at",
     "authorised_minor",
     "amount_differs",
+    "is_charged_back",
 ]);
 
 fn from_row(row: &Row<'_>) -> Result<Unsummed> {
@@ -195,5 +200,6 @@ fn from_row(row: &Row<'_>) -> Result<Unsummed> {
         claimed: Amount::zero(row.currency()?),
         refund_claimed: Amount::zero(row.currency()?),
         amount_differs: row.plain("amount_differs")?,
+        is_charged_back: row.plain("is_charged_back")?,
     }))
 }

@@ -124,6 +124,7 @@ impl Task for Refunds {
             learn_first(&seen.standings, &payments, None, &case.operations, &case.movements, &case.named, frame);
         if !first.is_empty() {
             stale.extend(first);
+            stale.extend(charged_back(case, wanted, frame));
             return Ok(stale);
         }
         refund(case, invoice, wanted, seen, frame)
@@ -143,6 +144,18 @@ fn without_planned(case: &RefundCase) -> Result<Document, MoneyError> {
     let planned = refunds_of(case, case.note.id).filter(|operation| operation.state == State::Planned);
     let planned = Amount::sum(case.note.total.currency(), planned.filter_map(|operation| operation.amount))?;
     Ok(Document { in_flight: case.note.in_flight.checked_sub(planned)?, ..case.note.clone() })
+}
+
+/// The bank may have given the customer this very money: a person is told that the credit note waits, and why.
+fn charged_back(case: &RefundCase, wanted: Amount, frame: &Frame<'_>) -> Option<Step> {
+    let held = case.captures.iter().map(|capture| &capture.payment).find(|payment| payment.is_charged_back)?;
+    let message = format!(
+        "{wanted} is open, and payment {} was charged back: the customer may have this money already, so nothing is refunded. If it \
+         was for this, set the credit note's paid_elsewhere by import; `payjournal resolve` of the exception `chargeback` of that \
+         payment lets the refund go",
+        held.transaction
+    );
+    Some(blocked(case, ExceptionKind::OutsideRefund, message, frame))
 }
 
 fn nothing_open(case: &RefundCase) -> Vec<Step> {

@@ -1,6 +1,7 @@
 //! What a PSP's settlement report says, line by line, whatever the PSP (domain section 2, rules 19–21).
 
 mod decimal;
+pub mod disputes;
 pub mod facts;
 pub mod matching;
 pub mod postings;

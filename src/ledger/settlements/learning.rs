@@ -22,6 +22,8 @@ use crate::ledger::{Ledger, LedgerError, PaymentCase, Result, Writer};
 pub struct SettledCase {
     pub payment: PaymentCase,
     pub lines: Vec<SettledLine>,
+    /// The subjects of the chargebacks that a person was told of.
+    pub told: BTreeSet<String>,
 }
 
 /// What makes a payment `pay` with order settlements `s` worth a look: for its order more was settled than was captured (or refunded)
@@ -44,9 +46,8 @@ const CAPTURED: &str = "
     (SELECT ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END), 0)
      FROM movements m WHERE m.payment_id = pay.id)";
 
-/// Money that went back.
-const GOES_BACK: &str =
-    "l.kind = 3 OR (l.kind = 1 AND ifnull(l.gross, l.net) < 0) OR (l.kind = 2 AND ifnull(l.gross, l.net) > 0)";
+/// Money that went back, also at the bank.
+const GOES_BACK: &str = "l.kind IN (3, 4, 5, 6) OR (l.kind = 1 AND ifnull(l.gross, l.net) < 0) OR (l.kind = 2 AND ifnull(l.gross, l.net) > 0)";
 
 /// The new lines with their payments.
 const NEW_LINES: &str = "
@@ -54,7 +55,7 @@ const NEW_LINES: &str = "
      UNION SELECT account_id, 0 FROM payouts WHERE id IN (SELECT payout_id FROM lines_to_learn)) place
     CROSS JOIN merchant_accounts a ON a.id = place.account_id
     CROSS JOIN settlement_lines l ON l.account_id = place.account_id AND l.batch = place.batch
-      AND l.kind IN (1, 2, 3, 7) AND l.file_id IN (SELECT file_id FROM lines_to_learn)
+      AND l.kind BETWEEN 1 AND 7 AND l.file_id IN (SELECT file_id FROM lines_to_learn)
     CROSS JOIN payments pay ON pay.provider = a.provider AND pay.merchant_account = a.merchant_account
       AND pay.transaction_id = l.transaction_id";
 
@@ -65,7 +66,7 @@ const OF_NO_ORDER: &str = "
                 UNION SELECT 0, account_id FROM payouts WHERE id IN (SELECT payout_id FROM lines_to_learn)) place
       ON place.account_id = a.id
     CROSS JOIN settlement_lines l ON l.account_id = a.id AND l.batch = place.id AND l.transaction_id = pay.transaction_id
-      AND l.kind IN (1, 2, 3, 7) AND l.file_id IN (SELECT file_id FROM lines_to_learn)";
+      AND l.kind BETWEEN 1 AND 7 AND l.file_id IN (SELECT file_id FROM lines_to_learn)";
 
 /// So many orders are read on in the time that the payment of one line is looked up: measured.
 const ORDERS_PER_LOOK_UP: i64 = 24;
@@ -99,7 +100,15 @@ impl Ledger {
     pub fn settled_case(&self, id: PaymentId) -> Result<SettledCase> {
         let payment = self.payment_case(id)?;
         let lines = self.lines_of_payment(&payment.payment)?;
-        Ok(SettledCase { payment, lines })
+        let told = self.told_chargebacks(id)?;
+        Ok(SettledCase { payment, lines, told })
+    }
+
+    fn told_chargebacks(&self, payment: PaymentId) -> Result<BTreeSet<String>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT subject FROM exceptions WHERE kind = 'chargeback' AND payment_id = ?1")?;
+        statement.query_and_then([payment.0], |row| row.plain("subject"))?.collect()
     }
 
     /// The lines that belong to a payment by its transaction id: payout by payout, as that is how they lie in the ledger (in this order of
@@ -124,7 +133,7 @@ impl Ledger {
              FROM (SELECT 0 AS id UNION ALL SELECT id FROM payouts WHERE account_id = ?1) batch
              CROSS JOIN settlement_lines l ON l.account_id = ?1 AND l.batch = batch.id AND l.transaction_id = ?2
              CROSS JOIN payouts p ON p.id = l.payout_id
-             WHERE l.kind IN (1, 2, 3, 7)",
+             WHERE l.kind BETWEEN 1 AND 7",
         )?;
         statement.query_and_then((account.0, transaction), settled_line)?.collect()
     }
@@ -159,6 +168,37 @@ impl Writer<'_> {
         for payout in payouts {
             statement.execute((payout.0, digest))?;
         }
+        self.hold_charged_back(digest)
+    }
+
+    /// Whose transactions have a chargeback in a report: nothing of them moves before a person was told.
+    fn hold_charged_back(&self, digest: &str) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "WITH disputed AS (
+                   SELECT p.account_id, p.id, n.file_id FROM report_files f JOIN lines_to_learn n ON n.file_id = f.id
+                   JOIN payouts p ON p.id = n.payout_id
+                   WHERE f.digest = ?1 AND EXISTS (SELECT 1 FROM payout_sums s WHERE s.payout_id = p.id AND s.kind IN (4, 5, 6)))
+                 INSERT INTO untold_chargebacks (transaction_id, account_id)
+                 SELECT DISTINCT l.transaction_id, l.account_id
+                 FROM (SELECT account_id, id AS batch, file_id FROM disputed UNION SELECT account_id, 0, file_id FROM disputed) place
+                 CROSS JOIN settlement_lines l ON l.account_id = place.account_id AND l.batch = place.batch
+                   AND l.file_id = place.file_id AND l.kind IN (4, 5, 6)
+                 WHERE l.transaction_id <> '' ON CONFLICT DO NOTHING",
+            )?
+            .execute([digest])?;
+        Ok(())
+    }
+
+    /// The exceptions stand from here on.
+    fn release_told(&self, payment: PaymentId) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM untold_chargebacks WHERE (transaction_id, account_id) IN (
+                   SELECT p.transaction_id, a.id FROM payments p JOIN merchant_accounts a ON a.provider = p.provider
+                     AND a.merchant_account = p.merchant_account WHERE p.id = ?1)",
+            )?
+            .execute([payment.0])?;
         Ok(())
     }
 
@@ -203,7 +243,7 @@ impl Writer<'_> {
     /// Whether new lines may take money back: some are of such a kind, or a report that was explained to us may call anything a sale.
     fn may_go_back(&self) -> Result<bool> {
         Ok(self.connection.query_row(
-            "SELECT EXISTS (SELECT 1 FROM payout_sums WHERE kind = 3 AND payout_id IN (SELECT payout_id FROM lines_to_learn))
+            "SELECT EXISTS (SELECT 1 FROM payout_sums WHERE kind IN (3, 4, 5, 6) AND payout_id IN (SELECT payout_id FROM lines_to_learn))
                OR EXISTS (SELECT 1 FROM report_files WHERE format = 'generic' AND id IN (SELECT file_id FROM lines_to_learn))",
             [],
             |row| row.get(0),
@@ -240,7 +280,7 @@ impl Writer<'_> {
             )
         };
         self.connection.prepare_cached(&sql)?.execute([payment.0])?;
-        Ok(())
+        self.release_told(payment)
     }
 }
 

@@ -43,6 +43,10 @@ pub(crate) fn learn_first(
         let why = "the PSP reported another amount: nothing is taken or given back until a person has resolved that";
         steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
     }
+    for payment in payments.iter().filter(|payment| payment.is_charged_back) {
+        let why = "it was charged back: nothing is taken or given back until a person has ended that";
+        steps.push(Step::awaits(format!("payment {}", payment.transaction), why));
+    }
     for (id, standing) in standings {
         let Some(payment) = payments.iter().find(|payment| payment.id == *id) else { continue };
         match standing {

@@ -7,6 +7,7 @@ use crate::domain::id::PaymentId;
 use crate::domain::money::MoneyError;
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::payment::TransactionStatus;
+use crate::domain::settlement::disputes::disputes;
 use crate::domain::settlement::facts::{Fact, Known, Recorded, Side, UnderWay, decide};
 use crate::ledger::settlements::SettledCase;
 use crate::ledger::{Ledger, LedgerError, PaymentCase, Scope};
@@ -15,6 +16,7 @@ use crate::provider::{ModificationKind, ModificationState, PspModification, PspP
 use crate::run::engine::{Run, execute};
 use crate::run::ports::Ports;
 use crate::task::facts::{named, reported};
+use crate::task::settlements::chargebacks;
 use crate::task::{Action, Frame, Step, Task};
 
 /// Records what lines say that were not looked at so far; those a killed run took over too.
@@ -70,6 +72,8 @@ impl Task for SettledFacts {
             decision.unclear.extend(doubtful.iter().filter_map(|fact| refused(of_payment, fact)));
         }
         let mut steps = reported(of_payment, &as_if_asked(of_payment, &decision.facts), frame);
+        let found = disputes(known.transaction, known.currency, &case.lines);
+        steps.extend(chargebacks::news(case, &found));
         // What is not clear yet may be when this is recorded: then the case is looked at again.
         if steps.iter().any(|step| matches!(step.action, Action::Record(_))) {
             return Ok(steps);

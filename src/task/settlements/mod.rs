@@ -5,6 +5,7 @@
 //! `reading` makes lines of one, `fetching` asks the PSPs that can be asked, the ledger stores and matches them in one transaction,
 //! and `proving` says of each payout what a person must know.
 
+mod chargebacks;
 mod fetching;
 mod folder;
 mod learning;

@@ -126,3 +126,150 @@ fn a_line_nobody_has_looked_at_yet_holds_its_payment_back_already() {
     assert_eq!(told(&shop), ["chargeback open"]);
     assert!(shop.rows("SELECT * FROM untold_chargebacks").is_empty());
 }
+
+/// What movements and payouts leave on the accounts of the PSP, of the customers and of disputes: `ACCOUNT CURRENCY MINOR`.
+fn balances(shop: &Shop) -> Vec<String> {
+    shop.rows(
+        "SELECT account, currency, sum(amount_minor) AS balance FROM (
+           SELECT account, currency, p.amount_minor FROM postings p JOIN journals j ON j.id = p.journal_id
+           UNION ALL
+           SELECT account, currency, p.amount_minor FROM payout_postings p JOIN payout_journals j ON j.id = p.journal_id)
+         WHERE account LIKE 'Assets:PSP:%' OR account LIKE 'Assets:Receivables:%' OR account LIKE 'Liabilities:%'
+         GROUP BY account, currency HAVING balance <> 0",
+    )
+}
+
+fn disputed(shop: &Shop) -> Vec<String> {
+    shop.rows(
+        "SELECT kind, modification_id, amount_minor, currency, learnt_from FROM movements WHERE kind LIKE 'chargeback%'",
+    )
+}
+
+#[track_caller]
+fn is_sound(shop: &Shop, line: &str) {
+    let verified = shop.run(&line.split(' ').collect::<Vec<_>>());
+    assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
+    let left = shop.rows("SELECT payment_id FROM payments_to_learn UNION ALL SELECT file_id FROM lines_to_learn");
+    assert!(left.is_empty(), "still to be looked at: {left:?}");
+}
+
+#[test]
+fn after_its_payout_a_chargeback_leaves_nothing_on_clearing_and_all_on_disputed() {
+    let shop = charged_back();
+    shop.exits("settlements", 1);
+    assert_eq!(disputed(&shop), ["chargeback TX-A.chargeback 10000 EUR settlement"]);
+    assert_eq!(balances(&shop), ["Assets:Receivables:C1 EUR -10000", "Assets:Receivables:Disputed:C1 EUR 10000"]);
+    shop.ok("sync-journals");
+    is_sound(&shop, "verify --against-provider --against-erp");
+    assert_eq!(shop.rows("SELECT payment_status FROM orders"), ["paid"]);
+    assert_eq!(shop.json("list orders")["orders"][0]["state"], "disputed");
+    assert_eq!(shop.rows("SELECT count(*) FROM journals j WHERE kind = 'chargeback' AND document_id IS NULL"), ["1"]);
+    // Won: all is as it was, and still for a person to say.
+    shop.ok("sandbox dispute TX-A --won");
+    shop.ok("sandbox payout");
+    shop.ok("settlements");
+    assert_eq!(balances(&shop), ["Assets:Receivables:C1 EUR -10000"]);
+    assert_eq!(told(&shop), ["chargeback open"]);
+    shop.ok("sync-journals");
+    is_sound(&shop, "verify --against-provider --against-erp");
+}
+
+#[test]
+fn what_was_charged_back_is_not_there_to_be_refunded_when_the_hold_is_ended() {
+    let shop = charged_back();
+    shop.exits("settlements", 1);
+    resolve(&shop, "chargeback");
+    shop.documents("credit_note,G-A,A,EUR,100.00,,R-A,2026-11-21\n");
+    shop.exits("refunds", 1);
+    assert_eq!(told(&shop), ["chargeback resolved", "refund_exceeds_captured open"]);
+    shop.ok("sandbox dispute TX-A --won");
+    shop.ok("sandbox payout");
+    shop.ok("settlements");
+    shop.ok("refunds");
+    assert_eq!(shop.psp_record(), ["capture TX-A 10000", "refund TX-A 10000"]);
+    is_sound(&shop, "verify --against-provider");
+}
+
+#[test]
+fn lines_in_any_order_and_a_report_issued_again_book_each_chargeback_once() {
+    let lines = [
+        SALE,
+        TAKEN,
+        "TX-1 SO-1 ChargebackReversed RV-1 100.00 100.00 0 8",
+        "TX-1 SO-1 SecondChargeback CB-2 -100.00 -100.00 0 9",
+    ];
+    for turn in 0..3 {
+        let mut lines = lines;
+        lines.rotate_left(turn);
+        let shop = reports_only();
+        order(&shop);
+        for (at, line) in lines.iter().enumerate() {
+            settle(&shop, &format!("{at}.csv"), &[line]);
+        }
+        settle(&shop, "again.csv", &lines);
+        assert_eq!(
+            disputed(&shop),
+            [
+                "chargeback CB-1 10000 EUR settlement",
+                "chargeback CB-2 10000 EUR settlement",
+                "chargeback_reversed RV-1 10000 EUR settlement"
+            ]
+        );
+        assert_eq!(told(&shop), ["chargeback open", "chargeback open"]);
+        let movements = shop.rows("SELECT sum(amount_minor) FROM postings WHERE account LIKE 'Assets:PSP:%'");
+        assert_eq!(movements, ["0"]);
+        is_sound(&shop, "verify");
+    }
+}
+
+#[test]
+fn a_chargeback_is_booked_when_its_order_is_imported_later() {
+    let shop = reports_only();
+    shop.orders("SO-0,EUR,1.00,online,,none,C1,2026-11-01\n");
+    settle(&shop, "a.csv", &[SALE, TAKEN]);
+    assert!(disputed(&shop).is_empty());
+    order(&shop);
+    shop.exits("settlements", 1);
+    assert_eq!(disputed(&shop), ["chargeback CB-1 10000 EUR settlement"]);
+    assert_eq!(
+        shop.rows("SELECT kind, bill_to, posting_date FROM journals WHERE kind = 'chargeback'"),
+        ["chargeback C1 2026-11-10"]
+    );
+    is_sound(&shop, "verify");
+}
+
+#[test]
+fn what_cannot_be_booked_is_told_and_holds() {
+    let shop = reports_only();
+    order(&shop);
+    settle(&shop, "a.csv", &[SALE, "TX-1 SO-1 Chargeback CB-1 -10.005 -10.00 0 7"]);
+    assert!(disputed(&shop).is_empty());
+    assert_eq!(told(&shop), ["chargeback open", "lines_unclear open"]);
+    // In two payouts under one id: nobody knows whether it is one.
+    settle(&shop, "b.csv", &["TX-1 SO-1 Chargeback CB-2 -5.00 -5.00 0 8"]);
+    settle(&shop, "c.csv", &["TX-1 SO-1 Chargeback CB-2 -5.00 -5.00 0 9"]);
+    assert_eq!(disputed(&shop), ["chargeback CB-2 500 EUR settlement"]);
+    let message = shop.rows("SELECT message FROM exceptions WHERE kind = 'lines_unclear'").concat();
+    assert!(message.contains("CB-1") && message.contains("CB-2"), "{message}");
+}
+
+/// An earlier version took the line over and did not look at it.
+#[test]
+fn a_chargeback_of_an_earlier_version_is_booked_by_the_next_run() {
+    let shop = charged_back();
+    shop.exits("settlements", 1);
+    let shop_of_before = "
+        PRAGMA recursive_triggers = OFF; DROP TRIGGER journals_kept; DROP TRIGGER postings_kept; DROP TRIGGER movements_kept;
+        DROP TRIGGER exceptions_kept;
+        DELETE FROM postings WHERE journal_id IN (SELECT id FROM journals WHERE kind = 'chargeback');
+        DELETE FROM journals WHERE kind = 'chargeback'; DELETE FROM movements WHERE kind = 'chargeback';
+        DELETE FROM exceptions WHERE kind = 'chargeback'; DROP TABLE untold_chargebacks; PRAGMA user_version = 6;";
+    shop.ledger().execute_batch(shop_of_before).unwrap();
+    // Held at once, whichever task comes first.
+    shop.documents("credit_note,G-A,A,EUR,100.00,,R-A,2026-11-21\n");
+    shop.exits("refunds", 1);
+    assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
+    assert_eq!(shop.rows("SELECT transaction_id FROM untold_chargebacks"), ["TX-A"]);
+    shop.exits("settlements", 1);
+    assert_eq!(disputed(&shop), ["chargeback TX-A.chargeback 10000 EUR settlement"]);
+}

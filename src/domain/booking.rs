@@ -34,6 +34,8 @@ pub struct Accounts {
     pub clearing: String,
     pub receivables: String,
     pub prepayments: String,
+    /// What a customer got back at the bank, while nobody has decided who bears it.
+    pub disputed: String,
     /// What payouts are booked to.
     pub fees: String,
     pub input_tax: String,
@@ -59,6 +61,10 @@ pub enum JournalKind {
     Reopening,
     /// Refunded by somebody else before any invoice was paid: prepayments ← clearing.
     UnappliedRefund,
+    /// Charged back at the bank: disputed ← clearing (rule 17).
+    Chargeback,
+    /// Won back: the opposite.
+    ChargebackReversed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -104,8 +110,16 @@ pub struct Share<'a> {
 }
 
 impl JournalKind {
-    pub const ALL: [Self; 6] =
-        [Self::Receipt, Self::Prepayment, Self::Application, Self::Refund, Self::Reopening, Self::UnappliedRefund];
+    pub const ALL: [Self; 8] = [
+        Self::Receipt,
+        Self::Prepayment,
+        Self::Application,
+        Self::Refund,
+        Self::Reopening,
+        Self::UnappliedRefund,
+        Self::Chargeback,
+        Self::ChargebackReversed,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -115,6 +129,8 @@ impl JournalKind {
             Self::Refund => "refund",
             Self::Reopening => "reopening",
             Self::UnappliedRefund => "unapplied_refund",
+            Self::Chargeback => "chargeback",
+            Self::ChargebackReversed => "chargeback_reversed",
         }
     }
 
@@ -135,6 +151,8 @@ impl JournalKind {
                 Some(DocumentKind::Invoice) => Self::Reopening,
                 Some(DocumentKind::Shipment) | None => Self::UnappliedRefund,
             },
+            MovementKind::Chargeback => Self::Chargeback,
+            MovementKind::ChargebackReversed => Self::ChargebackReversed,
         }
     }
 }
@@ -175,13 +193,19 @@ impl Books {
             JournalKind::Application => (&self.accounts.prepayments, &self.accounts.receivables),
             JournalKind::Refund | JournalKind::Reopening => (&self.accounts.receivables, &self.accounts.clearing),
             JournalKind::UnappliedRefund => (&self.accounts.prepayments, &self.accounts.clearing),
+            JournalKind::Chargeback => (&self.accounts.disputed, &self.accounts.clearing),
+            JournalKind::ChargebackReversed => (&self.accounts.clearing, &self.accounts.disputed),
         };
-        // Only invoices and credit notes are paid by a journal; a shipment's money is a prepayment of its order.
+        // Only invoices and credit notes are paid by a journal; a shipment's money is a prepayment of its order, and a chargeback
+        // leaves what was paid as it is.
         let document = match kind {
             JournalKind::Receipt | JournalKind::Application | JournalKind::Refund | JournalKind::Reopening => {
                 document.map(|document| document.id)
             }
-            JournalKind::Prepayment | JournalKind::UnappliedRefund => None,
+            JournalKind::Prepayment
+            | JournalKind::UnappliedRefund
+            | JournalKind::Chargeback
+            | JournalKind::ChargebackReversed => None,
         };
         let debit = account(debit, payment, customer, amount)?;
         let credit = account(credit, payment, customer, amount)?;

@@ -36,10 +36,21 @@ pub enum MovementKind {
     CaptureFailure,
     /// A confirmed refund that failed after all.
     RefundFailure,
+    /// The customer got the money back at the bank.
+    Chargeback,
+    /// The case was won: it came back to us.
+    ChargebackReversed,
 }
 
 impl MovementKind {
-    pub const ALL: [Self; 4] = [Self::Capture, Self::Refund, Self::CaptureFailure, Self::RefundFailure];
+    pub const ALL: [Self; 6] = [
+        Self::Capture,
+        Self::Refund,
+        Self::CaptureFailure,
+        Self::RefundFailure,
+        Self::Chargeback,
+        Self::ChargebackReversed,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,6 +58,8 @@ impl MovementKind {
             Self::Refund => "refund",
             Self::CaptureFailure => "capture_failure",
             Self::RefundFailure => "refund_failure",
+            Self::Chargeback => "chargeback",
+            Self::ChargebackReversed => "chargeback_reversed",
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Payment {
     pub claimed: Amount,
     /// Refunds we intended or the PSP reported.
     pub refund_claimed: Amount,
+    /// What the customer got back at the bank, less what was won back: it cannot be refunded once more.
+    pub charged_back: Amount,
     /// The PSP reports another amount than is recorded or was asked for, or its settlement lines are not clear, and no person has
     /// decided yet: nothing new is intended for this payment (rule 2).
     pub amount_differs: bool,

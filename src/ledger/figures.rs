@@ -17,9 +17,11 @@ pub(super) struct Figures {
     pub(super) refunded: i64,
     pub(super) claimed: i64,
     pub(super) refund_claimed: i64,
+    /// Less what was won back.
+    pub(super) charged_back: i64,
 }
 
-/// Live intents and movements in one: captures and refunds only.
+/// Live intents, of captures and refunds only, and movements in one.
 const PARTS: &str = "
     SELECT kind, amount_minor, modification_id, id AS operation_id, 1 AS is_intent FROM operations
     WHERE payment_id = ?1 AND kind IN ('capture', 'refund') AND state NOT IN ('refused', 'withdrawn')
@@ -29,13 +31,14 @@ const PARTS: &str = "
 enum Side {
     Capture,
     Refund,
+    Chargeback,
 }
 
 /// An intent, or a movement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Part {
     side: Side,
-    /// A capture or refund that failed after all takes away.
+    /// What failed after all, or was won back, takes away.
     is_failure: bool,
     minor: i64,
     modification: Option<String>,
@@ -64,6 +67,8 @@ impl Figures {
             refunded: moved(parts, Side::Refund)?,
             claimed: claimed(parts, Side::Capture)?,
             refund_claimed: claimed(parts, Side::Refund)?,
+            // Money is won back once more than its chargeback is known of where that report is late.
+            charged_back: moved(parts, Side::Chargeback)?.max(0),
         })
     }
 }
@@ -97,6 +102,8 @@ impl Part {
             MovementKind::CaptureFailure => (Side::Capture, true),
             MovementKind::Refund => (Side::Refund, false),
             MovementKind::RefundFailure => (Side::Refund, true),
+            MovementKind::Chargeback => (Side::Chargeback, false),
+            MovementKind::ChargebackReversed => (Side::Chargeback, true),
         };
         Self {
             side,
@@ -115,6 +122,8 @@ impl Part {
             "capture_failure" => (Side::Capture, true),
             "refund" => (Side::Refund, false),
             "refund_failure" => (Side::Refund, true),
+            "chargeback" => (Side::Chargeback, false),
+            "chargeback_reversed" => (Side::Chargeback, true),
             other => return Err(LedgerError::damaged(format!("`{other}` as kind"))),
         };
         Ok(Self {
@@ -180,7 +189,7 @@ mod tests {
             movement(Side::Capture, Some(1), 500, "c1"),
             intent(Side::Refund, 2, 200, None),
         ];
-        let expected = Figures { captured: 500, refunded: 0, claimed: 500, refund_claimed: 200 };
+        let expected = Figures { captured: 500, refunded: 0, claimed: 500, refund_claimed: 200, charged_back: 0 };
         assert_eq!(Figures::sum(&parts), Some(expected));
     }
 
@@ -194,15 +203,24 @@ mod tests {
             intent(Side::Capture, 2, 70, Some("c2")),
             movement(Side::Capture, None, 70, "c2"),
         ];
-        let expected = Figures { captured: 720, refunded: 0, claimed: 720, refund_claimed: 0 };
+        let expected = Figures { captured: 720, refunded: 0, claimed: 720, refund_claimed: 0, charged_back: 0 };
         assert_eq!(Figures::sum(&parts), Some(expected));
+    }
+
+    #[test]
+    fn a_chargeback_is_no_refund_and_what_is_won_back_takes_it_away() {
+        let won = |minor| Part { is_failure: true, ..movement(Side::Chargeback, None, minor, "w") };
+        let charged =
+            |parts: &[Part]| Figures::sum(parts).map(|figures| (figures.refund_claimed, figures.charged_back));
+        assert_eq!(charged(&[movement(Side::Chargeback, None, 500, "c"), won(200)]), Some((0, 300)));
+        assert_eq!(charged(&[won(200)]), Some((0, 0)));
     }
 
     #[test]
     fn what_failed_after_all_takes_away_and_too_large_sums_are_damage() {
         let failed = Part { is_failure: true, ..movement(Side::Refund, None, 50, "r1") };
         let parts = [movement(Side::Refund, None, 50, "r1"), failed];
-        let expected = Figures { captured: 0, refunded: 0, claimed: 0, refund_claimed: 0 };
+        let expected = Figures { captured: 0, refunded: 0, claimed: 0, refund_claimed: 0, charged_back: 0 };
         assert_eq!(Figures::sum(&parts), Some(expected));
         let parts = [movement(Side::Capture, None, i64::MAX, "a"), movement(Side::Capture, None, 1, "b")];
         assert_eq!(Figures::sum(&parts), None);

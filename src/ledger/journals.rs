@@ -174,7 +174,9 @@ pub(super) fn relatives(connection: &Connection, journal: &BookedJournal) -> Res
         | JournalKind::Prepayment
         | JournalKind::Refund
         | JournalKind::Reopening
-        | JournalKind::UnappliedRefund => None,
+        | JournalKind::UnappliedRefund
+        | JournalKind::Chargeback
+        | JournalKind::ChargebackReversed => None,
     };
     let reverses = match journal.direction {
         Direction::Original => None,

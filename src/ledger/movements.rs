@@ -51,6 +51,7 @@ impl Writer<'_> {
             MovementKind::Capture | MovementKind::Refund => self.book(id, &payment, draft)?,
             MovementKind::CaptureFailure => self.reverse(&payment, draft, MovementKind::Capture)?,
             MovementKind::RefundFailure => self.reverse(&payment, draft, MovementKind::Refund)?,
+            MovementKind::Chargeback | MovementKind::ChargebackReversed => self.book_dispute(id, &payment, draft)?,
         }
         // A settlement line may have been taken for what failed.
         if matches!(draft.kind, MovementKind::CaptureFailure | MovementKind::RefundFailure) {
@@ -149,6 +150,24 @@ impl Writer<'_> {
             let journal = self.books.journal(draft.kind, payment, share, &customer, draft.occurred_at)?;
             self.insert_journal(movement, payment, draft.kind, &draft.modification, &journal)?;
         }
+        Ok(())
+    }
+
+    /// What a document was paid with stays; the customer owes it once more. All of a payment's disputes are one customer's, also
+    /// where its order came into the ledger between them.
+    fn book_dispute(&self, movement: MovementId, payment: &Payment, draft: &MovementDraft) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT j.bill_to FROM movements m JOIN journals j ON j.movement_id = m.id
+             WHERE m.payment_id = ?1 AND m.kind IN ('chargeback', 'chargeback_reversed') ORDER BY j.id LIMIT 1",
+        )?;
+        let mut booked = statement.query_and_then([payment.id.0], |row| row.named("bill_to", CustomerNumber::parse))?;
+        let customer = match booked.next() {
+            Some(customer) => customer?,
+            None => self.customer(payment, None)?,
+        };
+        let share = Share { document: None, amount: draft.amount };
+        let journal = self.books.journal(draft.kind, payment, share, &customer, draft.occurred_at)?;
+        self.insert_journal(movement, payment, draft.kind, &draft.modification, &journal)?;
         Ok(())
     }
 

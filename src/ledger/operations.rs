@@ -121,7 +121,10 @@ impl Writer<'_> {
         let payment = payments::payment(self.connection, payment)?;
         let check = match intent.kind {
             Kind::Capture | Kind::Release => SumCheck { limit: payment.authorised, claimed: payment.claimed },
-            Kind::Refund => SumCheck { limit: payment.captured, claimed: payment.refund_claimed },
+            Kind::Refund => {
+                let limit = payment.captured.checked_sub(payment.charged_back)?;
+                SumCheck { limit, claimed: payment.refund_claimed }
+            }
             Kind::Journal | Kind::Mail => return Ok(()),
         };
         let wanted = check.claimed.checked_add(amount)?;

@@ -139,6 +139,7 @@ impl Unsummed {
             refunded: amount(figures.refunded),
             claimed: amount(figures.claimed),
             refund_claimed: amount(figures.refund_claimed),
+            charged_back: amount(figures.charged_back),
             ..self.0
         }
     }
@@ -199,6 +200,7 @@ fn from_row(row: &Row<'_>) -> Result<Unsummed> {
         refunded: Amount::zero(row.currency()?),
         claimed: Amount::zero(row.currency()?),
         refund_claimed: Amount::zero(row.currency()?),
+        charged_back: Amount::zero(row.currency()?),
         amount_differs: row.plain("amount_differs")?,
         is_charged_back: row.plain("is_charged_back")?,
     }))

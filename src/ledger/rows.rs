@@ -53,7 +53,7 @@ pub struct DocumentRow {
 #[derive(Debug, Clone)]
 pub struct MovementRow {
     pub id: i64,
-    /// `capture`, `refund`, `capture_failure` or `refund_failure`.
+    /// `capture`, `refund`, `capture_failure`, `refund_failure`, `chargeback` or `chargeback_reversed`.
     pub kind: String,
     pub transaction: String,
     pub modification: String,
@@ -68,7 +68,8 @@ pub struct MovementRow {
 pub struct JournalRow {
     pub number: String,
     pub movement: i64,
-    /// `receipt`, `prepayment`, `application`, `refund`, `reopening` or `unapplied_refund`.
+    /// `receipt`, `prepayment`, `application`, `refund`, `reopening`, `unapplied_refund`, `chargeback` or
+    /// `chargeback_reversed`.
     pub kind: String,
     /// `original` or `reversal`.
     pub direction: String,

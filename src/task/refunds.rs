@@ -208,7 +208,7 @@ fn refund(
     let available = Amount::sum(wanted.currency(), sources.iter().map(|source| source.available))?;
     if available.minor() < wanted.minor() {
         let message = format!(
-            "{wanted} is open, but only {available} of {} was paid through the PSP and not refunded yet; nothing was \
+            "{wanted} is open, but only {available} of {} was paid through the PSP and not refunded or charged back yet; nothing was \
              refunded for it: refund by hand",
             invoice.name()
         );
@@ -325,7 +325,8 @@ fn sources(case: &RefundCase, wanted: Amount) -> Result<Vec<Source<'_>>, MoneyEr
         let planned = planned.filter(|operation| for_this(operation) && operation.state == State::Planned);
         let planned = Amount::sum(currency, planned.filter_map(|operation| operation.amount))?;
         let of_invoice = tied.checked_sub(used)?.or_zero();
-        let of_capture = payment.captured.checked_sub(payment.refund_claimed)?.checked_add(planned)?.or_zero();
+        let kept = payment.captured.checked_sub(payment.charged_back)?;
+        let of_capture = kept.checked_sub(payment.refund_claimed)?.checked_add(planned)?.or_zero();
         // One refund per (payment, credit note): what is sent is never topped up.
         let busy = case
             .operations

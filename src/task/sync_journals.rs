@@ -83,6 +83,8 @@ fn name(journal: &BookedJournal) -> String {
         (JournalKind::Application, Direction::Original) => " (prepayment applied)",
         (JournalKind::Reopening, Direction::Original) => " (open again: refunded without a credit note)",
         (JournalKind::UnappliedRefund, Direction::Original) => " (refund without credit note)",
+        (JournalKind::Chargeback, Direction::Original) => " (charged back)",
+        (JournalKind::ChargebackReversed, Direction::Original) => " (chargeback won back)",
         (_, Direction::Reversal) => " (reversed)",
     };
     format!("journal {} for {what}{how}", journal.number)

@@ -44,6 +44,7 @@ impl Desk {
             clearing: clearing.to_owned(),
             receivables: "Receivables".to_owned(),
             prepayments: "Prepayments".to_owned(),
+            disputed: "Disputed".to_owned(),
             fees: "Fees".to_owned(),
             input_tax: "InputTax".to_owned(),
             reserve: "Reserve".to_owned(),

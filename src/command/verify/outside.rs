@@ -238,7 +238,10 @@ fn has_failed(movement: &Movement, movements: &[Movement]) -> bool {
     let failure = match movement.kind {
         MovementKind::Capture => MovementKind::CaptureFailure,
         MovementKind::Refund => MovementKind::RefundFailure,
-        MovementKind::CaptureFailure | MovementKind::RefundFailure => return false,
+        MovementKind::CaptureFailure
+        | MovementKind::RefundFailure
+        | MovementKind::Chargeback
+        | MovementKind::ChargebackReversed => return false,
     };
     movements.iter().any(|other| other.kind == failure && other.modification == movement.modification)
 }

@@ -18,7 +18,7 @@ pub struct SettledOrder {
     pub number: OrderNumber,
     /// The provider of its latest payment.
     pub provider: Option<ProviderName>,
-    /// Captured less refunded, less what failed after all.
+    /// Captured less refunded, less what failed after all; whatever was charged back.
     pub booked: Amount,
     /// When money last moved.
     pub moved_at: Option<DateTime<Utc>>,
@@ -28,7 +28,8 @@ pub struct SettledOrder {
 const SELECT: &str = "
     SELECT o.id, o.shop, o.number, o.currency, s.lines, s.sold_micros, s.refunded_micros, s.disputed_micros, s.other_currency,
       (SELECT provider FROM payments p WHERE p.order_id = o.id ORDER BY p.id DESC LIMIT 1) AS provider,
-      ifnull((SELECT sum(CASE WHEN m.kind IN ('capture', 'refund_failure') THEN m.amount_minor ELSE -m.amount_minor END)
+      ifnull((SELECT sum(CASE WHEN m.kind IN ('capture', 'refund_failure') THEN m.amount_minor
+                               WHEN m.kind IN ('refund', 'capture_failure') THEN -m.amount_minor ELSE 0 END)
               FROM payments p JOIN movements m ON m.payment_id = p.id WHERE p.order_id = o.id), 0) AS booked_minor,
       (SELECT max(m.occurred_at) FROM payments p JOIN movements m ON m.payment_id = p.id WHERE p.order_id = o.id) AS moved_at
     FROM orders o LEFT JOIN order_settlements s ON s.order_id = o.id";

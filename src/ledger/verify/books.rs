@@ -44,7 +44,8 @@ pub(super) const CHECKS: [Check; 11] = [
                 WHEN 'prepayment' THEN m.kind <> 'capture' OR j.document_id IS NOT NULL
                 WHEN 'refund' THEN m.kind <> 'refund' OR d.kind IS NOT 'credit_note'
                 WHEN 'reopening' THEN m.kind <> 'refund' OR d.kind IS NOT 'invoice'
-                ELSE m.kind <> 'refund' OR j.document_id IS NOT NULL END",
+                WHEN 'unapplied_refund' THEN m.kind <> 'refund' OR j.document_id IS NOT NULL
+                ELSE m.kind <> j.kind OR j.document_id IS NOT NULL END",
         judge: other_kind,
     },
     Check {
@@ -82,7 +83,8 @@ pub(super) const CHECKS: [Check; 11] = [
         sql: "WITH moved AS (
                 SELECT m.provider, m.merchant_account, m.currency, sum(CASE m.kind
                     WHEN 'capture' THEN m.amount_minor WHEN 'refund' THEN -m.amount_minor
-                    WHEN 'capture_failure' THEN -ifnull(o.amount_minor, 0) ELSE ifnull(o.amount_minor, 0) END) AS moved_minor
+                    WHEN 'capture_failure' THEN -ifnull(o.amount_minor, 0) WHEN 'refund_failure' THEN ifnull(o.amount_minor, 0)
+                    WHEN 'chargeback' THEN -m.amount_minor WHEN 'chargeback_reversed' THEN m.amount_minor END) AS moved_minor
                 FROM movements m LEFT JOIN movements o ON m.kind IN ('capture_failure', 'refund_failure')
                   AND o.provider = m.provider AND o.merchant_account = m.merchant_account AND o.kind = replace(m.kind, '_failure', '')
                   AND o.modification_id = m.modification_id AND o.amount_minor = m.amount_minor
@@ -90,7 +92,7 @@ pub(super) const CHECKS: [Check; 11] = [
               booked AS (
                 SELECT m.provider, m.merchant_account, j.currency, sum(p.amount_minor) AS booked_minor
                 FROM journals j JOIN movements m ON m.id = j.movement_id JOIN postings p ON p.journal_id = j.id
-                  AND p.line = CASE WHEN j.kind IN ('receipt', 'prepayment') THEN 1 ELSE 2 END
+                  AND p.line = CASE WHEN j.kind IN ('receipt', 'prepayment', 'chargeback_reversed') THEN 1 ELSE 2 END
                 WHERE j.kind <> 'application' GROUP BY m.provider, m.merchant_account, j.currency)
               SELECT m.provider, m.merchant_account, m.currency, m.moved_minor, ifnull(b.booked_minor, 0) AS booked_minor
               FROM moved m LEFT JOIN booked b ON b.provider = m.provider AND b.merchant_account = m.merchant_account

@@ -22,7 +22,7 @@ pub(super) const CHECKS: [Check; 12] = [
                 (SELECT ifnull(sum(j.amount_minor), 0) FROM journals j
                  WHERE j.movement_id = m.id AND j.direction = 'original' AND j.kind <> 'application') AS booked_minor
               FROM movements m JOIN payments p ON p.id = m.payment_id
-              WHERE m.kind IN ('capture', 'refund') AND booked_minor <> m.amount_minor",
+              WHERE m.kind NOT IN ('capture_failure', 'refund_failure') AND booked_minor <> m.amount_minor",
         judge: not_booked,
     },
     Check {

@@ -11,6 +11,7 @@ use super::{About, Found};
 const CLEARING: &str = "Assets:Clearing";
 const RECEIVABLES: &str = "Assets:Receivables";
 const PREPAYMENTS: &str = "Liabilities:Prepayments";
+const DISPUTED: &str = "Assets:Receivables:Disputed";
 
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     for journal in &index.rows.journals {
@@ -50,6 +51,8 @@ fn accounts(journal: &JournalRow) -> Option<(&'static str, &'static str)> {
         "application" => (PREPAYMENTS, RECEIVABLES),
         "refund" | "reopening" => (RECEIVABLES, CLEARING),
         "unapplied_refund" => (PREPAYMENTS, CLEARING),
+        "chargeback" => (DISPUTED, CLEARING),
+        "chargeback_reversed" => (CLEARING, DISPUTED),
         _ => return None,
     };
     Some(if journal.direction == "reversal" { (credit, debit) } else { (debit, credit) })
@@ -89,6 +92,8 @@ fn under(account: &str, name: &str) -> bool {
 fn not_whole(booking: &Booking<'_>) -> Option<String> {
     let kinds: &[&str] = match booking.movement.kind.as_str() {
         "capture" => &["receipt", "prepayment"],
+        "chargeback" => &["chargeback"],
+        "chargeback_reversed" => &["chargeback_reversed"],
         _ => &["refund", "reopening", "unapplied_refund"],
     };
     let booked = booking.original(kinds);
@@ -213,7 +218,7 @@ fn clearing(rows: &Rows, found: &mut Found) {
     }
     for movement in &rows.movements {
         let signed = match movement.kind.as_str() {
-            "capture" | "refund_failure" => movement.amount,
+            "capture" | "refund_failure" | "chargeback_reversed" => movement.amount,
             _ => -movement.amount,
         };
         balances.entry(&movement.currency).or_default().1 += signed;

@@ -366,7 +366,10 @@ impl Desk<'_> {
         let kind = match original.kind {
             MovementKind::Capture => MovementKind::CaptureFailure,
             MovementKind::Refund => MovementKind::RefundFailure,
-            MovementKind::CaptureFailure | MovementKind::RefundFailure => return None,
+            MovementKind::CaptureFailure
+            | MovementKind::RefundFailure
+            | MovementKind::Chargeback
+            | MovementKind::ChargebackReversed => return None,
         };
         self.movements.iter().find(|other| other.kind == kind && other.modification == original.modification)
     }

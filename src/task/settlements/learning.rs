@@ -80,6 +80,7 @@ impl Task for SettledFacts {
         }
         let sides = [Side::Captures, Side::Refunds].into_iter();
         steps.extend(sides.filter_map(|side| unclear(of_payment, side, &decision.unclear)));
+        steps.extend(chargebacks::unclear(of_payment, &found));
         for operation in &decision.awaited {
             let why = format!("operation {operation} is on its way: its answer comes first");
             steps.push(Step::awaits(self.name(case), why));
@@ -107,7 +108,10 @@ fn recorded(case: &PaymentCase) -> Vec<Recorded> {
         let (side, failure) = match movement.kind {
             MovementKind::Capture => (Side::Captures, MovementKind::CaptureFailure),
             MovementKind::Refund => (Side::Refunds, MovementKind::RefundFailure),
-            MovementKind::CaptureFailure | MovementKind::RefundFailure => return None,
+            MovementKind::CaptureFailure
+            | MovementKind::RefundFailure
+            | MovementKind::Chargeback
+            | MovementKind::ChargebackReversed => return None,
         };
         let (id, amount) = (movement.modification.clone(), movement.amount);
         Some(Recorded { side, id, amount, is_undone: is_undone(movement, failure) })

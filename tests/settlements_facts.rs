@@ -502,7 +502,7 @@ fn what_an_earlier_version_took_over_is_learnt_too() {
     let shop = reports_only();
     shop_with_report(&shop);
     shop.ledger()
-        .execute_batch("DROP TABLE lines_to_learn; DROP TABLE payments_to_learn; PRAGMA user_version = 5;")
+        .execute_batch("DROP TABLE lines_to_learn; DROP TABLE payments_to_learn; DROP TABLE untold_chargebacks; PRAGMA user_version = 5;")
         .unwrap();
     shop.run(&["settlements"]);
     assert_eq!(movements(&shop), ["capture CAP-1 10000 settlement", "refund REF-1 3000 settlement"]);

@@ -188,7 +188,7 @@ fn a_ledger_of_version_4_is_booked_by_the_next_run() {
     shop.ledger()
         .execute_batch(
             "ALTER TABLE settlement_lines DROP COLUMN day;
-             DROP TABLE lines_to_learn; DROP TABLE payments_to_learn;
+             DROP TABLE lines_to_learn; DROP TABLE payments_to_learn; DROP TABLE untold_chargebacks;
              PRAGMA writable_schema = ON;
              UPDATE sqlite_schema SET sql = replace(sql, ' OR learnt_from = ''settlement''', '') WHERE name = 'movements';
              PRAGMA writable_schema = RESET;

@@ -28,7 +28,16 @@ fn a_messy_history_has_no_finding_neither_here_nor_outside() {
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{line}\n{}\n{}", ended.stdout, ended.stderr);
     }
     // And there was something to find fault with.
-    for kind in ["receipt", "prepayment", "application", "refund", "reopening", "unapplied_refund"] {
+    for kind in [
+        "receipt",
+        "prepayment",
+        "application",
+        "refund",
+        "reopening",
+        "unapplied_refund",
+        "chargeback",
+        "chargeback_reversed",
+    ] {
         assert!(world.rows("SELECT DISTINCT kind FROM journals").iter().any(|found| found == kind), "no {kind}");
     }
     for kind in ["capture", "refund", "capture_failure"] {

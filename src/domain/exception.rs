@@ -60,10 +60,10 @@ pub enum ExceptionKind {
     MatchAmbiguous,
     /// Settlement lines of a payment may be money the ledger has under another name, or money it does not have.
     LinesUnclear,
-    /// A payout does not add up, or its report does not come.
-    PayoutRemainder,
     /// The customer got the money back at the bank: until a person has ended it, nothing is taken from the payment or given back.
     Chargeback,
+    /// A payout does not add up, or its report does not come.
+    PayoutRemainder,
 }
 
 /// An exception to be raised. One with the same kind and subject that is still open is the same exception.
@@ -118,8 +118,8 @@ impl ExceptionKind {
         Self::LinesUnmatched,
         Self::MatchAmbiguous,
         Self::LinesUnclear,
-        Self::PayoutRemainder,
         Self::Chargeback,
+        Self::PayoutRemainder,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -154,8 +154,8 @@ impl ExceptionKind {
             Self::LinesUnmatched => "lines_unmatched",
             Self::MatchAmbiguous => "match_ambiguous",
             Self::LinesUnclear => "lines_unclear",
-            Self::PayoutRemainder => "payout_remainder",
             Self::Chargeback => "chargeback",
+            Self::PayoutRemainder => "payout_remainder",
         }
     }
 

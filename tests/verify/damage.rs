@@ -77,7 +77,8 @@ const BOOKS: [Damage; 11] = [
     ),
 ];
 
-const MOVEMENTS: [Damage; 12] = [
+const MOVEMENTS: [Damage; 13] = [
+    damage("chargeback-untold", &[], "UPDATE exceptions SET kind = 'outside_refund' WHERE kind = 'chargeback'"),
     damage(
         "movement-payment",
         &["journal-number"],
@@ -299,7 +300,7 @@ const TRACES: [Damage; 6] = [
 const SETTLEMENTS: [Damage; 10] = [
     damage(
         "settlement-line",
-        &["payout-sums", "order-settlements"],
+        &["payout-sums", "order-settlements", "settled-movement"],
         "UPDATE settlement_lines SET kind = 77",
     ),
     damage("payout-sums", &[], "UPDATE payout_sums SET tax_micros = tax_micros + 1"),
@@ -329,7 +330,7 @@ const SETTLEMENTS: [Damage; 10] = [
     damage(
         "settled-movement",
         &[],
-        "UPDATE movements SET learnt_from = 'settlement' WHERE id = (SELECT max(id) FROM movements)",
+        "UPDATE movements SET learnt_from = 'settlement' WHERE modification_id = 'BO-11'",
     ),
 ];
 

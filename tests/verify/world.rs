@@ -96,7 +96,7 @@ fn messy_history() -> Shop {
     shop
 }
 
-/// A payout with a line by its transaction, one by its reference, one nobody knows, and a fee.
+/// A payout with a line by its transaction, one by its reference, one nobody knows, a chargeback that was won back, and a fee.
 const REPORT: &str = "\
 Company Account,Merchant Account,Psp Reference,Merchant Reference,Payment Method,Creation Date,TimeZone,Type,Modification Reference,\
 Gross Currency,Gross Debit (GC),Gross Credit (GC),Exchange Rate,Net Currency,Net Debit (NC),Net Credit (NC),Commission (NC),Markup (NC),\
@@ -104,6 +104,8 @@ Scheme Fees (NC),Interchange (NC),Payment Method Variant,Modification Merchant R
 Shop,Shop,TX-1,SO-1,visa,2026-11-21 12:00:00,CET,Settled,C-1,EUR,,100.00,1,EUR,,99.00,1.00,0,0,0,visa,,1
 Shop,Shop,TX-LOST,SO-2,visa,2026-11-21 12:00:00,CET,Settled,C-2,EUR,,80.00,1,EUR,,79.00,1.00,0,0,0,visa,,1
 Shop,Shop,TX-NONE,SO-99,visa,2026-11-21 12:00:00,CET,Settled,C-3,EUR,,5.00,1,EUR,,4.00,1.00,0,0,0,visa,,1
+Shop,Shop,TX-7,SO-7,visa,2026-11-21 12:00:00,CET,Chargeback,CB-7,EUR,20.00,,1,EUR,20.00,,0,0,0,0,visa,,1
+Shop,Shop,TX-7,SO-7,visa,2026-11-21 12:00:00,CET,ChargebackReversed,RV-7,EUR,,20.00,1,EUR,,20.00,0,0,0,0,visa,,1
 Shop,Shop,,,,2026-11-21 12:00:00,CET,Fee,monthly,,,,,EUR,2.00,,,,,,,,1
 Shop,Shop,,,,2026-11-21 12:00:00,CET,MerchantPayout,bank,,,,,EUR,180.00,,,,,,,,1
 ";

@@ -6,7 +6,7 @@ use rusqlite::Row;
 use super::{Bench, Check, Fault, Result};
 use crate::ledger::row::Columns;
 
-pub(super) const CHECKS: [Check; 12] = [
+pub(super) const CHECKS: [Check; 13] = [
     Check {
         name: "movement-payment",
         sql: "SELECT m.modification_id, m.kind, p.transaction_id, m.currency, m.amount_minor,
@@ -129,6 +129,16 @@ pub(super) const CHECKS: [Check; 12] = [
                         WHERE e.kind = 'amount_differs' AND e.payment_id = o.payment_id)))))",
         judge: confirmed_and_not_moved,
     },
+    // Word for word as `task::settlements::chargebacks` names it.
+    Check {
+        name: "chargeback-untold",
+        sql: "SELECT m.modification_id, m.kind, p.transaction_id, m.currency, m.amount_minor
+              FROM movements m JOIN payments p ON p.id = m.payment_id
+              WHERE m.kind = 'chargeback' AND NOT EXISTS (SELECT 1 FROM exceptions e WHERE e.kind = 'chargeback'
+                AND e.subject = 'chargeback ' || m.modification_id || ' of payment ' || p.transaction_id || ' at ' || p.provider || '/'
+                  || p.merchant_account)",
+        judge: charged_back_untold,
+    },
 ];
 
 pub(super) fn movement(row: &Row<'_>) -> Result<String> {
@@ -210,6 +220,17 @@ fn moved_without_confirmation(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fau
     let (operation, state): (i64, String) = (row.plain("operation_id")?, row.plain("state")?);
     let what = format!("{} moved, and operation {operation} behind it is {state}", row.amount("amount_minor")?);
     Ok(Some(Fault::tampered(movement(row)?, &what)))
+}
+
+fn charged_back_untold(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    Ok(Some(Fault {
+        subject: movement(row)?,
+        message: format!(
+            "the customer got {} back at the bank, and no exception has told a person of it; contest it at the PSP or accept it, \
+             and pay no credit note for it out again",
+            row.amount("amount_minor")?
+        ),
+    }))
 }
 
 fn confirmed_and_not_moved(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {

@@ -1,6 +1,8 @@
 //! Chargebacks that settlement lines tell of, and those that were won back: each is booked, and each chargeback is told, once, and
 //! holds its payment back until a person has ended it.
 
+use std::collections::BTreeSet;
+
 use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft};
 use crate::domain::document::DocumentKind;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
@@ -146,6 +148,8 @@ fn paid_for(case: &PaymentCase) -> String {
     let order = case.order.iter().map(|order| format!("order {}", order_name(order)));
     let is_paid = |id| case.movements.iter().any(|movement| movement.tied_to.contains(&id));
     let invoices = case.named.iter().filter(|it| it.kind == DocumentKind::Invoice && is_paid(it.id));
-    let all: Vec<String> = order.chain(invoices.map(|it| format!("invoice {}", it.number))).collect();
+    // A document is named once for each way it is known by.
+    let invoices: BTreeSet<String> = invoices.map(|it| format!("invoice {}", it.number)).collect();
+    let all: Vec<String> = order.chain(invoices).collect();
     if all.is_empty() { String::new() } else { format!(" of {}", all.join(", ")) }
 }

@@ -65,6 +65,7 @@ pub const FAULTS: &[&str] = &[
     "psp: captured by itself",
     "psp: payment in error",
     "psp: payment pending for days",
+    "psp: payment charged back",
     "psp: payouts not told",
     "psp: payout told late",
     "psp: report without all its lines",

@@ -88,6 +88,7 @@ fn tell(text: &mut String, index: usize, record: &Record, rows: &Rows) {
             EffectKind::Capture => "capture",
             EffectKind::Refund => "refund",
             EffectKind::Release => "release",
+            EffectKind::Chargeback => "chargeback",
         };
         let by = match &effect.by {
             By::Payjournal(asked) => {

@@ -150,6 +150,8 @@ pub enum EffectKind {
     Capture,
     Refund,
     Release,
+    /// The customer got the money back at the bank: only payouts tell.
+    Chargeback,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

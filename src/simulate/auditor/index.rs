@@ -325,6 +325,7 @@ impl<'a> Index<'a> {
         let kind = match movement.kind.as_str() {
             "capture" | "capture_failure" => EffectKind::Capture,
             "refund" | "refund_failure" => EffectKind::Refund,
+            "chargeback" => EffectKind::Chargeback,
             _ => return None,
         };
         let named = self.of_kind(at, kind).find(|done| done.effect.id == movement.modification);

@@ -36,6 +36,7 @@ pub(super) fn kind(kind: EffectKind) -> &'static str {
         EffectKind::Capture => "capture",
         EffectKind::Refund => "refund",
         EffectKind::Release => "release",
+        EffectKind::Chargeback => "chargeback",
     }
 }
 
@@ -56,7 +57,7 @@ fn once_per_target(index: &Index<'_>, found: &mut Found) {
             let Some(asked) = done.effect.ours().filter(|_| done.effect.is_live()) else { continue };
             let target = match done.effect.kind {
                 EffectKind::Capture | EffectKind::Refund => pair(asked.document.as_ref()),
-                EffectKind::Release => None,
+                EffectKind::Release | EffectKind::Chargeback => None,
             };
             // What its PSP does after it had said no, it does against its word: whatever was done meanwhile was right.
             if seen.contains(&(done.effect.kind, target)) && !done.effect.after_no {

@@ -50,6 +50,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("refund-oldest-first", "the oldest payment of the invoice gets its money back first (rule 16)"),
     ("refund-allowed", "a method that allows no refunds gets none (domain 1.12)"),
     ("outside-refund-waits", "after somebody else refunded, a credit note waits for a person (accounting)"),
+    ("charged-back-is-held", "nothing is taken from a payment that was charged back, or given back (rule 17)"),
     // Safety: releases.
     ("release-after-captures", "nothing is released while a capture is unsettled (rule 12)"),
     ("release-with-cause", "a release needs a cancelled, or fully invoiced or shipped order (rule 12)"),
@@ -73,7 +74,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("failure-reversed-whole", "a failed movement is reversed whole, and nothing else is (accounting)"),
     ("journal-for-right-document", "journals are for documents the money belongs to (rules 10, 16, 17)"),
     ("prepayment-used-once", "prepaid money paid back is not applied too (rule 15)"),
-    ("clearing-is-the-movements", "clearing is captures less refunds less failures (accounting)"),
+    ("clearing-is-the-movements", "clearing is captures less refunds, chargebacks and failures (accounting)"),
     ("document-not-overpaid", "no more is tied to a document than its total (accounting)"),
     // Safety: lines in the ERP.
     ("line-once", "a journal is posted into the ERP once (rule 1)"),
@@ -103,7 +104,10 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("journal-delivered", "every journal is in the ERP's books, or a person was told (domain 1.7)"),
     ("mail-delivered", "every mail arrived, or a person was told (domain 1.9)"),
     ("standing-known", "the ledger knows how each payment stands (domain 1.8)"),
-    ("clearing-is-the-psps", "clearing is the PSPs' own record: captured less refunded less paid out (accounting)"),
+    (
+        "clearing-is-the-psps",
+        "clearing is the PSPs' own record: captured less refunded, charged back and paid out (accounting)",
+    ),
     ("told-is-known", "what was imported is there (rule 25)"),
     // Liveness: payouts.
     ("payout-known", "every payout is known with all its lines, and proved (rules 19, 20)"),

@@ -28,6 +28,7 @@
 
 mod books;
 mod captures;
+mod chargebacks;
 mod index;
 mod intents;
 mod invariants;
@@ -80,6 +81,7 @@ pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     sums::check(&index, &mut found);
     captures::check(&index, &mut found);
     refunds::check(&index, &mut found);
+    chargebacks::check(&index, &mut found);
     releases::check(&index, &mut found);
     refusals::check(&index, &mut found);
     movements::check(&index, &mut found);

@@ -10,6 +10,7 @@ use crate::simulate::record::{EffectKind, PaidOut};
 /// As the ledger numbers them.
 const SALE: i64 = 1;
 const REFUND: i64 = 2;
+const CHARGEBACK: i64 = 4;
 const FEE: i64 = 8;
 const RESERVE_HELD: i64 = 10;
 const RESERVE_RELEASED: i64 = 11;
@@ -103,6 +104,7 @@ fn settled(index: &Index<'_>, at_rest: bool, found: &mut Found) {
         match effect.kind {
             EffectKind::Capture => *sold += micros,
             EffectKind::Refund | EffectKind::Release => *refunded += micros,
+            EffectKind::Chargeback => {}
         }
     }
     let mut rows: BTreeMap<&str, [i64; 2]> =
@@ -133,7 +135,11 @@ fn lines_of(index: &Index<'_>, payout: &PaidOut) -> BTreeSet<Line> {
         .filter_map(|line| {
             let effect = index.record.effects.get(line.effect)?;
             let transaction = index.transaction(effect)?.id.clone();
-            let kind = if effect.kind == EffectKind::Capture { SALE } else { REFUND };
+            let kind = match effect.kind {
+                EffectKind::Capture => SALE,
+                EffectKind::Refund | EffectKind::Release => REFUND,
+                EffectKind::Chargeback => CHARGEBACK,
+            };
             let net = (100 * line.gross - line.fee_hundredths) * unit;
             Some((kind, transaction, effect.id.clone(), line.gross * unit, net.div_euclid(100)))
         })

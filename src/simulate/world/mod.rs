@@ -77,6 +77,8 @@ pub(super) enum Happening {
     DoneAfterNo(Box<(crate::operation::request::PaymentRequest, Asked)>),
     /// A PSP pays out what is settled.
     PaysOut(&'static str),
+    /// A customer disputes a capture that was paid out.
+    Disputes(usize),
 }
 
 impl World {
@@ -138,6 +140,7 @@ impl World {
             | Happening::Adjusts(_)
             | Happening::CapturesItself(_)
             | Happening::BackOffice(..)
+            | Happening::Disputes(_)
             | Happening::FailsLate(_)
             | Happening::DoneAfterNo(_)
             | Happening::ChangesLine(..)
@@ -176,6 +179,7 @@ impl World {
             Happening::ChangesLine(number, change) => self.changes_line(&number, change),
             Happening::PaysInvoice(number) => self.pays_invoice(&number),
             Happening::PaysOut(provider) => self.pays_out(provider),
+            Happening::Disputes(effect) => self.disputes(effect),
             Happening::DoneAfterNo(asked) => self.done_after_no(&asked.0, asked.1),
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::dice::Purpose;
-use super::super::record::{Effect, EffectKind, EffectState, PaidLine, PaidOut};
+use super::super::record::{By, Effect, EffectKind, EffectState, PaidLine, PaidOut};
 use super::{Happening, World};
 use crate::domain::money::Currency;
 use crate::domain::settlement::{Decimal, Fees, LineKind, ReportLine};
@@ -48,6 +48,7 @@ impl World {
             let hundredths = 100 * (gross - fee + reserve) - fees;
             let number = self.record.payouts.len();
             let (told_at, whole_at) = self.when_told(&mut dice);
+            self.plan_disputes(&lines);
             self.record.payouts.push(PaidOut {
                 provider,
                 reference: format!("{provider}-P{number}"),
@@ -65,6 +66,38 @@ impl World {
         if !self.is_closed {
             self.decide(next, Happening::PaysOut(provider));
         }
+    }
+
+    /// Now and then a customer asks the bank for the money back. The dice are the capture's own: all else stays as it is.
+    fn plan_disputes(&mut self, lines: &[PaidLine]) {
+        for line in lines.iter().filter(|line| line.gross > 0) {
+            let Some(id) = self.record.effects.get(line.effect).map(|effect| effect.id.clone()) else { continue };
+            let mut dice = self.dice(Purpose::Payout, &format!("{id} disputed"));
+            if !self.is_closed && dice.chance(60) {
+                let then = self.now + TimeDelta::hours(dice.between(20, 120));
+                self.decide(then, Happening::Disputes(line.effect));
+            }
+        }
+    }
+
+    pub(super) fn disputes(&mut self, capture: usize) {
+        let Some(effect) = self.record.effects.get(capture).filter(|effect| effect.is_live()).cloned() else { return };
+        self.fault("psp: payment charged back");
+        // Of one thing of many, or of all.
+        let mut dice = self.dice(Purpose::Payout, &format!("{} charged back", effect.id));
+        let share = dice.pick(&[20, 40, 100], 100);
+        self.record.effects.push(Effect {
+            id: format!("{}-cb", effect.id),
+            kind: EffectKind::Chargeback,
+            amount: (effect.amount * share).div_euclid(100).max(1),
+            by: By::Psp,
+            at: self.now,
+            state: EffectState::Confirmed,
+            confirmed_at: Some(self.now),
+            failed_late: false,
+            after_no: false,
+            ..effect
+        });
     }
 
     fn when_told(&mut self, dice: &mut super::super::dice::Dice) -> (DateTime<Utc>, DateTime<Utc>) {
@@ -208,14 +241,14 @@ impl World {
 fn paid_line(place: usize, effect: &Effect, provider: &str) -> Option<PaidLine> {
     let gross = match effect.kind {
         EffectKind::Capture => effect.amount,
-        EffectKind::Refund => -effect.amount,
+        EffectKind::Refund | EffectKind::Chargeback => -effect.amount,
         EffectKind::Release => return None,
     };
     let fee_hundredths = match (effect.kind, provider) {
         // 1.25 %, to the hundredth of a cent.
         (EffectKind::Capture, "alpha") => (5 * effect.amount).div_euclid(4),
         (EffectKind::Capture, _) => 100 * (3 * effect.amount).div_euclid(200),
-        (EffectKind::Refund | EffectKind::Release, _) => 0,
+        (EffectKind::Refund | EffectKind::Release | EffectKind::Chargeback, _) => 0,
     };
     Some(PaidLine { effect: place, gross, fee_hundredths })
 }
@@ -225,5 +258,6 @@ fn line_kind(kind: EffectKind) -> LineKind {
         EffectKind::Capture => LineKind::Sale,
         EffectKind::Refund => LineKind::Refund,
         EffectKind::Release => LineKind::Unknown,
+        EffectKind::Chargeback => LineKind::Chargeback,
     }
 }

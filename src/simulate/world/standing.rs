@@ -48,16 +48,19 @@ impl World {
             if effect.transaction != index {
                 continue;
             }
+            let kind = match effect.kind {
+                EffectKind::Capture => ModificationKind::Capture,
+                EffectKind::Refund => ModificationKind::Refund,
+                EffectKind::Release => ModificationKind::Release,
+                // Not asked about: reports tell.
+                EffectKind::Chargeback => continue,
+            };
             let settled = self.psp.settled.get(&number);
             let at = settled.map_or(effect.at, |(at, _)| *at);
             let refusal = settled.and_then(|(_, refusal)| refusal.clone());
             modifications.push(PspModification {
                 id: ModificationId::parse(&effect.id).ok()?,
-                kind: match effect.kind {
-                    EffectKind::Capture => ModificationKind::Capture,
-                    EffectKind::Refund => ModificationKind::Refund,
-                    EffectKind::Release => ModificationKind::Release,
-                },
+                kind,
                 amount: Amount::from_minor(effect.amount, currency),
                 state: match effect.state {
                     EffectState::Accepted => ModificationState::Accepted,

@@ -71,7 +71,7 @@ fn is_told(index: &Index<'_>, operation: &OperationRow) -> bool {
     // Nothing more is given back of a payment before a person has ended another amount.
     let is_held_back = transaction.is_some_and(|transaction| {
         let mut told = index.told_of_transaction(&transaction.id).iter();
-        told.any(|row| row.kind == "amount_differs" && row.state != "resolved")
+        told.any(|row| super::HOLDS.contains(&row.kind.as_str()) && row.state != "resolved")
     });
     of_document
         || is_held_back
@@ -121,7 +121,7 @@ fn untold(index: &Index<'_>, operation: &OperationRow, found: &mut Found) {
 
 fn unknown(index: &Index<'_>, effect: &Effect, recorded: &HashSet<(usize, bool)>, place: usize, found: &mut Found) {
     let moves = match effect.kind {
-        EffectKind::Capture | EffectKind::Refund => true,
+        EffectKind::Capture | EffectKind::Refund | EffectKind::Chargeback => true,
         EffectKind::Release => false,
     };
     // What failed late may have failed before anybody asked: then there is nothing to reverse.
@@ -168,13 +168,14 @@ fn other_amount_untold(index: &Index<'_>, effect: &Effect, transaction: &Transac
 fn outside_and_untold(index: &Index<'_>, effect: &Effect, transaction: &Transaction) -> Option<String> {
     let expected = match effect.kind {
         EffectKind::Capture => transaction.trigger == Trigger::Never || transaction.collected,
-        EffectKind::Refund => false,
+        EffectKind::Refund | EffectKind::Chargeback => false,
         EffectKind::Release => true,
     };
     if expected || effect.ours().is_some() || effect.state != EffectState::Confirmed {
         return None;
     }
-    let told = index.told_of_transaction(&transaction.id).iter().any(|row| row.kind == "unasked_movement");
+    let kind = if effect.kind == EffectKind::Chargeback { "chargeback" } else { "unasked_movement" };
+    let told = index.told_of_transaction(&transaction.id).iter().any(|row| row.kind == kind);
     (!told).then(|| "nobody was told that it was not asked for".to_owned())
 }
 
@@ -186,6 +187,7 @@ fn mail_missing(index: &Index<'_>, effect: &Effect) -> Option<String> {
         EffectKind::Capture => asked.document.as_ref().map(|_| "captured")?,
         EffectKind::Refund => "refunded",
         EffectKind::Release => "released",
+        EffectKind::Chargeback => return None,
     };
     let event = format!("{event}:{}", operation.key);
     index.mail(&event).is_none().then_some(event)
@@ -256,7 +258,7 @@ fn standing(index: &Index<'_>, found: &mut Found) {
     }
 }
 
-/// The books are the PSPs' own: clearing is captured less refunded less paid out, by currency.
+/// The books are the PSPs' own: clearing is captured less refunded, charged back and paid out, by currency.
 fn clearing(index: &Index<'_>, found: &mut Found) {
     let mut balances: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for (place, effect) in index.record.effects.iter().enumerate() {
@@ -268,7 +270,7 @@ fn clearing(index: &Index<'_>, found: &mut Found) {
         };
         let signed = match effect.kind {
             EffectKind::Capture => index.recorded_amount(Done { place, effect }),
-            EffectKind::Refund => -index.recorded_amount(Done { place, effect }),
+            EffectKind::Refund | EffectKind::Chargeback => -index.recorded_amount(Done { place, effect }),
             EffectKind::Release => 0,
         };
         balances.entry(transaction.currency).or_default().0 += signed;

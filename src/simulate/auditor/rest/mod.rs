@@ -18,9 +18,13 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     reasons::check(index, found);
 }
 
+/// As long as they are open nothing is taken from their payment or given back.
+const HOLDS: [&str; 2] = ["amount_differs", "chargeback"];
+
 /// Exceptions of something that happened: they stay what they are when a person resolves them. All others tell how things
 /// stand, and are open as long as it is so.
-const OF_EVENTS: [&str; 10] = [
+const OF_EVENTS: [&str; 11] = [
+    "chargeback",
     "amount_differs",
     "capture_refused",
     "refund_refused",
@@ -34,7 +38,8 @@ const OF_EVENTS: [&str; 10] = [
 ];
 
 /// Why a document was not captured or an authorisation not released, when the exception names no other document.
-const OF_CAPTURES: [&str; 13] = [
+const OF_CAPTURES: [&str; 14] = [
+    "chargeback",
     "exceeds_authorised",
     "exceeds_order",
     "partial_capture_not_allowed",
@@ -78,7 +83,7 @@ fn told_of_transaction(index: &Index<'_>, transaction: &Transaction, document: O
         // Before a person has ended it, of a payment whose amount differs nothing more is taken for whatever document, and the
         // one capture of a payment waits until it is known what another invoice needs.
         let holds_back = match row.kind.as_str() {
-            "amount_differs" => true,
+            "amount_differs" | "chargeback" => true,
             "waits_for_payment" => transaction.partial == Partial::Once,
             _ => false,
         };

@@ -160,7 +160,7 @@ fn unrefunded(index: &Index<'_>, posted: &Posted, found: &mut Found) {
     let payers = posted.references.iter().flat_map(|invoice| index.journals_for("invoice", invoice));
     let held_back = payers.filter_map(|journal| index.booking(journal.movement)).any(|booking| {
         let mut told = index.told_of_transaction(&booking.movement.transaction).iter();
-        told.any(|row| row.kind == "amount_differs" && row.state != "resolved")
+        told.any(|row| super::HOLDS.contains(&row.kind.as_str()) && row.state != "resolved")
     });
     if open > 0 && !held_back && !told_of_document(index, "credit_note", &posted.number) {
         let says = format!("{open} of {} are open on {} and nobody was told", posted.total, posted.number);
@@ -265,8 +265,9 @@ fn money_of_nobody(index: &Index<'_>, order: &ShopOrder, found: &mut Found) {
         let money = books::untied(index, &transaction.id);
         let settled = index.effects_of(at).iter().all(|done| super::super::index::was_confirmed(done.effect));
         let told = index.told_of_transaction(&transaction.id).iter().chain(index.told_of_order(&order.number));
-        let mut told = told
-            .filter(|row| matches!(row.kind.as_str(), "untied_money" | "amount_differs") && row.state != "resolved");
+        let mut told = told.filter(|row| {
+            matches!(row.kind.as_str(), "untied_money" | "amount_differs" | "chargeback") && row.state != "resolved"
+        });
         if money > 0 && settled && told.next().is_none() {
             let says = format!("{money} were captured for a cancelled order and belong to no invoice");
             found.tell("untied-money-told", index.about_transaction(&transaction.id), says);

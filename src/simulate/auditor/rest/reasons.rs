@@ -110,7 +110,8 @@ impl<'i, 'a> Told<'i, 'a> {
             "outside_refund" => self.nothing_lacking().or_else(|| {
                 let outside = self
                     .did(|effect| effect.kind == EffectKind::Refund && (effect.ours().is_none() || effect.after_no));
-                wrong(!outside && self.echoed(), "nobody else refunded anything of it")
+                let charged_back = self.did(|effect| effect.kind == EffectKind::Chargeback);
+                wrong(!outside && !charged_back && self.echoed(), "nobody else refunded anything of it")
             }),
             "journal_differs" => self.line_is_ours(),
             "journal_refused" | "mail_refused" => wrong(!faulty, "nothing ever refused one"),
@@ -125,6 +126,9 @@ impl<'i, 'a> Told<'i, 'a> {
             }
             "payment_error" => {
                 wrong(!faulty && !self.any(|_, transaction| transaction.status == "error"), "no payment is in error")
+            }
+            "chargeback" => {
+                wrong(!self.did(|effect| effect.kind == EffectKind::Chargeback), "nothing of it was charged back")
             }
             "lines_unmatched" => wrong(!self.pays_out_a_stranger(), "the ledger knows every payment of it"),
             "payout_remainder" => Some("every payout adds up".to_owned()),
@@ -146,7 +150,7 @@ impl<'i, 'a> Told<'i, 'a> {
         let of_note = OF_NOTES_PLAN.contains(&self.row.kind.as_str()) && self.nothing_lacking().is_none();
         let differs_since = |id: &str| {
             let mut told = self.index.told_of_transaction(id).iter();
-            told.any(|row| row.kind == "amount_differs" && row.state == "open" && row.id > self.row.id)
+            told.any(|row| super::HOLDS.contains(&row.kind.as_str()) && row.state == "open" && row.id > self.row.id)
         };
         (of_note || OF_CAPTURES_PLAN.contains(&self.row.kind.as_str()))
             && self.any(|_, transaction| differs_since(&transaction.id))
@@ -329,6 +333,7 @@ impl<'i, 'a> Told<'i, 'a> {
             let refunds = self.index.of_kind(at, EffectKind::Refund).filter(|done| done.effect.is_live());
             let given_back: i64 =
                 refunds.map(|done| done.effect.amount.max(done.effect.asked_other().unwrap_or_default())).sum();
+            let charged_back: i64 = self.index.of_kind(at, EffectKind::Chargeback).map(|done| done.effect.amount).sum();
             let kept = |booking: &Booking<'_>| {
                 let of_it = |row: &&&crate::ledger::rows::JournalRow| {
                     row.document.as_ref().is_some_and(|(kind, number)| kind == "invoice" && *number == invoice.number)
@@ -352,7 +357,7 @@ impl<'i, 'a> Told<'i, 'a> {
                 refunds.any(|done| done.effect.transaction == at && done.effect.is_live())
             });
             if refundable && !given_up && !busy {
-                there += (paid - given_back).max(0);
+                there += (paid - given_back - charged_back).max(0);
             }
         }
         let lacks = self.lacks()?;

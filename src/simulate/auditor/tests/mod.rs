@@ -86,6 +86,23 @@ fn a_refund_in_the_back_office_that_reopened_its_invoice_and_was_told_is_right()
 }
 
 #[test]
+fn a_chargeback_that_was_booked_and_told_is_right() {
+    let mut story = clean();
+    let id = story.outside("TX-1", EffectKind::Chargeback, 500, By::Psp);
+    let movement = story.movement("chargeback", "TX-1", &id, 500);
+    story.journal(movement, "chargeback", "original", None, 500);
+    story.tell("chargeback", Some("TX-1"), None);
+    silent(&story);
+    // Nobody was told, and nothing is booked.
+    story.rows.exceptions.clear();
+    story.rows.movements.pop();
+    let names: Vec<&str> = found(&story).iter().map(|violation| violation.invariant).collect();
+    for name in ["fact-recorded", "outside-fact-told"] {
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
+}
+
+#[test]
 fn money_collected_before_anybody_asked_goes_by_the_transactions_own_id() {
     let mut story = clean();
     story.order("SO-9", 100);

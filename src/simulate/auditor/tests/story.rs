@@ -179,6 +179,7 @@ impl Story {
             EffectKind::Capture => "capture",
             EffectKind::Refund => "refund",
             EffectKind::Release => "release",
+            EffectKind::Chargeback => "chargeback",
         };
         let key = format!("pj-{kind_name}-{id}");
         let order = self.record.transactions[at].order.clone();
@@ -278,6 +279,7 @@ impl Story {
             "prepayment" => (clearing, prepayments),
             "application" => (prepayments, receivables),
             "unapplied_refund" => (prepayments, clearing),
+            "chargeback" => ("Assets:Receivables:Disputed:C1", clearing),
             _ => (receivables, clearing),
         };
         let (debit, credit) = if direction == "reversal" { (credit, debit) } else { (debit, credit) };

@@ -152,6 +152,11 @@ pub(super) const BACK: &[Break] = &[
         last.at = day(3);
         s.record.effects.insert(0, last);
     }),
+    ("charged-back-is-held", |s| {
+        let id = s.outside("TX-1", EffectKind::Chargeback, 100, By::Psp);
+        s.movement("chargeback", "TX-1", &id, 100);
+        s.rows.movements.last_mut().unwrap().learnt_at = day(3).to_rfc3339();
+    }),
     ("release-after-captures", |s| {
         let release = s.record.effects.iter_mut().find(|row| row.kind == EffectKind::Release).unwrap();
         if let By::Payjournal(asked) = &mut release.by {

@@ -53,7 +53,7 @@ Exit codes: 0 all holds, 1 something does not, 5 the other side could not be ask
 
 const SETTLEMENTS_HELP: &str = "\
 Examples:
-  payjournal settlements              read what is new in the folders of reports, match and prove
+  payjournal settlements              read new reports, ask the providers that can be asked, match, prove and book
   payjournal settlements --dry-run    what would come in, and which payouts would not add up
   payjournal settlements --json       one document for scripts: files, payouts, new exceptions
   payjournal list payouts --open      afterwards: payouts that are not proved
@@ -61,7 +61,7 @@ Examples:
 A file is read once, whatever its name: leave it in the folder or move it away.
 
 Exit codes: 0 nothing new needs a person, 1 something does (`payjournal status` lists it),
-            5 a folder or file could not be read";
+            5 a folder or file could not be read, or a provider did not answer";
 
 const LIST_HELP: &str = "\
 Examples:

@@ -1,4 +1,4 @@
-//! Asking the PSPs that can be asked for their payouts: each account once a run, from its cursor on (issue: delta).
+//! Asking the PSPs that can be asked for their payouts: each account once a run, from its cursor on.
 
 use chrono::TimeDelta;
 

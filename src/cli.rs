@@ -63,6 +63,20 @@ A file is read once, whatever its name: leave it in the folder or move it away.
 Exit codes: 0 nothing new needs a person, 1 something does (`payjournal status` lists it),
             5 a folder or file could not be read, or a provider did not answer";
 
+const FINALIZE_HELP: &str = "\
+Examples:
+  payjournal finalize-invoices --dry-run   which orders would be billed, and why the others are not
+  payjournal finalize-invoices             bills every order that `invoices.bill_when` lets through
+  payjournal finalize-invoices --json      the same for a script; `jq '.rows[] | select(.action == \"invoice\")'`
+  payjournal show document 2026-00001      an invoice with its lines, its entry and what paid it
+
+Each invoice is one transaction: number, document, booking, entry, and the money that is there already. An entry with the
+order's `entry_assignment_key` becomes the invoice's entry; a payment with its `payment_assignment_key` settles a new one;
+without a key the order's own payments do. A key that is used twice, or does not fit, is left to a person.
+PDF and mail to the customer are not part of it yet.
+
+Exit codes: 0 done, 1 an order needs a person, 3 `invoices.enabled` is not true";
+
 const LIST_HELP: &str = "\
 Examples:
   payjournal list payouts                  every payout with its sums, and whether it adds up
@@ -161,6 +175,9 @@ pub enum Command {
     /// Take over settlement reports, find the order of every line, and prove every payout to the cent
     #[command(after_help = SETTLEMENTS_HELP)]
     Settlements(TaskArgs),
+    /// Bill orders: number, book and settle their invoices with what was paid before
+    #[command(after_help = FINALIZE_HELP)]
+    FinalizeInvoices(TaskArgs),
     /// Last runs, open exceptions, and what is pending and why
     Status,
     /// The whole story of an order, payment or document

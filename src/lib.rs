@@ -119,7 +119,8 @@ fn schema(command: &Command) -> &'static str {
         | Command::Capture(_)
         | Command::Refunds(_)
         | Command::SyncJournals(_)
-        | Command::Settlements(_) => "payjournal/run/1",
+        | Command::Settlements(_)
+        | Command::FinalizeInvoices(_) => "payjournal/run/1",
         Command::Demo { .. } => "payjournal/demo/1",
         Command::Init { .. } => "payjournal/init/1",
         Command::Check { .. } => "payjournal/check/1",
@@ -156,6 +157,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::Refunds(args) => task(TaskName::Refunds, &args, &global, now, out, err),
         Command::SyncJournals(args) => task(TaskName::SyncJournals, &args, &global, now, out, err),
         Command::Settlements(args) => task(TaskName::Settlements, &args, &global, now, out, err),
+        Command::FinalizeInvoices(args) => task(TaskName::FinalizeInvoices, &args, &global, now, out, err),
         Command::Demo { folder } => command::demo::run(&folder, json, now, out, err),
         Command::Init { path } => command::init::run(&path, out),
         Command::Check { show } => command::check::run(&locate(&global)?, show, json, out),

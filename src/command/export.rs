@@ -7,11 +7,10 @@ use anyhow::Context as _;
 use chrono::{Months, NaiveDate};
 
 pub use crate::exchange::export::ExportFormat;
-use crate::exchange::export::{self, ExportError};
+use crate::exchange::export::{self, ExportError, Journals};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ledger::settlements::PayoutJournal;
-use crate::ledger::{BookedJournal, Ledger};
+use crate::ledger::Ledger;
 use crate::run::refused;
 
 /// Writes the journals, of one month (`YYYY-MM`) or all of them, to a file or to `out`. A file is whole or as it was before.
@@ -29,23 +28,13 @@ pub fn run(
     let journals = Journals {
         of_movements: ledger.journals(from, until).map_err(refused)?,
         of_payouts: ledger.payout_journals(from, until).map_err(refused)?,
+        of_invoices: ledger.invoice_journals(from, until).map_err(refused)?,
     };
     match output {
         Some(path) => write_file(format, &journals, path)?,
-        None => journals.write(format, out).map_err(not_written)?,
+        None => export::write(format, &journals, out).map_err(not_written)?,
     }
     Ok(Exit::Done)
-}
-
-struct Journals {
-    of_movements: Vec<BookedJournal>,
-    of_payouts: Vec<PayoutJournal>,
-}
-
-impl Journals {
-    fn write(&self, format: ExportFormat, out: &mut dyn Write) -> Result<(), ExportError> {
-        export::write(format, &self.of_movements, &self.of_payouts, out)
-    }
 }
 
 /// The first day of the month and the first day after it.
@@ -70,7 +59,7 @@ fn write_file(format: ExportFormat, journals: &Journals, path: &Path) -> Result<
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut draft = tempfile::NamedTempFile::new_in(folder).with_context(context).map_err(failed)?;
     let mut buffered = std::io::BufWriter::new(draft.as_file_mut());
-    journals.write(format, &mut buffered).map_err(|error| match error {
+    export::write(format, journals, &mut buffered).map_err(|error| match error {
         ExportError::Io(error) => failed(anyhow::Error::new(error).context(context())),
         ExportError::SameName { .. } => not_written(error),
     })?;

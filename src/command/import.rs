@@ -11,7 +11,9 @@ use chrono::{DateTime, Utc};
 
 use self::rejects::Rejects;
 use self::report::Tally;
-use crate::exchange::import::{self, DocumentRecord, Objection, OpenError, OrderRecord, PaymentRecord, Row, Rows};
+use crate::exchange::import::{
+    self, DocumentRecord, EntryRecord, Objection, OpenError, OrderLineRecord, OrderRecord, PaymentRecord, Row, Rows,
+};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::ledger::import::{Mark, Verdict};
@@ -142,6 +144,14 @@ fn take_row(
     match what {
         ImportKind::Orders => match OrderRecord::read(row, defaults) {
             Ok(record) => writer.import_order(&record, &defaults.default_customer, mark),
+            Err(objections) => refused(objections),
+        },
+        ImportKind::OrderLines => match OrderLineRecord::read(row, defaults) {
+            Ok(record) => writer.import_order_line(&record, mark),
+            Err(objections) => refused(objections),
+        },
+        ImportKind::Entries => match EntryRecord::read(row, defaults) {
+            Ok(record) => writer.import_entry(&record, &defaults.default_customer, mark),
             Err(objections) => refused(objections),
         },
         ImportKind::Payments => match PaymentRecord::read(row, defaults) {

@@ -1,6 +1,9 @@
 //! Settings that are one word out of a few: how each word is spelled.
 
 use super::settings::{ErpKind, Fault, Mode};
+use crate::domain::invoice::BillWhen;
+use crate::domain::invoice::number::Reset;
+use crate::domain::invoice::pricing::{Prices, Rounding};
 use crate::domain::settlement::LineKind;
 use crate::provider::PartialCapture;
 use crate::report_format::{AmountIs, Units};
@@ -120,6 +123,38 @@ impl Choice for FormatWord {
 
 impl Choice for LineKind {
     const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Choice for BillWhen {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Choice for Reset {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Choice for Prices {
+    const ALL: &'static [Self] = &[Self::Gross, Self::Net];
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Choice for Rounding {
+    const ALL: &'static [Self] = &[Self::HalfUp, Self::HalfEven];
 
     fn name(self) -> &'static str {
         self.as_str()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 
 use super::choice::{ErpFaultWord, TransportWord};
+use super::invoices::InvoicesTable;
 use super::method::MethodTable;
 use super::provider::ProviderTable;
 use super::settings::{ErpKind, Mode};
@@ -24,6 +25,7 @@ pub(super) struct File {
     pub(super) mail: MailTable,
     pub(super) accounts: AccountsTable,
     pub(super) erp: ErpTable,
+    pub(super) invoices: InvoicesTable,
     pub(super) providers: Vec<ProviderTable>,
     pub(super) method_defaults: MethodTable,
     pub(super) methods: Vec<MethodTable>,
@@ -58,6 +60,8 @@ pub(super) struct AccountsTable {
     pub(super) exchange: Given<String>,
     pub(super) rounding: Given<String>,
     pub(super) money_in_transit: Given<String>,
+    pub(super) revenue: Given<String>,
+    pub(super) output_tax: Given<String>,
 }
 
 /// What a journal can put into the name of an account.
@@ -65,6 +69,9 @@ const PLACEHOLDERS: [&str; 4] = ["customer", "provider", "merchant_account", "cu
 
 /// What a PSP owes and what it keeps is settled per merchant account, never per customer.
 const OF_ACCOUNT: [&str; 3] = ["provider", "merchant_account", "currency"];
+
+/// What an invoice of ours is booked to.
+const OF_INVOICE: [&str; 3] = ["customer", "currency", "tax_rate"];
 
 #[derive(Debug)]
 pub(super) struct ErpTable {
@@ -87,6 +94,7 @@ impl File {
             mail: table.table("mail", MailTable::read),
             accounts: table.table("accounts", AccountsTable::read),
             erp: table.table("erp", ErpTable::read),
+            invoices: table.table("invoices", InvoicesTable::read),
             providers: table.named_tables("provider", ProviderTable::read),
             method_defaults: table.table("method_defaults", MethodTable::defaults),
             methods: table.named_tables("method", MethodTable::read),
@@ -129,6 +137,8 @@ impl AccountsTable {
             exchange: table.take("exchange", account(&OF_ACCOUNT)),
             rounding: table.take("rounding", account(&OF_ACCOUNT)),
             money_in_transit: table.take("money_in_transit", account(&OF_ACCOUNT)),
+            revenue: table.take("revenue", account(&OF_INVOICE)),
+            output_tax: table.take("output_tax", account(&OF_INVOICE)),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 
 mod choice;
 mod file;
+mod invoices;
 mod locate;
 mod method;
 mod problem;

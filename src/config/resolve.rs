@@ -130,6 +130,7 @@ pub(super) fn resolve(
         mail,
         accounts,
         erp,
+        invoices,
         providers,
         method_defaults,
         methods,
@@ -148,6 +149,7 @@ pub(super) fn resolve(
     let mail = resolve_mail(mail, all);
     let accounts = resolve_accounts(accounts, all);
     let erp = resolve_erp(erp, all)?;
+    let invoices = invoices.resolve(&accounts.receivables, all);
     let ledger_file = provider::LedgerFile { path: &ledger, place: ledger_place.as_ref() };
     let providers = resolve_providers(providers, mode, &ledger_file, all);
     let (default_method, methods) = method::resolve_all(method_defaults, methods, all);
@@ -163,6 +165,7 @@ pub(super) fn resolve(
         mail,
         accounts,
         erp,
+        invoices,
         providers,
         methods,
         default_method,
@@ -203,6 +206,8 @@ fn resolve_accounts(table: AccountsTable, all: &mut Resolver<'_, '_>) -> Account
         exchange,
         rounding,
         money_in_transit,
+        revenue,
+        output_tax,
     } = table;
     let mut named: Vec<(&'static str, Position, String)> = Vec::new();
     let mut account = |name, given: Given<String>, default: &str| {
@@ -223,6 +228,8 @@ fn resolve_accounts(table: AccountsTable, all: &mut Resolver<'_, '_>) -> Account
         exchange: account("exchange", exchange, "Equity:Exchange:{currency}"),
         rounding: account("rounding", rounding, "Expenses:PSP:{provider}:Rounding"),
         money_in_transit: account("money_in_transit", money_in_transit, "Assets:MoneyInTransit:{currency}"),
+        revenue: account("revenue", revenue, "Income:Sales:{tax_rate}"),
+        output_tax: account("output_tax", output_tax, "Liabilities:OutputTax:{tax_rate}"),
     };
     for (name, position, template) in named.iter().skip(1).filter(|(_, _, template)| same(&accounts.clearing, template))
     {

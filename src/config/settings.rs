@@ -8,6 +8,9 @@ use chrono_tz::Tz;
 
 use crate::domain::booking::Accounts;
 use crate::domain::id::{Company, CustomerNumber, MerchantAccount, MethodName, ProviderName, ShopName};
+use crate::domain::invoice::BillWhen;
+use crate::domain::invoice::number::NumberRange;
+use crate::domain::invoice::pricing::Pricing;
 use crate::domain::schedule::Schedule;
 use crate::domain::settlement::matching::ReferenceRule;
 use crate::provider::PartialCapture;
@@ -35,6 +38,7 @@ pub struct Settings {
     pub mail: MailSettings,
     pub accounts: Accounts,
     pub erp: ErpSettings,
+    pub invoices: InvoiceSettings,
     pub providers: BTreeMap<ProviderName, ProviderSettings>,
     pub methods: BTreeMap<MethodName, MethodSettings>,
     /// What holds for a payment method without a table of its own.
@@ -51,6 +55,18 @@ pub enum TaskName {
     Refunds,
     SyncJournals,
     Settlements,
+    FinalizeInvoices,
+}
+
+/// How orders are billed by payjournal itself.
+#[derive(Debug, Clone)]
+pub struct InvoiceSettings {
+    /// Off: the ERP makes the invoices, and `finalize-invoices` refuses to run.
+    pub enabled: bool,
+    /// All of these must hold of an order.
+    pub bill_when: Vec<BillWhen>,
+    pub pricing: Pricing,
+    pub invoice_numbers: NumberRange,
 }
 
 #[derive(Debug, Clone)]
@@ -225,8 +241,14 @@ impl Settings {
 }
 
 impl TaskName {
-    pub const ALL: [Self; 5] =
-        [Self::SyncPayments, Self::Capture, Self::Refunds, Self::SyncJournals, Self::Settlements];
+    pub const ALL: [Self; 6] = [
+        Self::SyncPayments,
+        Self::Capture,
+        Self::Refunds,
+        Self::SyncJournals,
+        Self::Settlements,
+        Self::FinalizeInvoices,
+    ];
 
     /// As typed on the command line and in `[task.NAME]`.
     pub fn as_str(self) -> &'static str {
@@ -236,6 +258,7 @@ impl TaskName {
             Self::Refunds => "refunds",
             Self::SyncJournals => "sync-journals",
             Self::Settlements => "settlements",
+            Self::FinalizeInvoices => "finalize-invoices",
         }
     }
 }

@@ -31,6 +31,13 @@ impl<T: Choice> TomlText for T {
     }
 }
 
+impl<T: Choice> TomlText for Vec<T> {
+    fn toml_text(&self) -> String {
+        let items: Vec<String> = self.iter().map(|item| quoted(item.name())).collect();
+        format!("[{}]", items.join(", "))
+    }
+}
+
 impl TomlText for bool {
     fn toml_text(&self) -> String {
         self.to_string()

@@ -69,6 +69,44 @@ pub(super) fn choice<T: Choice>(value: &TomlValue<'_>) -> Parsed<T> {
     wrong(value, why)
 }
 
+/// Some of a few words, none twice; an empty list is none of them.
+pub(super) fn choices<T: Choice + PartialEq>(value: &TomlValue<'_>) -> Parsed<Vec<T>> {
+    let Some(words) = value.get_ref().as_array() else {
+        let all: Vec<String> = T::ALL.iter().map(|choice| format!("\"{}\"", choice.name())).collect();
+        return wrong(value, format!("expected a list of some of {}", all.join(", ")));
+    };
+    let mut chosen = Vec::new();
+    for word in words {
+        let one: T = choice(word)?;
+        if chosen.contains(&one) {
+            return wrong(word, "stands twice in the list");
+        }
+        chosen.push(one);
+    }
+    Ok(chosen)
+}
+
+/// A list of texts with rules of their own, at least one and none twice.
+pub(super) fn list<T: PartialEq>(
+    parse: impl Fn(&str) -> Result<T, String>,
+    example: &'static str,
+) -> impl Fn(&TomlValue<'_>) -> Parsed<Vec<T>> {
+    move |value| {
+        let Some(texts) = value.get_ref().as_array().filter(|texts| !texts.is_empty()) else {
+            return wrong(value, format!("expected a list of texts, such as {example}"));
+        };
+        let mut list = Vec::new();
+        for text in texts {
+            let one = parse(as_text(text, "19")?).or_else(|why| wrong(text, why))?;
+            if list.contains(&one) {
+                return wrong(text, "stands twice in the list");
+            }
+            list.push(one);
+        }
+        Ok(list)
+    }
+}
+
 /// A text with rules of its own.
 pub(super) fn text<T>(
     parse: impl Fn(&str) -> Result<T, String>,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::document::{Document, DocumentKind};
 use super::id::{Account, Company, CustomerNumber, DocumentId, IdError, MerchantAccount, ProviderName};
+use super::invoice::pricing::{self, PricedLine};
 use super::money::{Amount, Currency, MoneyError};
 use super::movement::MovementKind;
 use super::payment::Payment;
@@ -44,6 +45,9 @@ pub struct Accounts {
     pub exchange: String,
     pub rounding: String,
     pub money_in_transit: String,
+    /// What invoices are booked to, with `{tax_rate}`.
+    pub revenue: String,
+    pub output_tax: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -264,6 +268,36 @@ impl Books {
                 Posting { account: named(other)?, amount: amount.negated() },
             ],
         })
+    }
+}
+
+impl Books {
+    /// How an invoice of ours is booked: receivables against revenue and tax of each rate; sums that are nothing are left out.
+    pub fn invoice_postings(
+        &self,
+        customer: &CustomerNumber,
+        total: Amount,
+        lines: &[PricedLine],
+    ) -> Result<Vec<Posting>, BookingError> {
+        let mut postings = Vec::new();
+        let mut post = |template: &str, rate: &str, amount: Amount| {
+            let name = template.replace("{customer}", customer.as_str()).replace("{tax_rate}", rate);
+            let name = name.replace("{currency}", amount.currency().code());
+            let account = Account::parse(&name);
+            let account =
+                account.map_err(|problem| BookingError::Account { template: template.to_owned(), problem })?;
+            if !amount.is_zero() {
+                postings.push(Posting { account, amount });
+            }
+            Ok::<_, BookingError>(())
+        };
+        post(&self.accounts.receivables, "", total)?;
+        for (rate, sum) in pricing::by_rate(lines)? {
+            let rate = rate.to_string();
+            post(&self.accounts.revenue, &rate, sum.net.negated())?;
+            post(&self.accounts.output_tax, &rate, sum.tax.negated())?;
+        }
+        Ok(postings)
     }
 }
 

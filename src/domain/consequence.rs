@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::exception::ExceptionDraft;
 use super::id::{DocumentId, ModificationId, MovementId, OperationId, PaymentId};
+use super::invoice::InvoiceDraft;
 use super::letter::Letter;
 use super::money::Amount;
 use super::movement::MovementKind;
@@ -20,6 +21,8 @@ pub enum Consequence {
         document: DocumentId,
         amount: Amount,
     },
+    /// An order is billed: the invoice is made final.
+    Invoice(Box<InvoiceDraft>),
     /// How the PSP says a payment stands.
     Standing(Standing),
     /// A fact learnt elsewhere settles one of our operations.

@@ -64,6 +64,12 @@ pub enum ExceptionKind {
     Chargeback,
     /// A payout does not add up, or its report does not come.
     PayoutRemainder,
+    /// An order cannot be billed: no lines, an unknown tax rate, lines that do not come to its total.
+    NotBillable,
+    /// Two orders, entries or payments have the same assignment key.
+    KeyCollides,
+    /// What has an order's assignment key is another customer's, in another currency, or over another amount.
+    KeyMismatch,
 }
 
 /// An exception to be raised. One with the same kind and subject that is still open is the same exception.
@@ -87,7 +93,7 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::ExceedsAuthorised,
         Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
@@ -120,6 +126,9 @@ impl ExceptionKind {
         Self::LinesUnclear,
         Self::Chargeback,
         Self::PayoutRemainder,
+        Self::NotBillable,
+        Self::KeyCollides,
+        Self::KeyMismatch,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -156,6 +165,9 @@ impl ExceptionKind {
             Self::LinesUnclear => "lines_unclear",
             Self::Chargeback => "chargeback",
             Self::PayoutRemainder => "payout_remainder",
+            Self::NotBillable => "not_billable",
+            Self::KeyCollides => "key_collides",
+            Self::KeyMismatch => "key_mismatch",
         }
     }
 

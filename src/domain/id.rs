@@ -115,6 +115,10 @@ text_id! {
     CustomerNumber = "customer number";
     /// A ledger account, for instance `Assets:PSP:Clearing`.
     Account = "account";
+    /// What ties an entry or a payment to an order before there is an invoice.
+    AssignmentKey = "assignment key";
+    /// A portal's own name of an entry.
+    EntryReference = "entry reference";
 }
 
 row_id! {
@@ -132,6 +136,7 @@ row_id! {
     /// A merchant account with its provider, as settlement lines refer to it.
     AccountId;
     MatchId;
+    EntryId;
     RunId;
 }
 

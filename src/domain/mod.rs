@@ -5,8 +5,10 @@
 pub mod booking;
 pub mod consequence;
 pub mod document;
+pub mod entry;
 pub mod exception;
 pub mod id;
+pub mod invoice;
 pub mod letter;
 pub mod money;
 pub mod movement;

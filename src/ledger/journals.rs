@@ -73,14 +73,16 @@ impl Ledger {
         list(&self.connection, "WHERE j.document_id = ?1 ORDER BY j.id", [document.0])
     }
 
-    /// The sum of every account in every currency, debit positive: of the journals of movements and of payouts.
+    /// The sum of every account in every currency, debit positive: of the journals of movements, payouts and invoices.
     pub fn balances(&self) -> Result<Vec<BookedPosting>> {
         let mut sums: BTreeMap<(String, String), BookedPosting> = BTreeMap::new();
         let mut statement = self.connection.prepare_cached(
             "SELECT account, currency, sum(amount_minor) AS amount_minor FROM (
                SELECT p.account, j.currency, p.amount_minor FROM postings p JOIN journals j ON j.id = p.journal_id
                UNION ALL
-               SELECT p.account, j.currency, p.amount_minor FROM payout_postings p JOIN payout_journals j ON j.id = p.journal_id)
+               SELECT p.account, j.currency, p.amount_minor FROM payout_postings p JOIN payout_journals j ON j.id = p.journal_id
+               UNION ALL
+               SELECT p.account, j.currency, p.amount_minor FROM invoice_postings p JOIN invoice_journals j ON j.id = p.journal_id)
              GROUP BY account, currency",
         )?;
         let rows = statement.query_and_then([], |row| {
@@ -148,6 +150,9 @@ impl Writer<'_> {
                     "INSERT INTO postings (journal_id, line, account, amount_minor) VALUES (?1, ?2, ?3, ?4)",
                 )?
                 .execute((id.0, line, posting.account.as_str(), posting.amount.minor()))?;
+        }
+        if let Some(document) = journal.document {
+            self.assign_tie(movement, document)?;
         }
         Ok(id)
     }

@@ -6,10 +6,12 @@
 mod accounts;
 mod cases;
 mod documents;
+mod entries;
 mod error;
 mod exceptions;
 mod figures;
 pub mod import;
+mod invoices;
 mod journals;
 mod mails;
 mod movements;
@@ -35,6 +37,7 @@ pub use cases::{
 };
 pub use error::LedgerError;
 pub use exceptions::OpenException;
+pub use invoices::{BillingCase, InvoiceJournal, PaidEntry};
 pub use journals::{BookedJournal, BookedPosting};
 pub use mails::QueuedMail;
 pub use network::network_filesystem;
@@ -177,6 +180,7 @@ impl Writer<'_> {
             Consequence::Application { movement, document, amount } => {
                 self.apply_to_invoice(*movement, *document, *amount).map(|()| true)
             }
+            Consequence::Invoice(draft) => self.finalise_invoice(draft).map(|()| true),
             Consequence::Standing(standing) => self.apply_standing(standing).map(|()| true),
             Consequence::Settle { operation, .. } => {
                 Err(LedgerError::Invariant(format!("operation {operation} is settled by its answer, not by a row")))

@@ -53,6 +53,7 @@ impl Writer<'_> {
             MovementKind::RefundFailure => self.reverse(&payment, draft, MovementKind::Refund)?,
             MovementKind::Chargeback | MovementKind::ChargebackReversed => self.book_dispute(id, &payment, draft)?,
         }
+        self.assign_movement(id, draft)?;
         // A settlement line may have been taken for what failed.
         if matches!(draft.kind, MovementKind::CaptureFailure | MovementKind::RefundFailure) {
             self.learn_of_payment(payment.id)?;
@@ -244,12 +245,16 @@ impl Writer<'_> {
         Ok(named)
     }
 
-    /// Who is booked: the document's bill-to customer, else the order's, else the configured one (trap T20).
+    /// Who is booked: the document's bill-to customer, else the order's or that of the entries it names, else the configured one
+    /// (trap T20).
     fn customer(&self, payment: &Payment, document: Option<&Document>) -> Result<CustomerNumber> {
         match (document, payment.order) {
             (Some(document), _) => Ok(document.bill_to.clone()),
             (None, Some(order)) => Ok(orders::order(self.connection, order)?.bill_to),
-            (None, None) => Ok(self.books.default_customer.clone()),
+            (None, None) => {
+                let entry = self.entry_customer(payment.id)?;
+                Ok(entry.unwrap_or_else(|| self.books.default_customer.clone()))
+            }
         }
     }
 
@@ -302,6 +307,14 @@ impl Writer<'_> {
         let journal = self.books.application(&payment, &invoice, &prepayments, amount, on)?;
         self.insert_journal(movement.id, &payment, movement.kind, &movement.modification, &journal)?;
         Ok(())
+    }
+
+    /// Ties at most `amount` of a fresh capture to an invoice that lacks it: at most what is untied.
+    pub(super) fn tie(&self, movement: MovementId, document: DocumentId, amount: Amount) -> Result<()> {
+        let invoice = documents::document(self.connection, document)?;
+        let lacks = invoice.uncollected(invoice.outstanding()?)?;
+        let part = amount.at_most(lacks)?.at_most(movement_by_id(self.connection, movement)?.untied)?;
+        if part.is_positive() { self.apply_to_invoice(movement, document, part) } else { Ok(()) }
     }
 
     /// The invoices a payment has paid, the newest first: an outside refund takes the newest back first.

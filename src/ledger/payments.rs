@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Params, Row};
 
 use super::row::{Columns, InOrder, Layout, time_text};
+use super::settlements::{Before, PaymentKey};
 use super::{Ledger, LedgerError, Result, Writer, figures::Figures};
 use crate::domain::consequence::Standing;
 use crate::domain::id::{DocumentNumber, MerchantAccount, MethodName, OrderId, PaymentId, ProviderName, TransactionId};
@@ -42,6 +43,19 @@ impl Writer<'_> {
             .prepare_cached("UPDATE payments SET asked_at = ?2 WHERE id = ?1")?
             .execute((id.0, time_text(self.now)))?;
         Ok(())
+    }
+
+    /// The order of a payment became known.
+    pub(super) fn bind_payment(&self, payment: &Payment, order: OrderId) -> Result<()> {
+        self.connection
+            .prepare_cached("UPDATE payments SET order_id = ?2 WHERE id = ?1")?
+            .execute((payment.id.0, order.0))?;
+        let key = PaymentKey {
+            provider: payment.provider.as_str(),
+            merchant_account: payment.merchant_account.as_str(),
+            transaction: payment.transaction.as_str(),
+        };
+        self.settle_payment(&key, Before::WithoutOrder, Some(order))
     }
 
     /// Records how the PSP says a payment stands. The validity clock restarts only where something changed.

@@ -123,6 +123,14 @@ pub fn payout_journal_number(natural: PayoutKey<'_>) -> String {
     format!("PJ-{}", base32(digest.get(..10).unwrap_or_default()))
 }
 
+/// The document number of the journal of an invoice of ours, of the same form: mode, company, the invoice's number, its order,
+/// currency and total in minor units. (With its first part it hashes eight parts.)
+pub fn invoice_journal_number(natural: [&str; 6]) -> String {
+    let [mode, company, number, order, currency, total] = natural;
+    let digest = digest(&["invoice", mode, company, number, order, currency, total, "original"]);
+    format!("PJ-{}", base32(digest.get(..10).unwrap_or_default()))
+}
+
 /// Each part is preceded by its length, so that no two different lists hash alike.
 fn digest(parts: &[&str]) -> Vec<u8> {
     let mut hasher = Sha256::new();

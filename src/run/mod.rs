@@ -39,6 +39,7 @@ use crate::failure::{Failure, Result};
 use crate::ledger::{Ledger, LedgerError, OpenOptions};
 use crate::provider::sandbox;
 use crate::task::capture::{Capture, InvoicePayments};
+use crate::task::finalize_invoices::FinalizeInvoices;
 use crate::task::mail_queue::MailQueue;
 use crate::task::refunds::Refunds;
 use crate::task::settlements;
@@ -140,6 +141,10 @@ pub fn run_task(task: TaskName, config: &Loaded, options: Options, err: &mut dyn
     if options.scheduled && !is_due(task, settings, task_settings, options.now).map_err(told)? {
         return Ok(finished(task, options.now, Summary::default()));
     }
+    if task == TaskName::FinalizeInvoices && !settings.invoices.enabled {
+        return Err(Failure::config(anyhow::anyhow!("`invoices.enabled` is not true: the ERP makes the invoices"))
+            .hint("set `enabled = true` in `[invoices]` if payjournal is to make them; config.example.toml explains the table"));
+    }
     if options.dry_run {
         return dry_run(task, settings, task_settings, options, err);
     }
@@ -205,6 +210,7 @@ fn execute_named(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
         TaskName::Refunds => execute(&Refunds, run),
         TaskName::SyncJournals => execute(&SyncJournals, run),
         TaskName::Settlements => settlements::settle(run),
+        TaskName::FinalizeInvoices => execute(&FinalizeInvoices, run),
     }
 }
 

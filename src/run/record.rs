@@ -195,6 +195,7 @@ impl Recorder<'_> {
                     writer.raise(&draft, None)?;
                 }
                 Consequence::Application { .. }
+                | Consequence::Invoice(_)
                 | Consequence::Standing(_)
                 | Consequence::Settle { .. }
                 | Consequence::Asked(_)

@@ -73,10 +73,22 @@ impl Run<'_> {
                 self.row(step, action, amount, if new { "new" } else { "known" });
             }
             Action::Record(_) | Action::Withdraw { .. } | Action::GiveUp { .. } => {
-                self.watch.say(Level::Info, &line);
-                self.row(step, action, amount, "recorded");
+                let step = self.named(step);
+                self.watch.say(Level::Info, &format!("{}: {action}: {}", step.about, step.reason));
+                self.row(&step, action, amount, "recorded");
             }
         }
+    }
+
+    /// An invoice has its number only now.
+    fn named(&self, step: &Step) -> Step {
+        let mut named = step.clone();
+        if let Action::Record(Consequence::Invoice(draft)) = &step.action
+            && let Ok(Some(number)) = self.ledger.invoice_number(draft.order)
+        {
+            named.about = format!("invoice {number} of {}", step.about);
+        }
+        named
     }
 
     pub(super) fn report_answer(&mut self, call: &Call, after: &Operation, note: String) {
@@ -141,6 +153,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Withdraw { .. } => ("withdraw", None),
         Action::GiveUp { .. } => ("give up", None),
         Action::Record(Consequence::Application { amount, .. }) => ("tie", Some(*amount)),
+        Action::Record(Consequence::Invoice(draft)) => ("invoice", Some(draft.total)),
         Action::Record(Consequence::Movement(draft)) => (draft.kind.as_str(), Some(draft.amount)),
         Action::Record(Consequence::Standing(_)) => ("status", None),
         Action::Record(Consequence::Settle { .. }) => ("settle", None),

@@ -84,8 +84,12 @@ pub(super) const OF_REPORTS: [ExceptionKind; 7] = [
     ExceptionKind::MatchAmbiguous,
 ];
 
-/// No simulated PSP writes a report that is wrong in itself, and its lines go by their transactions.
-const OF_BAD_REPORTS: [ExceptionKind; 5] = [
+/// No simulated PSP writes a report that is wrong in itself, and its lines go by their transactions; no simulated shop has its
+/// invoices made.
+const NOT_SIMULATED: [ExceptionKind; 8] = [
+    ExceptionKind::NotBillable,
+    ExceptionKind::KeyCollides,
+    ExceptionKind::KeyMismatch,
     ExceptionKind::ReportRefused,
     ExceptionKind::LineRefused,
     ExceptionKind::LineDiffers,
@@ -142,7 +146,7 @@ impl Coverage {
         let faults = FAULTS.iter().filter(|name| !self.faults.contains_key(**name)).map(|name| (*name).to_owned());
         let states = State::ALL.iter().map(|state| state.as_str());
         let states = states.filter(|state| !self.transitions.keys().any(|(_, to)| to == state));
-        let simulated = ExceptionKind::ALL.iter().filter(|kind| !OF_BAD_REPORTS.contains(kind));
+        let simulated = ExceptionKind::ALL.iter().filter(|kind| !NOT_SIMULATED.contains(kind));
         let kinds = simulated.map(|kind| kind.as_str());
         let kinds = kinds.filter(|kind| !self.exceptions.contains_key(*kind));
         faults

@@ -172,9 +172,9 @@ impl Shop {
     /// All jobs once, some of them at the same time. Returns what went wrong with a run itself.
     fn round(&mut self, day: u32, round: u32, quiet: bool) -> Option<String> {
         let mut dice = Dice::new(self.shape.seed, About::Round(day, round));
-        // Those have a run of their own.
-        let tasks = TaskName::ALL.into_iter().filter(|task| *task != TaskName::Settlements);
-        let mut jobs: Vec<Job> = tasks.map(Job::Task).collect();
+        // Settlements have a run of their own; no simulated shop has its invoices made yet.
+        let tasks = [TaskName::SyncPayments, TaskName::Capture, TaskName::Refunds, TaskName::SyncJournals];
+        let mut jobs: Vec<Job> = tasks.map(Job::Task).to_vec();
         if !quiet && dice.chance(300) {
             let last = jobs.len() - 1;
             jobs.swap(dice.index(last), last);

@@ -3,6 +3,7 @@
 
 pub mod capture;
 mod facts;
+pub mod finalize_invoices;
 pub mod mail_queue;
 pub mod refunds;
 pub mod settlements;
@@ -138,6 +139,7 @@ impl Step {
             Action::Record(consequence) => match consequence {
                 Consequence::Movement(_) | Consequence::Standing(_) | Consequence::Settle { .. } => false,
                 Consequence::Application { .. }
+                | Consequence::Invoice(_)
                 | Consequence::Asked(_)
                 | Consequence::Unmoved { .. }
                 | Consequence::LinesRead { .. }

@@ -52,6 +52,8 @@ impl Desk {
             exchange: "Exchange".to_owned(),
             rounding: "Rounding".to_owned(),
             money_in_transit: "MoneyInTransit".to_owned(),
+            revenue: "Sales".to_owned(),
+            output_tax: "OutputTax".to_owned(),
         };
         let books = Books {
             mode: "test",

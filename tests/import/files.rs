@@ -3,7 +3,9 @@
 use std::fs;
 
 use payjournal::command::import::{self, ImportArgs, ImportKind, InputFormat};
-use payjournal::exchange::import::{DocumentRecord, ImportKind as Kind, OrderRecord, PaymentRecord, Row, Rows};
+use payjournal::exchange::import::{
+    DocumentRecord, EntryRecord, ImportKind as Kind, OrderLineRecord, OrderRecord, PaymentRecord, Row, Rows,
+};
 use payjournal::exit::Exit;
 use proptest::prelude::*;
 
@@ -299,6 +301,10 @@ fn what_describe_gives_as_an_example_is_taken() {
     );
     let (orders, documents) = (example(Kind::Orders), example(Kind::Documents));
     desk.orders(orders).done(ONE_NEW);
+    desk.import_file(Kind::OrderLines, "lines.csv", example(Kind::OrderLines))
+        .done("order lines: 1 new, 0 changed, 0 unchanged");
+    desk.import_file(Kind::Entries, "entries.csv", example(Kind::Entries))
+        .done("entries: 1 new, 0 changed, 0 unchanged");
     desk.payments(example(Kind::Payments)).done("payments: 1 new, 0 changed, 0 unchanged");
     desk.documents(documents).done("documents: 1 new, 0 changed, 0 unchanged");
 }
@@ -320,6 +326,8 @@ fn read_all(bytes: &[u8]) {
     let defaults = Desk::new().defaults;
     let refused = |row: &Row, kind| match kind {
         Kind::Orders => OrderRecord::read(row, &defaults).is_err(),
+        Kind::OrderLines => OrderLineRecord::read(row, &defaults).is_err(),
+        Kind::Entries => EntryRecord::read(row, &defaults).is_err(),
         Kind::Payments => PaymentRecord::read(row, &defaults).is_err(),
         Kind::Documents => DocumentRecord::read(row, &defaults).is_err(),
     };

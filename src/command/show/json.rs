@@ -19,6 +19,8 @@ pub(super) fn document(story: &Story) -> Result<Value, LedgerError> {
         "order": story.order.as_ref().map(order),
         "payments": story.payments.iter().map(payment).collect::<Result<Vec<_>, _>>()?,
         "documents": story.documents.iter().map(erp_document).collect::<Result<Vec<_>, _>>()?,
+        "entries": story.billing.entries_json()?,
+        "invoice_lines": story.billing.lines_json(),
         "operations": story.operations.iter().map(operation).collect::<Vec<_>>(),
         "movements": story.movements.iter().map(|moved| movement(moved, story)).collect::<Vec<_>>(),
         "journals": story.journals.iter().map(journal).collect::<Vec<_>>(),

@@ -1,11 +1,14 @@
 //! `payjournal show`: the whole story of one order, payment or document. Changes nothing.
 
+mod billing;
 pub(super) mod find;
 mod json;
 mod text;
 
 use std::collections::BTreeSet;
 use std::io::Write;
+
+use billing::Billing;
 
 use crate::domain::document::Document;
 use crate::domain::exception::About;
@@ -36,6 +39,7 @@ struct Story {
     order: Option<Order>,
     payments: Vec<Payment>,
     documents: Vec<Document>,
+    billing: Billing,
     operations: Vec<OperationStory>,
     movements: Vec<Movement>,
     journals: Vec<BookedJournal>,
@@ -80,6 +84,7 @@ fn of_order(order: Order, ledger: &Ledger) -> Result<Story, LedgerError> {
     for document in &story.documents {
         add_payments(&mut story.payments, &ledger.payments_of_document(document)?, ledger)?;
     }
+    story.billing = Billing::of(&story.documents, ledger.entries_of_order(order.id)?, ledger)?;
     story.settlement_lines = ledger.lines(&LineFilter::of_order(&order))?;
     story.order = Some(order);
     story.tell_movements(ledger)?;
@@ -90,6 +95,7 @@ fn of_payment(payment: Payment, ledger: &Ledger) -> Result<Story, LedgerError> {
     let mut story = Story {
         order: order_of(payment.order, ledger)?,
         documents: ledger.documents_of_payment(payment.id)?,
+        billing: Billing::of(&[], ledger.entries_of_payment(payment.id)?, ledger)?,
         payments: vec![payment],
         ..Story::default()
     };
@@ -112,6 +118,7 @@ fn of_document(document: Document, ledger: &Ledger) -> Result<Story, LedgerError
             .any(|journal| journal.modification == movement.modification && journal.payment == movement.payment)
             || operations.iter().any(|told| Some(told.operation.id) == movement.operation)
     });
+    story.billing = Billing::of(std::slice::from_ref(&document), Vec::new(), ledger)?;
     story.documents.push(document);
     story.tell_exceptions(ledger)
 }

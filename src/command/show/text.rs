@@ -22,6 +22,9 @@ pub(super) fn story(story: &Story, zone: Tz) -> Result<String, LedgerError> {
     }
     parts.push(payments(&story.payments, zone)?);
     parts.push(documents(&story.documents)?);
+    if !story.billing.is_empty() {
+        parts.push(story.billing.text()?);
+    }
     parts.push(operations(&story.operations, zone));
     if !story.operations.is_empty() {
         parts.push(events(&story.operations, zone));
@@ -37,7 +40,7 @@ pub(super) fn story(story: &Story, zone: Tz) -> Result<String, LedgerError> {
     Ok(text)
 }
 
-fn section(title: &str, headers: &[&str], rows: Vec<Vec<String>>) -> String {
+pub(super) fn section(title: &str, headers: &[&str], rows: Vec<Vec<String>>) -> String {
     if rows.is_empty() {
         format!("No {title}\n")
     } else {

@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 
 use crate::domain::id::Account;
 use crate::domain::money::Amount;
-use crate::ledger::BookedJournal;
 use crate::ledger::settlements::PayoutJournal;
+use crate::ledger::{BookedJournal, InvoiceJournal};
 
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
@@ -62,6 +62,25 @@ impl<'a> Entry<'a> {
             order: None,
             customer: None,
             provider: Some(journal.provider.as_str()),
+            transaction: None,
+            modification: None,
+            postings: postings
+                .map(|posting| EntryPosting { account: &posting.account, amount: posting.amount })
+                .collect(),
+        }
+    }
+
+    pub(super) fn of_invoice(journal: &'a InvoiceJournal) -> Self {
+        let postings = journal.postings.iter();
+        Self {
+            posting_date: journal.posting_date,
+            number: &journal.number,
+            kind: "invoice",
+            direction: "original",
+            document: Some(("invoice", "invoice", journal.document.as_str())),
+            order: Some(&journal.order),
+            customer: Some(&journal.customer),
+            provider: None,
             transaction: None,
             modification: None,
             postings: postings

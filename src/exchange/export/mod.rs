@@ -14,8 +14,8 @@ use entry::Entry;
 
 use crate::domain::id::Account;
 use crate::domain::money::Currency;
-use crate::ledger::BookedJournal;
 use crate::ledger::settlements::PayoutJournal;
+use crate::ledger::{BookedJournal, InvoiceJournal};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum ExportFormat {
@@ -51,15 +51,19 @@ pub enum ExportError {
     },
 }
 
-/// Writes the journals of movements and of payouts by posting date and number, in whatever order they come.
-pub fn write(
-    format: ExportFormat,
-    journals: &[BookedJournal],
-    payouts: &[PayoutJournal],
-    out: &mut dyn Write,
-) -> Result<(), ExportError> {
-    let mut sorted: Vec<Entry<'_>> =
-        journals.iter().map(Entry::of_movement).chain(payouts.iter().map(Entry::of_payout)).collect();
+/// All there is to write, of whatever makes journals.
+#[derive(Debug, Clone, Default)]
+pub struct Journals {
+    pub of_movements: Vec<BookedJournal>,
+    pub of_payouts: Vec<PayoutJournal>,
+    pub of_invoices: Vec<InvoiceJournal>,
+}
+
+/// Writes the journals by posting date and number, in whatever order they come.
+pub fn write(format: ExportFormat, journals: &Journals, out: &mut dyn Write) -> Result<(), ExportError> {
+    let Journals { of_movements, of_payouts, of_invoices } = journals;
+    let others = of_payouts.iter().map(Entry::of_payout).chain(of_invoices.iter().map(Entry::of_invoice));
+    let mut sorted: Vec<Entry<'_>> = of_movements.iter().map(Entry::of_movement).chain(others).collect();
     sorted.sort_by_key(|entry| (entry.posting_date, entry.number));
     match format {
         ExportFormat::Hledger => {

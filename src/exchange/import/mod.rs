@@ -5,10 +5,12 @@
 mod csv;
 mod describe;
 pub mod document;
+pub mod entry;
 mod field;
 mod lines;
 mod ndjson;
 pub mod order;
+pub mod order_line;
 pub mod payment;
 mod problem;
 mod reading;
@@ -23,8 +25,10 @@ use clap::ValueEnum;
 
 pub use describe::describe;
 pub use document::DocumentRecord;
+pub use entry::EntryRecord;
 pub use field::{Content, Field, Need};
 pub use order::OrderRecord;
+pub use order_line::OrderLineRecord;
 pub use payment::PaymentRecord;
 pub use problem::{Objection, Problem};
 pub use reject::RejectWriter;
@@ -36,6 +40,10 @@ use crate::domain::id::{Company, CustomerNumber, MerchantAccount, ProviderName, 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub enum ImportKind {
     Orders,
+    /// What each order sells: `finalize-invoices` bills it.
+    OrderLines,
+    /// Open items that are paid before there is an invoice.
+    Entries,
     Payments,
     Documents,
 }
@@ -80,11 +88,13 @@ pub enum OpenError {
 }
 
 impl ImportKind {
-    pub const ALL: [Self; 3] = [Self::Orders, Self::Payments, Self::Documents];
+    pub const ALL: [Self; 5] = [Self::Orders, Self::OrderLines, Self::Entries, Self::Payments, Self::Documents];
 
     pub fn noun(self) -> &'static str {
         match self {
             Self::Orders => "orders",
+            Self::OrderLines => "order lines",
+            Self::Entries => "entries",
             Self::Payments => "payments",
             Self::Documents => "documents",
         }
@@ -94,6 +104,8 @@ impl ImportKind {
     pub fn fields(self) -> &'static [Field] {
         match self {
             Self::Orders => &order::FIELDS,
+            Self::OrderLines => &order_line::FIELDS,
+            Self::Entries => &entry::FIELDS,
             Self::Payments => &payment::FIELDS,
             Self::Documents => &document::FIELDS,
         }

@@ -7,7 +7,8 @@ use super::field::{Field, Need};
 use super::problem::Objection;
 use super::reading::Reading;
 use super::row::Row;
-use crate::domain::id::{CustomerNumber, OrderNumber, ShopName};
+use crate::domain::id::{AssignmentKey, CustomerNumber, OrderNumber, ShopName};
+use crate::domain::invoice::OrderKeys;
 use crate::domain::money::Amount;
 use crate::domain::order::{Cancellation, Terms};
 
@@ -39,9 +40,32 @@ pub const BILL_TO: Field = Field::new(
 );
 pub const ORDERED_ON: Field =
     Field::new("ordered_on", Need::Required, "the day of the order; never changes", "2026-11-20");
+pub const ENTRY_ASSIGNMENT_KEY: Field = Field::new(
+    "entry_assignment_key",
+    Need::Optional,
+    "the key of the entry that was made before the order's invoice; empty: none, or as before",
+    "WEB-7731",
+);
+pub const PAYMENT_ASSIGNMENT_KEY: Field = Field::new(
+    "payment_assignment_key",
+    Need::Optional,
+    "or that of the payment that was made before the order's invoice; empty: none, or as before",
+    "",
+);
 
-pub const FIELDS: [Field; 9] =
-    [SHOP, ORDER, CURRENCY, TOTAL, TERMS, PREPAYMENT_PERCENT, CANCELLED, BILL_TO, ORDERED_ON];
+pub const FIELDS: [Field; 11] = [
+    SHOP,
+    ORDER,
+    CURRENCY,
+    TOTAL,
+    TERMS,
+    PREPAYMENT_PERCENT,
+    CANCELLED,
+    BILL_TO,
+    ORDERED_ON,
+    ENTRY_ASSIGNMENT_KEY,
+    PAYMENT_ASSIGNMENT_KEY,
+];
 
 const TERMS_CHOICES: [(&str, TermsName); 3] =
     [("online", TermsName::Online), ("on_account", TermsName::OnAccount), ("prepayment", TermsName::Prepayment)];
@@ -59,6 +83,7 @@ pub struct OrderRecord {
     pub cancelled: Option<Cancellation>,
     pub bill_to: Option<CustomerNumber>,
     pub ordered_on: NaiveDate,
+    pub keys: OrderKeys,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,9 +104,19 @@ impl OrderRecord {
         let cancelled = reading.choice(&CANCELLED, &CANCELLED_CHOICES);
         let bill_to = reading.id(&BILL_TO, CustomerNumber::parse);
         let ordered_on = reading.day(&ORDERED_ON);
+        let keys = OrderKeys {
+            entry: reading.id(&ENTRY_ASSIGNMENT_KEY, AssignmentKey::parse),
+            payment: reading.id(&PAYMENT_ASSIGNMENT_KEY, AssignmentKey::parse),
+        };
+        if keys.entry.is_some() && keys.payment.is_some() {
+            reading.object(
+                &PAYMENT_ASSIGNMENT_KEY,
+                "cannot be given beside `entry_assignment_key`: one of them came first",
+            );
+        }
         let record = match (shop, number, total, ordered_on) {
             (Some(shop), Some(number), Some(total), Some(ordered_on)) => {
-                Some(Self { shop, number, total, terms, cancelled, bill_to, ordered_on })
+                Some(Self { shop, number, total, terms, cancelled, bill_to, ordered_on, keys })
             }
             _ => None,
         };

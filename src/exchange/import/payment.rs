@@ -8,7 +8,8 @@ use super::problem::Objection;
 use super::reading::{Reading, id_reason};
 use super::row::Row;
 use crate::domain::id::{
-    DocumentNumber, MerchantAccount, MethodName, ModificationId, OrderNumber, ProviderName, ShopName, TransactionId,
+    AssignmentKey, DocumentNumber, EntryReference, IdError, MerchantAccount, MethodName, ModificationId, OrderNumber,
+    ProviderName, ShopName, TransactionId,
 };
 use crate::domain::money::{Amount, Currency};
 use crate::domain::payment::TransactionStatus;
@@ -20,8 +21,12 @@ pub const MERCHANT_ACCOUNT: Field =
 pub const TRANSACTION: Field = Field::new("transaction", Need::Required, "the PSP's id of the payment", "tr_1001");
 pub const SHOP: Field =
     Field::new("shop", Need::Optional, "the shop of `order`; empty: `shop` of the config", "shop.example");
-pub const ORDER: Field =
-    Field::new("order", Need::Optional, "the order it pays, known before; this or `pays` is required", "SO-1001");
+pub const ORDER: Field = Field::new(
+    "order",
+    Need::Optional,
+    "the order it pays, known before; this or `pays`, `entries` or a key is required",
+    "SO-1001",
+);
 pub const PAYS: Field =
     Field::new("pays", Need::Optional, "invoices it pays, known before, joined by `;`", "103210;103211");
 pub const METHOD: Field =
@@ -55,8 +60,16 @@ pub const CAPTURED_AT: Field = Field::new(
 );
 pub const CAPTURE_ID: Field =
     Field::new("capture_id", Need::Optional, "the PSP's id of the capture; empty: the transaction's", "cap_1001");
+pub const ENTRIES: Field =
+    Field::new("entries", Need::Optional, "entries it pays, known before, joined by `;`; never change", "WEB-7731");
+pub const ASSIGNMENT_KEY: Field = Field::new(
+    "assignment_key",
+    Need::Optional,
+    "the `payment_assignment_key` of the order it is for, which may come later; never changes",
+    "WEB-7731",
+);
 
-pub const FIELDS: [Field; 14] = [
+pub const FIELDS: [Field; 16] = [
     PROVIDER,
     MERCHANT_ACCOUNT,
     TRANSACTION,
@@ -71,6 +84,8 @@ pub const FIELDS: [Field; 14] = [
     CAPTURE_BEFORE,
     CAPTURED_AT,
     CAPTURE_ID,
+    ENTRIES,
+    ASSIGNMENT_KEY,
 ];
 
 /// What a shop can know. Released and Error are the PSP's to say.
@@ -100,6 +115,8 @@ pub struct PaymentRecord {
     pub capture_before: Option<DateTime<Utc>>,
     /// With status captured.
     pub collected: Option<Collected>,
+    pub entries: Vec<EntryReference>,
+    pub key: Option<AssignmentKey>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,9 +140,11 @@ impl PaymentRecord {
         let transaction = reading.id(&TRANSACTION, TransactionId::parse);
         let shop = reading.id(&SHOP, ShopName::parse).unwrap_or_else(|| defaults.shop.clone());
         let order = reading.id(&ORDER, OrderNumber::parse).map(|number| (shop, number));
-        let pays = pays(&mut reading);
-        if !reading.is_given(&ORDER) && !reading.is_given(&PAYS) {
-            reading.object(&ORDER, "or `pays` is required, but both are empty");
+        let pays = several(&mut reading, &PAYS, "invoice", DocumentNumber::parse);
+        let entries = several(&mut reading, &ENTRIES, "entry", EntryReference::parse);
+        let key = reading.id(&ASSIGNMENT_KEY, AssignmentKey::parse);
+        if ![ORDER, PAYS, ENTRIES, ASSIGNMENT_KEY].iter().any(|field| reading.is_given(field)) {
+            reading.object(&ORDER, "or `pays`, `entries` or `assignment_key` is required, but all are empty");
         }
         let method = reading.id(&METHOD, MethodName::parse);
         let currency = reading.currency(&CURRENCY);
@@ -145,6 +164,8 @@ impl PaymentRecord {
                     authorised,
                     capture_before,
                     collected,
+                    entries,
+                    key,
                 })
             }
             _ => None,
@@ -219,14 +240,20 @@ fn account(reading: &mut Reading<'_>, defaults: &ImportDefaults) -> Option<(Prov
     Some((provider, configured.clone()))
 }
 
-fn pays(reading: &mut Reading<'_>) -> Vec<DocumentNumber> {
-    let mut numbers = Vec::new();
-    for part in reading.text(&PAYS).into_iter().flat_map(|text| text.split(';')) {
-        match DocumentNumber::parse(part) {
-            Ok(number) if numbers.contains(&number) => reading.object(&PAYS, format!("names invoice `{number}` twice")),
-            Ok(number) => numbers.push(number),
-            Err(error) => reading.object(&PAYS, format!("holds an invoice number that {}", id_reason(&error))),
+/// A list joined by `;` in which nothing stands twice.
+fn several<T: PartialEq + std::fmt::Display>(
+    reading: &mut Reading<'_>,
+    field: &Field,
+    what: &str,
+    parse: fn(&str) -> Result<T, IdError>,
+) -> Vec<T> {
+    let mut list = Vec::new();
+    for part in reading.text(field).into_iter().flat_map(|text| text.split(';')) {
+        match parse(part) {
+            Ok(one) if list.contains(&one) => reading.object(field, format!("names {what} `{one}` twice")),
+            Ok(one) => list.push(one),
+            Err(error) => reading.object(field, format!("holds an {what} number that {}", id_reason(&error))),
         }
     }
-    numbers
+    list
 }

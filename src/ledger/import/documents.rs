@@ -9,6 +9,7 @@ use crate::domain::money::Amount;
 use crate::exchange::import::document::{BILL_TO, CURRENCY, NUMBER, ORDER, POSTED_ON, REFERENCES, TOTAL};
 use crate::exchange::import::{DocumentRecord, ImportKind, Objection};
 use crate::ledger::documents::{document, invoice_numbered};
+use crate::ledger::invoices::is_ours;
 use crate::ledger::orders::order;
 use crate::ledger::row::day_text;
 use crate::ledger::{Result, Writer};
@@ -35,6 +36,10 @@ impl Writer<'_> {
                 }
                 return Ok(Verdict::New);
             };
+            if is_ours(self.connection, id)? {
+                let why = "is an invoice that payjournal made; nothing about it comes from the ERP";
+                return Ok(Verdict::Refused(vec![Objection::to_value(&NUMBER, record.number.as_str(), why)]));
+            }
             if let Some(verdict) = self.repeated(ImportKind::Documents, id.0, mark, &NUMBER, record.number.as_str())? {
                 return Ok(verdict);
             }

@@ -4,6 +4,8 @@
 //! holds. What a row may not do is a verdict about the row, not an error of the import.
 
 mod documents;
+mod entries;
+mod order_lines;
 mod orders;
 mod payments;
 

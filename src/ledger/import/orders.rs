@@ -1,10 +1,14 @@
 //! Orders from a file: new ones, and the few things about a known one that may still change (rule 25).
 
 use super::{Mark, Verdict, fixed};
-use crate::domain::id::{CustomerNumber, OrderId};
+use crate::domain::id::{AssignmentKey, CustomerNumber, OrderId};
+use crate::domain::invoice::OrderKeys;
 use crate::domain::order::{Cancellation, Order, PaymentStatus, Terms};
-use crate::exchange::import::order::{BILL_TO, CANCELLED, CURRENCY, ORDER, ORDERED_ON, TERMS, TOTAL};
+use crate::exchange::import::order::{
+    BILL_TO, CANCELLED, CURRENCY, ENTRY_ASSIGNMENT_KEY, ORDER, ORDERED_ON, PAYMENT_ASSIGNMENT_KEY, TERMS, TOTAL,
+};
 use crate::exchange::import::{ImportKind, Objection, OrderRecord};
+use crate::ledger::invoices::{is_invoiced, order_keys};
 use crate::ledger::orders::{invoiced, order};
 use crate::ledger::row::day_text;
 use crate::ledger::{Result, Writer};
@@ -15,6 +19,7 @@ impl Writer<'_> {
         self.import_row(|| {
             let Some((id, _)) = self.order_by_key(&record.shop, &record.number)? else {
                 let id = self.insert_order(record, default_customer)?;
+                self.put_order_keys(id, &record.keys)?;
                 self.saw(ImportKind::Orders, id.0, mark)?;
                 return Ok(Verdict::New);
             };
@@ -22,17 +27,61 @@ impl Writer<'_> {
                 return Ok(verdict);
             }
             let known = order(self.connection, id)?;
-            let next = match changed(&known, record, self.is_fully_invoiced(&known, record)?) {
-                Ok(next) => next,
-                Err(objections) => return Ok(Verdict::Refused(objections)),
+            let next = changed(&known, record, self.is_fully_invoiced(&known, record)?);
+            let keys = self.changed_keys(id, &record.keys)?;
+            let (next, keys) = match (next, keys) {
+                (Ok(next), Ok(keys)) => (next, keys),
+                (next, keys) => {
+                    let objections = next.err().into_iter().chain(keys.err()).flatten().collect();
+                    return Ok(Verdict::Refused(objections));
+                }
             };
             self.saw(ImportKind::Orders, id.0, mark)?;
-            if next == known {
+            if next == known && keys.is_none() {
                 return Ok(Verdict::Unchanged);
+            }
+            if let Some(keys) = keys {
+                self.put_order_keys(id, &keys)?;
             }
             self.update_order(&next)?;
             Ok(Verdict::Changed)
         })
+    }
+
+    /// The keys after the row, if it changes them: until the order is invoiced.
+    fn changed_keys(&self, id: OrderId, told: &OrderKeys) -> Result<Result<Option<OrderKeys>, Vec<Objection>>> {
+        if *told == OrderKeys::default() {
+            return Ok(Ok(None));
+        }
+        let known = order_keys(self.connection, id)?;
+        // One of the two came first: who says the other takes the first back.
+        if known == *told {
+            return Ok(Ok(None));
+        }
+        if !is_invoiced(self.connection, id)? {
+            return Ok(Ok(Some(told.clone())));
+        }
+        let fields = [(&ENTRY_ASSIGNMENT_KEY, &told.entry), (&PAYMENT_ASSIGNMENT_KEY, &told.payment)];
+        let given = fields.into_iter().filter_map(|(field, key)| Some((field, key.as_ref()?)));
+        let why = "cannot change: the order is invoiced";
+        Ok(Err(given.map(|(field, key)| Objection::to_value(field, key.as_str(), why)).collect()))
+    }
+
+    fn put_order_keys(&self, id: OrderId, keys: &OrderKeys) -> Result<()> {
+        if *keys == OrderKeys::default() {
+            return Ok(());
+        }
+        self.connection
+            .prepare_cached(
+                "INSERT INTO order_keys (order_id, entry_key, payment_key) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (order_id) DO UPDATE SET entry_key = excluded.entry_key, payment_key = excluded.payment_key",
+            )?
+            .execute((
+                id.0,
+                keys.entry.as_ref().map(AssignmentKey::as_str),
+                keys.payment.as_ref().map(AssignmentKey::as_str),
+            ))?;
+        Ok(())
     }
 
     /// Asked only where the answer matters.

@@ -6,15 +6,18 @@ use rusqlite::OptionalExtension;
 use super::{Mark, Verdict, fixed};
 use crate::domain::consequence::{LearntFrom, MovementDraft};
 use crate::domain::document::DocumentKind;
-use crate::domain::id::{Company, DocumentNumber, OrderId, PaymentId};
+use crate::domain::id::{Company, DocumentNumber, EntryId, EntryReference, OrderId, PaymentId};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::movement::MovementKind;
 use crate::domain::payment::{Payment, TransactionStatus};
-use crate::exchange::import::payment::{CAPTURE_ID, CURRENCY, METHOD, ORDER, PAYS, TRANSACTION};
+use crate::exchange::import::payment::{
+    ASSIGNMENT_KEY, CAPTURE_ID, CURRENCY, ENTRIES, METHOD, ORDER, PAYS, TRANSACTION,
+};
 use crate::exchange::import::{ImportKind, Objection, PaymentRecord};
+use crate::ledger::entries::{by_reference, entry};
 use crate::ledger::payments::payment;
 use crate::ledger::row::time_text;
-use crate::ledger::settlements::{Before, PaymentKey};
+use crate::ledger::settlements::PaymentKey;
 use crate::ledger::{Result, Writer};
 
 impl Writer<'_> {
@@ -23,6 +26,11 @@ impl Writer<'_> {
         self.import_row(|| {
             let mut objections = Vec::new();
             let order = self.paid_order(record, company, &mut objections)?;
+            let entries = self.paid_entries(record, &mut objections)?;
+            let order = match entries.as_slice() {
+                [only] if order.is_none() => entry(self.connection, *only)?.order,
+                _ => order,
+            };
             let known = self.payment_by_key(record)?;
             self.object_to_capture(record, known, &mut objections)?;
             let Some(id) = known else {
@@ -30,6 +38,7 @@ impl Writer<'_> {
                     return Ok(Verdict::Refused(objections));
                 }
                 let id = self.insert_payment(record, order)?;
+                self.put_payment_keys(id, record, &entries)?;
                 self.saw(ImportKind::Payments, id.0, mark)?;
                 self.record_standing(id, record)?;
                 self.refresh(order)?;
@@ -41,6 +50,7 @@ impl Writer<'_> {
             }
             let known = payment(self.connection, id)?;
             objections.extend(contradictions(&known, record, order));
+            self.object_to_keys(id, record, &entries, &mut objections)?;
             if !objections.is_empty() {
                 return Ok(Verdict::Refused(objections));
             }
@@ -110,6 +120,76 @@ impl Writer<'_> {
             (None, Some(order)) if self.order_currency(order)? == currency => Ok(Some(order)),
             (None, _) => Ok(None),
         }
+    }
+
+    /// The entries a payment names; each known and in its currency.
+    fn paid_entries(&self, record: &PaymentRecord, objections: &mut Vec<Objection>) -> Result<Vec<EntryId>> {
+        let mut entries = Vec::new();
+        for reference in &record.entries {
+            match by_reference(self.connection, reference)? {
+                None => {
+                    let why = format!("names entry `{reference}`, which is not known; import entries first");
+                    objections.push(Objection::to_value(&ENTRIES, &joined_entries(&record.entries), why));
+                }
+                Some(id) => {
+                    let known = entry(self.connection, id)?.initial.currency();
+                    if known != record.currency {
+                        let why = format!("is not the currency of entry `{reference}`, {known}");
+                        objections.push(Objection::to_value(&CURRENCY, record.currency.code(), why));
+                    }
+                    entries.push(id);
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    fn put_payment_keys(&self, id: PaymentId, record: &PaymentRecord, entries: &[EntryId]) -> Result<()> {
+        for entry in entries {
+            self.connection
+                .prepare_cached("INSERT INTO entry_items (entry_id, payment_id) VALUES (?1, ?2)")?
+                .execute((entry.0, id.0))?;
+        }
+        if let Some(key) = &record.key {
+            self.connection
+                .prepare_cached("INSERT INTO payment_keys (payment_id, key) VALUES (?1, ?2)")?
+                .execute((id.0, key.as_str()))?;
+        }
+        Ok(())
+    }
+
+    /// What a payment is for is said with its first row.
+    fn object_to_keys(
+        &self,
+        id: PaymentId,
+        record: &PaymentRecord,
+        entries: &[EntryId],
+        objections: &mut Vec<Objection>,
+    ) -> Result<()> {
+        if let Some(key) = &record.key {
+            let known: Option<String> = self
+                .connection
+                .prepare_cached("SELECT key FROM payment_keys WHERE payment_id = ?1")?
+                .query_row([id.0], |row| row.get(0))
+                .optional()?;
+            if known.as_deref() != Some(key.as_str()) {
+                objections.push(fixed(&ASSIGNMENT_KEY, key.as_str(), known.as_deref().unwrap_or_default()));
+            }
+        }
+        if !record.entries.is_empty() {
+            let known: Vec<i64> = self
+                .connection
+                .prepare_cached("SELECT entry_id FROM entry_items WHERE payment_id = ?1 ORDER BY entry_id")?
+                .query_map([id.0], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            let mut told: Vec<i64> = entries.iter().map(|entry| entry.0).collect();
+            told.sort_unstable();
+            if told != known && told.len() == record.entries.len() {
+                let why = "are not the entries the ledger has for this payment; they never change";
+                objections.push(Objection::to_value(&ENTRIES, &joined_entries(&record.entries), why));
+            }
+        }
+        Ok(())
     }
 
     fn invoice_by_key(&self, company: &Company, number: &DocumentNumber) -> Result<Option<(String, Option<OrderId>)>> {
@@ -191,15 +271,7 @@ impl Writer<'_> {
     fn change_payment(&self, known: &Payment, record: &PaymentRecord, order: Option<OrderId>) -> Result<Verdict> {
         let mut is_changed = false;
         if let (None, Some(order)) = (known.order, order) {
-            self.connection
-                .prepare_cached("UPDATE payments SET order_id = ?2 WHERE id = ?1")?
-                .execute((known.id.0, order.0))?;
-            let key = PaymentKey {
-                provider: known.provider.as_str(),
-                merchant_account: known.merchant_account.as_str(),
-                transaction: known.transaction.as_str(),
-            };
-            self.settle_payment(&key, Before::WithoutOrder, Some(order))?;
+            self.bind_payment(known, order)?;
             is_changed = true;
         }
         if may_move(known.status, record.status) {
@@ -313,4 +385,8 @@ fn contradictions(known: &Payment, record: &PaymentRecord, order: Option<OrderId
 
 fn joined(numbers: &[DocumentNumber]) -> String {
     numbers.iter().map(DocumentNumber::as_str).collect::<Vec<_>>().join(";")
+}
+
+fn joined_entries(references: &[EntryReference]) -> String {
+    references.iter().map(EntryReference::as_str).collect::<Vec<_>>().join(";")
 }

@@ -7,6 +7,7 @@
 
 mod books;
 mod history;
+mod invoices;
 mod movements;
 mod operations;
 mod orders;
@@ -65,7 +66,7 @@ struct Bench<'a> {
     around: Surroundings<'a>,
 }
 
-const GROUPS: [&[Check]; 9] = [
+const GROUPS: [&[Check]; 10] = [
     &books::CHECKS,
     &movements::CHECKS,
     &operations::CHECKS,
@@ -75,6 +76,7 @@ const GROUPS: [&[Check]; 9] = [
     &traces::CHECKS,
     &settlements::CHECKS,
     &payouts::CHECKS,
+    &invoices::CHECKS,
 ];
 
 /// Of the database, while every row is looked at with what belongs to it: as `SQLite` counts it, kibibytes are negative.

@@ -23,7 +23,8 @@ pub(super) const CHECKS: [Check; 6] = [
               UNION ALL SELECT 'runs', count(*) AS there, ifnull(max(id), 0) AS given FROM runs HAVING there <> given",
         judge: rows_missing,
     },
-    // A payment pays its order's invoices, those it names, and with its surplus what else their order has.
+    // A payment pays its order's invoices, those it names, and with its surplus what else their order has, and those whose
+    // entry it pays.
     Check {
         name: "journal-for-own-order",
         sql: "SELECT j.number, p.transaction_id, d.number AS invoice
@@ -32,7 +33,9 @@ pub(super) const CHECKS: [Check; 6] = [
               WHERE j.kind IN ('receipt', 'application') AND d.order_id IS NOT p.order_id
                 AND instr(';' || p.pays || ';', ';' || d.number || ';') = 0
                 AND NOT EXISTS (SELECT 1 FROM documents n WHERE n.order_id = d.order_id AND n.kind = 'invoice'
-                                  AND instr(';' || p.pays || ';', ';' || n.number || ';') > 0)",
+                                  AND instr(';' || p.pays || ';', ';' || n.number || ';') > 0)
+                AND NOT EXISTS (SELECT 1 FROM entries e JOIN assignments a ON a.entry_id = e.id
+                                WHERE e.document_id = d.id AND a.movement_id = m.id)",
         judge: pays_a_stranger,
     },
     // Within a day, whatever time zone was configured when it was booked.

@@ -12,6 +12,7 @@ use crate::domain::id::{
     Company, CustomerNumber, DocumentNumber, IdError, MerchantAccount, MethodName, ModificationId, OrderNumber,
     ProviderName, ShopName, TransactionId,
 };
+use crate::domain::invoice::OrderKeys;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::order::{Cancellation, Terms};
 use crate::domain::payment::TransactionStatus;
@@ -146,6 +147,7 @@ impl World {
             }),
             bill_to: Some(CustomerNumber::parse(customer)?),
             ordered_on: placed.date_naive(),
+            keys: OrderKeys::default(),
         })
     }
 
@@ -196,6 +198,8 @@ impl World {
             authorised: has_amount.then_some(Authorised { amount, at }),
             capture_before: None,
             collected: collected_row,
+            entries: Vec::new(),
+            key: None,
         };
         Ok(Some((row, collected)))
     }

@@ -1,0 +1,97 @@
+//! `[invoices]`: how orders are billed, as typed and as resolved.
+
+use rust_decimal::Decimal;
+
+use super::resolve::Resolver;
+use super::settings::InvoiceSettings;
+use super::table::{Given, Place, Table};
+use super::toml_text::{TomlText, quoted};
+use super::value::{choice, choices, flag, list, number, text};
+use crate::domain::invoice::BillWhen;
+use crate::domain::invoice::number::{NumberRange, NumberTemplate, Reset};
+use crate::domain::invoice::pricing::{Prices, Pricing, Rounding};
+
+#[derive(Debug)]
+pub(super) struct InvoicesTable {
+    place: Place,
+    enabled: Given<bool>,
+    bill_when: Given<Vec<BillWhen>>,
+    prices: Given<Prices>,
+    tax_rates: Given<Vec<TaxRate>>,
+    rounding: Given<Rounding>,
+    number: Given<NumberTemplate>,
+    number_reset: Given<Reset>,
+    number_start: Given<u32>,
+}
+
+/// Percent, at most 2 decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TaxRate(Decimal);
+
+impl InvoicesTable {
+    pub(super) fn read(table: &mut Table<'_, '_>) -> Self {
+        Self {
+            place: table.place().clone(),
+            enabled: table.take("enabled", flag),
+            bill_when: table.take("bill_when", choices),
+            prices: table.take("prices", choice),
+            tax_rates: table.take("tax_rates", list(tax_rate, "[\"0\", \"7\", \"19\"]")),
+            rounding: table.take("rounding", choice),
+            number: table.take("number", text(NumberTemplate::parse, "RE-[Year]-{00000}")),
+            number_reset: table.take("number_reset", choice),
+            number_start: table.take("number_start", number(0..=1_000_000_000)),
+        }
+    }
+
+    pub(super) fn resolve(self, receivables: &str, all: &mut Resolver<'_, '_>) -> InvoiceSettings {
+        let Self { place, enabled, bill_when, prices, tax_rates, rounding, number, number_reset, number_start } = self;
+        let numbers_place = number_reset.as_ref().map(|given| given.place.clone());
+        let numbers_place = number.as_ref().map(|given| given.place.clone()).or(numbers_place).unwrap_or(place);
+        let enabled_place = enabled.as_ref().map(|given| given.place.clone());
+        let enabled = all.or("invoices", "enabled", enabled, false);
+        let bill_when = all.or("invoices", "bill_when", bill_when, vec![BillWhen::OrderPaid]);
+        let prices = all.or("invoices", "prices", prices, Prices::Gross);
+        let rates = [Decimal::ZERO, Decimal::from(7), Decimal::from(19)].map(TaxRate).to_vec();
+        let tax_rates = all.or("invoices", "tax_rates", tax_rates, rates);
+        let rounding = all.or("invoices", "rounding", rounding, Rounding::HalfUp);
+        let template = all.or("invoices", "number", number, NumberTemplate::default());
+        let reset = all.or("invoices", "number_reset", number_reset, Reset::Yearly);
+        let start = all.or("invoices", "number_start", number_start, 0);
+        let invoice_numbers = NumberRange { template, reset, start };
+        if let Some(fault) = invoice_numbers.fault().filter(|_| !all.reading.is_wrong("invoices.number")) {
+            all.reading.problem_at(&numbers_place, &fault);
+        }
+        let of_provider = ["{provider}", "{merchant_account}"].into_iter().find(|part| receivables.contains(part));
+        if let (true, Some(part), Some(place)) = (enabled, of_provider, enabled_place) {
+            let why = format!(
+                "an invoice has no provider, and `accounts.receivables` is \"{receivables}\"; write it without {part}"
+            );
+            all.reading.problem_at(&place, &why);
+        }
+        let tax_rates = tax_rates.into_iter().map(|TaxRate(rate)| rate).collect();
+        InvoiceSettings { enabled, bill_when, pricing: Pricing { prices, rounding, tax_rates }, invoice_numbers }
+    }
+}
+
+fn tax_rate(text: &str) -> Result<TaxRate, String> {
+    let rate = text.parse().ok().filter(|rate: &Decimal| {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        is_plain && *rate <= Decimal::ONE_HUNDRED && rate.scale() <= 2
+    });
+    // One rate, one number: "19.00" is 19.
+    let rate = rate.map(|rate| TaxRate(rate.normalize()));
+    rate.ok_or_else(|| "not a percentage from 0 to 100 with at most 2 decimals".to_owned())
+}
+
+impl TomlText for Vec<TaxRate> {
+    fn toml_text(&self) -> String {
+        let rates: Vec<String> = self.iter().map(|TaxRate(rate)| quoted(&rate.to_string())).collect();
+        format!("[{}]", rates.join(", "))
+    }
+}
+
+impl TomlText for NumberTemplate {
+    fn toml_text(&self) -> String {
+        quoted(&self.to_string())
+    }
+}

@@ -1,0 +1,306 @@
+//! Entries and what movements have paid of them: append-only assignments, with the sum and status beside each entry.
+
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+
+use super::row::{Columns, day_text, time_text};
+use super::{Ledger, LedgerError, Result, Writer, documents};
+use crate::domain::consequence::MovementDraft;
+use crate::domain::document::DocumentKind;
+use crate::domain::entry::{Assignment, Entry, EntryStatus, spread, take_back};
+use crate::domain::id::{
+    AssignmentKey, CustomerNumber, DocumentId, EntryId, EntryReference, MovementId, OrderId, PaymentId,
+};
+use crate::domain::money::{Amount, Currency};
+use crate::domain::movement::MovementKind;
+
+/// An entry to be made.
+#[derive(Debug, Clone)]
+pub(super) struct NewEntry<'a> {
+    pub(super) reference: Option<&'a EntryReference>,
+    pub(super) customer: &'a CustomerNumber,
+    pub(super) order: Option<OrderId>,
+    pub(super) key: Option<&'a AssignmentKey>,
+    pub(super) payment_key: Option<&'a AssignmentKey>,
+    pub(super) title: &'a str,
+    pub(super) initial: Amount,
+    pub(super) due_on: Option<chrono::NaiveDate>,
+    pub(super) document: Option<DocumentId>,
+}
+
+impl Ledger {
+    pub fn entry(&self, id: EntryId) -> Result<Entry> {
+        entry(&self.connection, id)
+    }
+
+    pub fn entries_of_order(&self, order: OrderId) -> Result<Vec<Entry>> {
+        list(&self.connection, "order_id = ?1", [order.0])
+    }
+
+    /// The entries a payment is for, or has paid.
+    pub fn entries_of_payment(&self, payment: PaymentId) -> Result<Vec<Entry>> {
+        list(
+            &self.connection,
+            "id IN (SELECT entry_id FROM entry_items WHERE payment_id = ?1
+                    UNION SELECT a.entry_id FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE m.payment_id = ?1)",
+            [payment.0],
+        )
+    }
+
+    /// The entry of an invoice that payjournal made.
+    pub fn entry_of_document(&self, document: DocumentId) -> Result<Option<Entry>> {
+        Ok(list(&self.connection, "document_id = ?1", [document.0])?.pop())
+    }
+}
+
+impl Writer<'_> {
+    pub(super) fn insert_entry(&self, new: &NewEntry<'_>) -> Result<EntryId> {
+        let status = if new.initial.is_zero() { EntryStatus::Balanced } else { EntryStatus::Open };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entries (reference, customer, order_id, key, payment_key, title, currency, initial_minor, status, due_on,
+                                      document_id, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?
+            .execute((
+                new.reference.map(EntryReference::as_str),
+                new.customer.as_str(),
+                new.order.map(|order| order.0),
+                new.key.map(AssignmentKey::as_str),
+                new.payment_key.map(AssignmentKey::as_str),
+                new.title,
+                new.initial.currency().code(),
+                new.initial.minor(),
+                status.as_str(),
+                new.due_on.map(day_text),
+                new.document.map(|document| document.0),
+                time_text(self.now),
+            ))?;
+        Ok(EntryId(self.connection.last_insert_rowid()))
+    }
+
+    /// Assigns what a fresh movement brings to the entries its payment is for, or takes back what it takes away. What its
+    /// journals have done to the entries of invoices is done already.
+    pub(super) fn assign_movement(&self, movement: MovementId, draft: &MovementDraft) -> Result<()> {
+        match draft.kind {
+            MovementKind::Capture => {
+                let entries = entries_of_payment(self.connection, draft.payment)?;
+                self.assign_capture(movement, draft.amount, &entries)
+            }
+            MovementKind::ChargebackReversed => {
+                let entries = list(
+                    self.connection,
+                    "id IN (SELECT a.entry_id FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE m.payment_id = ?1)",
+                    [draft.payment.0],
+                )?;
+                self.assign_all(movement, &spread(draft.amount, &entries)?)
+            }
+            MovementKind::CaptureFailure | MovementKind::RefundFailure => self.undo_assignments(movement),
+            // It pays out the credit note, and leaves the invoice paid (rule 17).
+            MovementKind::Refund if self.is_for_credit_note(draft.document)? => Ok(()),
+            MovementKind::Refund | MovementKind::Chargeback => {
+                let taken = assigned_by(self.connection, movement, draft.amount.currency())?;
+                let left = draft.amount.checked_add(taken)?;
+                let assigned = assigned_of_payment(self.connection, draft.payment)?;
+                self.assign_all(movement, &take_back(left, &assigned)?)
+            }
+        }
+    }
+
+    fn assign_capture(&self, movement: MovementId, amount: Amount, entries: &[Entry]) -> Result<()> {
+        let taken = assigned_by(self.connection, movement, amount.currency())?;
+        let parts = spread(amount.checked_sub(taken)?, entries)?;
+        self.assign_all(movement, &parts)?;
+        // An invoice that is there already is paid at once.
+        for (id, part) in parts {
+            let document = entries.iter().find(|entry| entry.id == id).and_then(|entry| entry.document);
+            if let Some(document) = document {
+                self.tie(movement, document, part)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn assign_all(&self, movement: MovementId, parts: &[(EntryId, Amount)]) -> Result<()> {
+        parts
+            .iter()
+            .try_for_each(|(entry, amount)| self.assign(Assignment { entry: *entry, movement, amount: *amount }))
+    }
+
+    pub(super) fn assign(&self, assignment: Assignment) -> Result<()> {
+        let Assignment { entry: id, movement, amount } = assignment;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO assignments (entry_id, movement_id, amount_minor, assigned_at, run_id) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute((id.0, movement.0, amount.minor(), time_text(self.now), self.run.map(|run| run.0)))?;
+        let before = entry(self.connection, id)?;
+        let after = Entry { assigned: before.assigned.checked_add(amount)?, ..before };
+        self.connection
+            .prepare_cached("UPDATE entries SET assigned_minor = ?2, status = ?3 WHERE id = ?1")?
+            .execute((id.0, after.assigned.minor(), after.status_now().as_str()))?;
+        Ok(())
+    }
+
+    /// What failed after all assigns nothing, and takes nothing back.
+    fn undo_assignments(&self, failure: MovementId) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT a.entry_id, a.movement_id, sum(a.amount_minor) AS minor, e.currency
+             FROM movements f JOIN movements m ON f.kind = m.kind || '_failure' AND m.provider = f.provider
+               AND m.merchant_account = f.merchant_account AND m.modification_id = f.modification_id
+             JOIN assignments a ON a.movement_id = m.id JOIN entries e ON e.id = a.entry_id
+             WHERE f.id = ?1 AND e.status <> 'cancelled' GROUP BY a.entry_id, a.movement_id HAVING minor <> 0",
+        )?;
+        let opposite = |row: &Row<'_>| {
+            let (entry, movement) = (row.id("entry_id", EntryId)?, row.id("movement_id", MovementId)?);
+            Ok(Assignment { entry, movement, amount: row.amount("minor")?.negated() })
+        };
+        let opposites = statement.query_and_then([failure.0], opposite)?.collect::<Result<Vec<_>>>()?;
+        opposites.into_iter().try_for_each(|assignment| self.assign(assignment))
+    }
+
+    /// A journal that pays an invoice, or takes that back, does the same to the invoice's entry.
+    pub(super) fn assign_tie(&self, movement: MovementId, document: DocumentId) -> Result<()> {
+        let Some(entry) = list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [document.0])?.pop()
+        else {
+            return Ok(());
+        };
+        let currency = entry.initial.currency();
+        let sum = |sql: &str, id: i64| -> Result<Amount> {
+            let minor = self.connection.prepare_cached(sql)?.query_row((movement.0, id), |row| row.get(0))?;
+            Ok(Amount::from_minor(minor, currency))
+        };
+        let tied = sum(
+            "SELECT ifnull(sum(CASE WHEN (direction = 'original') = (kind <> 'reopening') THEN amount_minor ELSE -amount_minor END), 0)
+             FROM journals WHERE movement_id = ?1 AND document_id = ?2",
+            document.0,
+        )?;
+        let assigned = sum(
+            "SELECT ifnull(sum(amount_minor), 0) FROM assignments WHERE movement_id = ?1 AND entry_id = ?2",
+            entry.id.0,
+        )?;
+        let missing = tied.checked_sub(assigned)?;
+        let missing = if missing.is_negative() {
+            // Not below what the entry has: a chargeback may have taken it already.
+            missing.negated().at_most(entry.assigned)?.negated()
+        } else {
+            missing.at_most(entry.open()?)?
+        };
+        if missing.is_zero() { Ok(()) } else { self.assign(Assignment { entry: entry.id, movement, amount: missing }) }
+    }
+
+    /// Whose entries a payment names, if they are all one customer's.
+    pub(super) fn entry_customer(&self, payment: PaymentId) -> Result<Option<CustomerNumber>> {
+        let named =
+            list(self.connection, "id IN (SELECT entry_id FROM entry_items WHERE payment_id = ?1)", [payment.0])?;
+        let mut customers = named.into_iter().map(|entry| entry.customer);
+        let first = customers.next();
+        Ok(first.filter(|first| customers.all(|other| other == *first)))
+    }
+
+    fn is_for_credit_note(&self, document: Option<DocumentId>) -> Result<bool> {
+        let Some(document) = document else { return Ok(false) };
+        Ok(documents::named(self.connection, document)?.kind == DocumentKind::CreditNote)
+    }
+
+    /// Gives an entry to an invoice.
+    pub(super) fn relate_entry(&self, entry: EntryId, document: DocumentId) -> Result<()> {
+        let related = self
+            .connection
+            .prepare_cached(
+                "UPDATE entries SET document_id = ?2 WHERE id = ?1 AND document_id IS NULL AND status <> 'cancelled'",
+            )?
+            .execute((entry.0, document.0))?;
+        if related == 1 {
+            return Ok(());
+        }
+        Err(LedgerError::Invariant(format!("entry {entry} has an invoice or was cancelled meanwhile")))
+    }
+
+    /// Takes an entry out of everything: what was assigned to it is free again.
+    pub(super) fn cancel_entry(&self, id: EntryId) -> Result<()> {
+        let entry = entry(self.connection, id)?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT movement_id, sum(amount_minor) FROM assignments WHERE entry_id = ?1 GROUP BY movement_id HAVING sum(amount_minor) <> 0",
+        )?;
+        let sums: Vec<(i64, i64)> =
+            statement.query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        for (movement, minor) in sums {
+            let amount = Amount::from_minor(minor, entry.initial.currency()).negated();
+            self.assign(Assignment { entry: id, movement: MovementId(movement), amount })?;
+        }
+        self.connection.prepare_cached("UPDATE entries SET status = 'cancelled' WHERE id = ?1")?.execute([id.0])?;
+        Ok(())
+    }
+}
+
+pub(super) fn entry(connection: &Connection, id: EntryId) -> Result<Entry> {
+    list(connection, "id = ?1", [id.0])?.pop().ok_or_else(|| LedgerError::NotFound { what: format!("entry {id}") })
+}
+
+/// In the order in which they were made.
+pub(super) fn list(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Entry>> {
+    let sql = ["SELECT * FROM entries WHERE ", condition, " ORDER BY id"].concat();
+    connection.prepare_cached(&sql)?.query_and_then(parameters, from_row)?.collect()
+}
+
+/// The entries a payment is for: those it names, and the one an invoice made for its key.
+fn entries_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<Entry>> {
+    let named = list(connection, "id IN (SELECT entry_id FROM entry_items WHERE payment_id = ?1)", [payment.0])?;
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    let of_key = list(
+        connection,
+        "status <> 'cancelled' AND payment_key = (SELECT key FROM payment_keys WHERE payment_id = ?1)
+         AND (SELECT count(*) FROM payment_keys k JOIN payment_keys o ON o.key = k.key WHERE k.payment_id = ?1) = 1",
+        [payment.0],
+    )?;
+    // Two of one key match nothing (trap T40).
+    Ok(if of_key.len() == 1 { of_key } else { Vec::new() })
+}
+
+/// What a movement assigned so far; negative what it took back.
+fn assigned_by(connection: &Connection, movement: MovementId, currency: Currency) -> Result<Amount> {
+    let minor = connection
+        .prepare_cached("SELECT ifnull(sum(amount_minor), 0) FROM assignments WHERE movement_id = ?1")?
+        .query_row([movement.0], |row| row.get(0))?;
+    Ok(Amount::from_minor(minor, currency))
+}
+
+/// What each entry has of a payment, the newest first.
+fn assigned_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<(EntryId, Amount)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.entry_id, sum(a.amount_minor) AS minor, e.currency, max(a.id) AS newest
+         FROM movements m JOIN assignments a ON a.movement_id = m.id JOIN entries e ON e.id = a.entry_id
+         WHERE m.payment_id = ?1 AND e.status <> 'cancelled' GROUP BY a.entry_id HAVING minor > 0 ORDER BY newest DESC",
+    )?;
+    statement.query_and_then([payment.0], |row| Ok((row.id("entry_id", EntryId)?, row.amount("minor")?)))?.collect()
+}
+
+pub(super) fn by_reference(connection: &Connection, reference: &EntryReference) -> Result<Option<EntryId>> {
+    let id: Option<i64> = connection
+        .prepare_cached("SELECT id FROM entries WHERE reference = ?1")?
+        .query_row([reference.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(id.map(EntryId))
+}
+
+fn from_row(row: &Row<'_>) -> Result<Entry> {
+    Ok(Entry {
+        id: row.id("id", EntryId)?,
+        reference: row.optional_text("reference")?.map(EntryReference::parse).transpose()?,
+        customer: row.named("customer", CustomerNumber::parse)?,
+        order: row.optional_id("order_id", OrderId)?,
+        key: row.optional_text("key")?.map(AssignmentKey::parse).transpose()?,
+        payment_key: row.optional_text("payment_key")?.map(AssignmentKey::parse).transpose()?,
+        title: row.plain("title")?,
+        initial: row.amount("initial_minor")?,
+        assigned: row.amount("assigned_minor")?,
+        status: row.choice("status", EntryStatus::parse)?,
+        due_on: match row.optional_text("due_on")? {
+            Some(_) => Some(row.day("due_on")?),
+            None => None,
+        },
+        document: row.optional_id("document_id", DocumentId)?,
+    })
+}

@@ -1,0 +1,141 @@
+//! Invoices payjournal made and the entries they settle: lines, journals, numbers, and each assignment rebuilt from what paid it.
+
+use rusqlite::Row;
+
+use super::{Bench, Check, Fault, Result};
+use crate::ledger::row::Columns;
+use crate::operation::key::invoice_journal_number;
+
+pub(super) const CHECKS: [Check; 8] = [
+    Check {
+        name: "invoice-lines",
+        sql: "SELECT d.number, d.currency, d.total_minor,
+                (SELECT ifnull(sum(l.net_minor + l.tax_minor), 0) FROM invoice_lines l WHERE l.document_id = d.id) AS lines_minor
+              FROM invoices i JOIN documents d ON d.id = i.document_id WHERE lines_minor <> d.total_minor",
+        judge: other_lines,
+    },
+    // One journal, which sums to zero and debits what the invoice is over; none where all of it is nothing.
+    Check {
+        name: "invoice-journal",
+        sql: "SELECT d.number, d.currency, d.total_minor, ifnull(sum(p.amount_minor), 0) AS off_minor,
+                ifnull(sum(p.amount_minor) FILTER (WHERE p.line = 1), 0) AS owed_minor
+              FROM invoices i JOIN documents d ON d.id = i.document_id
+              LEFT JOIN invoice_journals j ON j.document_id = d.id LEFT JOIN invoice_postings p ON p.journal_id = j.id
+              GROUP BY d.id HAVING off_minor <> 0 OR d.total_minor <> 0 AND owed_minor <> d.total_minor",
+        judge: other_journal,
+    },
+    Check {
+        name: "invoice-journal-number",
+        sql: "SELECT j.number, d.company, d.number AS document, o.shop || '/' || o.number AS order_name, d.currency, d.total_minor
+              FROM invoice_journals j JOIN invoices i ON i.document_id = j.document_id JOIN documents d ON d.id = j.document_id
+              JOIN orders o ON o.id = i.order_id",
+        judge: other_number,
+    },
+    Check {
+        name: "invoice-number-drawn",
+        sql: "SELECT d.number, i.counter, ifnull(c.last, 0) AS last FROM invoices i JOIN documents d ON d.id = i.document_id
+              LEFT JOIN number_counters c ON c.kind = d.kind AND c.period = i.period WHERE last < i.counter",
+        judge: not_drawn,
+    },
+    Check {
+        name: "invoice-entry",
+        sql: "SELECT d.number FROM invoices i JOIN documents d ON d.id = i.document_id
+              WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE e.document_id = d.id
+                                AND (e.status = 'cancelled' OR e.initial_minor = d.total_minor AND e.currency = d.currency))",
+        judge: without_entry,
+    },
+    Check {
+        name: "entry-assigned",
+        sql: "SELECT e.id AS entry, e.currency, e.assigned_minor, e.status, e.initial_minor,
+                (SELECT ifnull(sum(a.amount_minor), 0) FROM assignments a WHERE a.entry_id = e.id) AS sum_minor
+              FROM entries e WHERE sum_minor <> e.assigned_minor
+                OR e.status <> 'cancelled' AND (e.status = 'balanced') <> (e.assigned_minor = e.initial_minor)",
+        judge: other_sum,
+    },
+    Check {
+        name: "assignment-within-movement",
+        sql: "SELECT m.modification_id, m.currency, m.amount_minor, sum(a.amount_minor) AS sum_minor
+              FROM assignments a JOIN movements m ON m.id = a.movement_id GROUP BY m.id HAVING abs(sum_minor) > m.amount_minor",
+        judge: beyond_movement,
+    },
+    // A capture or refund does to the entry of an invoice what its journals do to the invoice.
+    Check {
+        name: "entry-tied",
+        sql: "SELECT e.id AS entry, e.currency, m.modification_id, m.kind,
+                (SELECT ifnull(sum(a.amount_minor), 0) FROM assignments a WHERE a.entry_id = e.id AND a.movement_id = m.id) AS sum_minor,
+                (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
+                   FROM journals j WHERE j.movement_id = m.id AND j.document_id = e.document_id) AS tied_minor
+              FROM entries e
+              JOIN (SELECT entry_id, movement_id FROM assignments
+                    UNION SELECT e.id, j.movement_id FROM entries e JOIN journals j ON j.document_id = e.document_id) pair ON pair.entry_id = e.id
+              JOIN movements m ON m.id = pair.movement_id
+              WHERE e.document_id IS NOT NULL AND e.status <> 'cancelled' AND m.kind = 'capture' AND sum_minor < tied_minor",
+        judge: not_tied,
+    },
+];
+
+fn other_lines(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let (total, lines) = (row.amount("total_minor")?, row.amount("lines_minor")?);
+    let what = format!("it is over {total}, and its lines come to {lines}");
+    Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
+}
+
+fn other_journal(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let (total, off, owed) = (row.amount("total_minor")?, row.amount("off_minor")?, row.amount("owed_minor")?);
+    let what = format!("it is over {total}; its journal debits {owed} to receivables, and its postings sum to {off}");
+    Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
+}
+
+fn other_number(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let total = row.amount("total_minor")?;
+    let right = invoice_journal_number([
+        bench.books.mode,
+        row.text("company")?,
+        row.text("document")?,
+        row.text("order_name")?,
+        total.currency().code(),
+        &total.minor().to_string(),
+    ]);
+    let number = row.text("number")?;
+    let what = format!("its natural key makes {right}");
+    Ok((number != right).then(|| Fault::tampered(format!("invoice journal {number}"), &what)))
+}
+
+fn not_drawn(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let (counter, last): (i64, i64) = (row.plain("counter")?, row.plain("last")?);
+    let what = format!("its counter is {counter}, and the last number drawn is {last}: the next would be drawn twice");
+    Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
+}
+
+fn without_entry(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let what = "it has no entry over its total";
+    Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), what)))
+}
+
+fn other_sum(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let (initial, assigned, sum) =
+        (row.amount("initial_minor")?, row.amount("assigned_minor")?, row.amount("sum_minor")?);
+    let what = format!(
+        "it is {} with {assigned} of {initial} assigned, and its assignments sum to {sum}",
+        row.text("status")?
+    );
+    let id: i64 = row.plain("entry")?;
+    Ok(Some(Fault::tampered(format!("entry {id}"), &what)))
+}
+
+fn beyond_movement(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let (amount, sum) = (row.amount("amount_minor")?, row.amount("sum_minor")?);
+    let what = format!("it is over {amount}, and {sum} of it is assigned to entries");
+    Ok(Some(Fault::tampered(format!("movement {}", row.text("modification_id")?), &what)))
+}
+
+fn not_tied(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let (sum, tied) = (row.amount("sum_minor")?, row.amount("tied_minor")?);
+    let what = format!(
+        "{} {} has paid {tied} of its invoice, and {sum} of the entry",
+        row.text("kind")?,
+        row.text("modification_id")?
+    );
+    let id: i64 = row.plain("entry")?;
+    Ok(Some(Fault::tampered(format!("entry {id}"), &what)))
+}

@@ -1,0 +1,308 @@
+//! Whether and how one order is billed. Pure.
+
+use chrono::NaiveDate;
+
+use crate::config::settings::InvoiceSettings;
+use crate::domain::consequence::Consequence;
+use crate::domain::document::DocumentKind;
+use crate::domain::entry::{Entry, EntryStatus};
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::AssignmentKey;
+use crate::domain::invoice::pricing::{self, PricedLine};
+use crate::domain::invoice::{BillWhen, EntryChoice, InvoiceDraft, Tie};
+use crate::domain::money::{Amount, MoneyError};
+use crate::domain::movement::Movement;
+use crate::domain::order::{Cancellation, PaymentStatus};
+use crate::domain::payment::Payment;
+use crate::ledger::{BillingCase, PaidEntry};
+use crate::task::{Step, order_name};
+
+/// Why an order is not billed now.
+enum Obstacle {
+    /// Nothing is wrong: it is not its turn yet, or it never will be.
+    Wait(String),
+    /// A person must look.
+    Person(ExceptionKind, String),
+}
+
+type Billing<T> = Result<T, Obstacle>;
+
+pub(super) fn plan(case: &BillingCase, settings: &InvoiceSettings, dated: NaiveDate) -> Result<Vec<Step>, MoneyError> {
+    let about = order_name(&case.order);
+    match bill(case, settings, dated)? {
+        Ok(draft) => {
+            let reason = said(case, &draft)?;
+            Ok(vec![Step::record(about, reason, Consequence::Invoice(Box::new(draft)))])
+        }
+        Err(Obstacle::Wait(why)) => Ok(vec![Step::leave(about, why)]),
+        Err(Obstacle::Person(kind, message)) => {
+            let about_order = About { order: Some(case.order.id), ..About::default() };
+            Ok(vec![Step::raise(ExceptionDraft { kind, subject: about, message, about: about_order }, None)])
+        }
+    }
+}
+
+fn bill(case: &BillingCase, settings: &InvoiceSettings, dated: NaiveDate) -> Result<Billing<InvoiceDraft>, MoneyError> {
+    let key = match settled_key(case) {
+        Ok(key) => key,
+        Err(obstacle) => return Ok(Err(obstacle)),
+    };
+    if let Err(obstacle) = may_be_billed(case, settings, &key)? {
+        return Ok(Err(obstacle));
+    }
+    let lines = match priced(case, settings)? {
+        Ok(lines) => lines,
+        Err(obstacle) => return Ok(Err(obstacle)),
+    };
+    let total = case.order.total;
+    if let Err(obstacle) = fits(case, &key) {
+        return Ok(Err(obstacle));
+    }
+    let (entry, ties) = match key {
+        Key::Entry(paid) => (EntryChoice::Existing(paid.entry.id), ties_of_entry(paid, total)?),
+        Key::Payment(key) => {
+            let entry = EntryChoice::New { payment_key: Some(key.clone()) };
+            (entry, ties_of_captures(&case.captures, total)?)
+        }
+        Key::Neither => (EntryChoice::New { payment_key: None }, ties_of_captures(&case.captures, total)?),
+    };
+    Ok(Ok(InvoiceDraft {
+        order: case.order.id,
+        bill_to: case.order.bill_to.clone(),
+        dated,
+        total,
+        lines,
+        range: settings.invoice_numbers.clone(),
+        entry,
+        ties,
+    }))
+}
+
+/// What the order's key leads to.
+enum Key<'a> {
+    Entry(&'a PaidEntry),
+    Payment(&'a AssignmentKey),
+    Neither,
+}
+
+/// A key used twice, or one that nothing has, matches nothing (traps T40 and T42).
+fn settled_key(case: &BillingCase) -> Billing<Key<'_>> {
+    let (field, key) = match (&case.keys.entry, &case.keys.payment) {
+        (Some(key), _) => ("entry_assignment_key", key),
+        (None, Some(key)) => ("payment_assignment_key", key),
+        (None, None) => return Ok(Key::Neither),
+    };
+    if case.is_invoiced {
+        return Err(invoiced());
+    }
+    if !case.rivals.is_empty() {
+        let others = case.rivals.join(", ");
+        return Err(Obstacle::Person(
+            ExceptionKind::KeyCollides,
+            format!(
+                "shares its `{field}` `{key}` with order {others}; nothing is billed by a key that is used twice. Give one of them another key"
+            ),
+        ));
+    }
+    if case.keys.entry.is_none() {
+        return Ok(match case.payments.as_slice() {
+            [] | [_] => Key::Payment(key),
+            several => {
+                let names: Vec<String> = several.iter().map(|payment| payment.transaction.to_string()).collect();
+                return Err(Obstacle::Person(
+                    ExceptionKind::KeyCollides,
+                    format!(
+                        "its `{field}` `{key}` is that of payments {}; give the order the one that is meant, or tie the others to their own orders",
+                        names.join(", ")
+                    ),
+                ));
+            }
+        });
+    }
+    let live: Vec<&PaidEntry> =
+        case.entries.iter().filter(|paid| paid.entry.status != EntryStatus::Cancelled).collect();
+    match live.as_slice() {
+        [paid] => Ok(Key::Entry(paid)),
+        [] if case.entries.is_empty() => Err(Obstacle::Wait(format!(
+            "no entry has its `{field}` `{key}` yet; `payjournal import entries` brings it in"
+        ))),
+        [] => Err(Obstacle::Person(
+            ExceptionKind::KeyMismatch,
+            format!("its `{field}` `{key}` is that of a cancelled entry; give the order another key, or none"),
+        )),
+        several => {
+            let names: Vec<String> = several.iter().map(|paid| paid.entry.name()).collect();
+            Err(Obstacle::Person(
+                ExceptionKind::KeyCollides,
+                format!("its `{field}` `{key}` is that of {}; cancel the one that is not meant", names.join(" and ")),
+            ))
+        }
+    }
+}
+
+fn invoiced() -> Obstacle {
+    Obstacle::Wait("it has its invoice".to_owned())
+}
+
+/// The conditions of the config, all of which must hold, and what no config can allow.
+fn may_be_billed(case: &BillingCase, settings: &InvoiceSettings, key: &Key<'_>) -> Result<Billing<()>, MoneyError> {
+    let wait = |why: &str| Ok(Err(Obstacle::Wait(why.to_owned())));
+    if case.is_invoiced {
+        return Ok(Err(invoiced()));
+    }
+    if case.documents.iter().any(|document| document.kind == DocumentKind::Invoice) {
+        return wait("the ERP has posted its invoice");
+    }
+    if case.order.cancelled != Cancellation::None {
+        return wait("it is cancelled");
+    }
+    for condition in &settings.bill_when {
+        let unmet = match condition {
+            BillWhen::OrderPaid if case.order.payment_status != PaymentStatus::Paid && !is_paid(case, key)? => {
+                Some(format!("it is {} and not Paid", case.order.payment_status))
+            }
+            BillWhen::EntryBalanced => match key {
+                Key::Entry(paid) if paid.entry.status == EntryStatus::Balanced => None,
+                Key::Entry(paid) => Some(format!("{} has {} open", paid.entry.name(), paid.entry.open()?)),
+                Key::Payment(_) | Key::Neither => Some("it has no `entry_assignment_key`".to_owned()),
+            },
+            BillWhen::PaymentCollected if !has_collected(&case.captures, key) => {
+                Some("no payment of it was collected".to_owned())
+            }
+            BillWhen::OrderPaid | BillWhen::PaymentCollected => None,
+        };
+        if let Some(why) = unmet {
+            return Ok(Err(Obstacle::Wait(format!("{why} (`invoices.bill_when` has \"{}\")", condition.as_str()))));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// A payment that is known by its key only does not move the order's status.
+fn is_paid(case: &BillingCase, key: &Key<'_>) -> Result<bool, MoneyError> {
+    match key {
+        Key::Entry(paid) => Ok(paid.entry.status == EntryStatus::Balanced),
+        Key::Payment(_) => {
+            let total = case.order.total;
+            let ties = ties_of_captures(&case.captures, total)?;
+            Ok(Amount::sum(total.currency(), ties.iter().map(|tie| tie.amount))? == total)
+        }
+        Key::Neither => Ok(false),
+    }
+}
+
+fn has_collected(captures: &[Movement], key: &Key<'_>) -> bool {
+    match key {
+        Key::Entry(paid) => paid.entry.assigned.is_positive(),
+        Key::Payment(_) | Key::Neither => captures.iter().any(|capture| capture.untied.is_positive()),
+    }
+}
+
+/// The lines as they are billed: they must come to what the order costs, to the cent.
+fn priced(case: &BillingCase, settings: &InvoiceSettings) -> Result<Billing<Vec<PricedLine>>, MoneyError> {
+    let blocked = |message: String| Ok(Err(Obstacle::Person(ExceptionKind::NotBillable, message)));
+    let total = case.order.total;
+    let lines = match settings.pricing.price(&case.lines, total.currency()) {
+        Ok(lines) => lines,
+        Err(error) => return blocked(error.to_string()),
+    };
+    let sum = pricing::total(&lines, total.currency())?;
+    if sum == total {
+        return Ok(Ok(lines));
+    }
+    let prices = settings.pricing.prices.as_str();
+    blocked(format!(
+        "its {} lines come to {sum} with tax ({prices} prices), and the order's total is {total}; correct the lines or the order",
+        lines.len()
+    ))
+}
+
+/// What has the key must be the customer's, in the currency, and over the same amount (trap T43).
+fn fits(case: &BillingCase, key: &Key<'_>) -> Billing<()> {
+    let order = &case.order;
+    let mismatch = |what: String| Err(Obstacle::Person(ExceptionKind::KeyMismatch, what));
+    match key {
+        Key::Entry(PaidEntry { entry, .. }) => {
+            let Entry { customer, initial, .. } = entry;
+            let name = entry.name();
+            if entry.document.is_some() {
+                return mismatch(format!("{name}, which has its key, belongs to another invoice already"));
+            }
+            if *customer != order.bill_to {
+                return mismatch(format!(
+                    "is billed to customer {}, and {name}, which has its key, is of customer {customer}",
+                    order.bill_to
+                ));
+            }
+            if *initial != order.total {
+                return mismatch(format!("is over {}, and {name}, which has its key, over {initial}", order.total));
+            }
+            Ok(())
+        }
+        Key::Payment(key) => match case.payments.first() {
+            Some(payment) => payment_fits(case, key, payment),
+            // Paid later: the payment finds the invoice's entry by the key.
+            None => Ok(()),
+        },
+        Key::Neither => Ok(()),
+    }
+}
+
+fn payment_fits(case: &BillingCase, key: &AssignmentKey, payment: &Payment) -> Billing<()> {
+    let order = &case.order;
+    let mismatch = |what: String| Err(Obstacle::Person(ExceptionKind::KeyMismatch, what));
+    let currency = payment.authorised.currency();
+    if currency != order.total.currency() {
+        return mismatch(format!(
+            "is in {}, and payment {}, which has its key `{key}`, in {currency}",
+            order.total.currency(),
+            payment.transaction
+        ));
+    }
+    if payment.order.is_some_and(|other| other != order.id) {
+        return mismatch(format!("payment {}, which has its key `{key}`, is for another order", payment.transaction));
+    }
+    Ok(())
+}
+
+/// Exactly what paid the entry (trap T47); what was paid back of it is not there any more.
+fn ties_of_entry(paid: &PaidEntry, total: Amount) -> Result<Vec<Tie>, MoneyError> {
+    let mut left = paid.entry.assigned.at_most(total)?;
+    let mut ties = Vec::new();
+    for (capture, assigned) in &paid.paid_by {
+        let amount = left.at_most(*assigned)?.at_most(capture.untied)?;
+        if amount.is_positive() {
+            ties.push(Tie { movement: capture.id, amount });
+            left = left.checked_sub(amount)?;
+        }
+    }
+    Ok(ties)
+}
+
+/// The oldest first (trap T46); more than the invoice costs stays free (trap T45).
+fn ties_of_captures(captures: &[Movement], total: Amount) -> Result<Vec<Tie>, MoneyError> {
+    let mut left = total;
+    let mut ties = Vec::new();
+    for capture in captures.iter().filter(|capture| capture.untied.currency() == total.currency()) {
+        let amount = left.at_most(capture.untied)?;
+        if amount.is_positive() {
+            ties.push(Tie { movement: capture.id, amount });
+            left = left.checked_sub(amount)?;
+        }
+    }
+    Ok(ties)
+}
+
+fn said(case: &BillingCase, draft: &InvoiceDraft) -> Result<String, MoneyError> {
+    let open = draft.open()?;
+    let paid = draft.total.checked_sub(open)?;
+    let by = match (&draft.entry, &case.keys.payment) {
+        (EntryChoice::Existing(_), _) => format!("{paid} of its entry"),
+        (EntryChoice::New { .. }, Some(key)) => format!("{paid} of the payment with key `{key}`"),
+        (EntryChoice::New { .. }, None) => format!("{paid} of its own payments"),
+    };
+    let lines = draft.lines.len();
+    let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
+    let rest = if open.is_zero() { "paid".to_owned() } else { format!("{open} open") };
+    Ok(format!("{lines}, {by} tied to it: {rest}"))
+}

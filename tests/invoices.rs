@@ -1,0 +1,370 @@
+//! `finalize-invoices`: each order is billed once, with a number of its own, and is paid by exactly the money that is its own.
+
+mod support;
+
+use std::process::Stdio;
+
+use support::Shop;
+
+const INVOICES: &str = "\n[invoices]\nenabled = true\nbill_when = []\n";
+
+/// A shop that makes its invoices; `more` goes into the table.
+fn shop(more: &str) -> Shop {
+    Shop::with(&format!("{}{INVOICES}{more}", support::CONFIG))
+}
+
+/// Rows `ORDER,TOTAL,CUSTOMER,ENTRY KEY,PAYMENT KEY`, each with one line over all of it, taxed with 19 %.
+fn orders(shop: &Shop, rows: &str) {
+    let mut orders = "order,currency,total,bill_to,ordered_on,entry_assignment_key,payment_assignment_key\n".to_owned();
+    let mut lines = LINES.to_owned();
+    for row in rows.lines() {
+        let mut cells = row.split(',');
+        let mut cell = || cells.next().unwrap_or_default();
+        let (order, total, customer, entry, payment) = (cell(), cell(), cell(), cell(), cell());
+        orders.extend([order, ",EUR,", total, ",", customer, ",2026-11-15,", entry, ",", payment, "\n"]);
+        lines.extend([order, ",1,Thing,1,", total, ",19\n"]);
+    }
+    shop.write("orders.csv", &orders);
+    shop.ok("import orders orders.csv");
+    shop.write("lines.csv", &lines);
+    shop.ok("import order-lines lines.csv");
+}
+
+const LINES: &str = "order,line,description,quantity,unit_price,tax_rate\n";
+
+fn import(shop: &Shop, what: &str, text: &str) {
+    shop.write("rows.csv", text);
+    shop.ok(&format!("import {what} rows.csv"));
+}
+
+/// Rows `ENTRY,KEY,CUSTOMER,AMOUNT,CANCELLED`.
+fn entries(shop: &Shop, rows: &str) {
+    let rows: String = rows.lines().flat_map(|row| [row, ",EUR\n"]).collect();
+    import(shop, "entries", &format!("entry,assignment_key,customer,amount,cancelled,currency\n{rows}"));
+}
+
+/// Collected payments: rows `TX,ORDER,ENTRIES,KEY,AMOUNT`.
+fn collected(shop: &Shop, rows: &str) {
+    let at = "2026-11-16T08:00:00Z";
+    let rows: String = rows.lines().flat_map(|row| ["psp,", row, ",card,EUR,captured,", at, ",", at, "\n"]).collect();
+    let head =
+        "provider,transaction,order,entries,assignment_key,authorised,method,currency,status,authorised_at,captured_at";
+    shop.write("payments.csv", &format!("{head}\n{rows}"));
+    shop.ok("sandbox authorise payments.csv");
+    shop.ok("import payments payments.csv");
+}
+
+/// `NUMBER ORDER TOTAL BOOKED`.
+fn invoices(shop: &Shop) -> Vec<String> {
+    shop.rows(
+        "SELECT d.number, o.number, d.total_minor,
+           (SELECT ifnull(sum(CASE WHEN (direction = 'original') = (kind <> 'reopening') THEN amount_minor ELSE -amount_minor END), 0)
+            FROM journals j WHERE j.document_id = d.id)
+         FROM invoices i JOIN documents d ON d.id = i.document_id JOIN orders o ON o.id = i.order_id",
+    )
+}
+
+/// `REFERENCE STATUS ASSIGNED OF INITIAL, INVOICE`.
+fn all_entries(shop: &Shop) -> Vec<String> {
+    shop.rows(
+        "SELECT ifnull(e.reference, '-'), e.status, e.assigned_minor || '/' || e.initial_minor, ifnull(d.number, '-')
+         FROM entries e LEFT JOIN documents d ON d.id = e.document_id",
+    )
+}
+
+fn told(shop: &Shop) -> Vec<String> {
+    shop.rows("SELECT kind, subject, message FROM exceptions WHERE state = 'open'")
+}
+
+#[test]
+fn an_entry_that_was_paid_before_becomes_the_invoice_s_and_pays_it() {
+    let shop = shop("");
+    orders(&shop, "A,119.00,C1,KEY-A,\n");
+    entries(&shop, "WEB-1,KEY-A,C1,119.00,\n");
+    // Other free money of the same customer must stay where it is (trap T47).
+    collected(&shop, "TX-A,,WEB-1,,119.00\nTX-X,,,OTHER,119.00\n");
+    assert_eq!(all_entries(&shop), ["WEB-1 balanced 11900/11900 -"]);
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop), ["2026-00001 A 11900 11900"]);
+    assert_eq!(all_entries(&shop), ["WEB-1 balanced 11900/11900 2026-00001"]);
+    assert_eq!(shop.rows("SELECT p.transaction_id FROM journals j JOIN movements m ON m.id = j.movement_id JOIN payments p ON p.id = m.payment_id
+        WHERE j.kind = 'application'"), ["TX-A"]);
+    assert_eq!(shop.rows("SELECT payment_status FROM orders"), ["paid"]);
+    // Again, there is nothing to do.
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop).len(), 1);
+    shop.ok("verify");
+}
+
+#[test]
+fn a_payment_that_came_before_settles_a_new_entry_and_what_is_too_much_stays_free() {
+    let shop = shop("");
+    orders(&shop, "A,119.00,C1,,KEY-A\nB,50.00,C2,,KEY-B\nC,10.00,C3,,KEY-C\n");
+    collected(&shop, "TX-A,,,KEY-A,119.00\nTX-B,,,KEY-B,60.00\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop), ["2026-00001 A 11900 11900", "2026-00002 B 5000 5000", "2026-00003 C 1000 0"]);
+    assert_eq!(
+        all_entries(&shop),
+        ["- balanced 11900/11900 2026-00001", "- balanced 5000/5000 2026-00002", "- open 0/1000 2026-00003"]
+    );
+    // A payment that comes after its invoice finds the entry by the key, and pays the invoice at once.
+    collected(&shop, "TX-C,,,KEY-C,10.00\n");
+    assert_eq!(invoices(&shop)[2], "2026-00003 C 1000 1000");
+    assert_eq!(all_entries(&shop)[0], "- balanced 1000/1000 2026-00003");
+    shop.ok("verify");
+}
+
+#[test]
+fn without_a_key_the_order_s_own_payments_pay_and_the_rest_is_captured_later() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,,\nB,0.00,C1,,\n");
+    collected(&shop, "TX-1,A,,,30.00\n");
+    shop.payments("TX-2,A,,card,EUR,authorised,70.00,2026-11-16T09:00:00Z,,\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop), ["2026-00001 A 10000 3000", "2026-00002 B 0 0"]);
+    // An invoice over nothing is paid at once (trap T49).
+    assert_eq!(all_entries(&shop), ["- balanced 0/0 2026-00002", "- open 3000/10000 2026-00001"]);
+    shop.ok("sync-journals");
+    shop.ok("capture");
+    assert_eq!(invoices(&shop)[0], "2026-00001 A 10000 10000");
+    assert_eq!(all_entries(&shop)[1], "- balanced 10000/10000 2026-00001");
+    shop.ok("verify");
+}
+
+#[test]
+fn one_payment_pays_several_entries_and_several_payments_one() {
+    let shop = shop("");
+    orders(&shop, "A,40.00,C1,KEY-A,\nB,60.00,C1,KEY-B,\n");
+    entries(&shop, "WEB-1,KEY-A,C1,40.00,\nWEB-2,KEY-B,C1,60.00,\n");
+    collected(&shop, "TX-1,,WEB-1;WEB-2,,70.00\nTX-2,,WEB-2,,35.00\n");
+    assert_eq!(all_entries(&shop), ["WEB-1 balanced 4000/4000 -", "WEB-2 balanced 6000/6000 -"]);
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop), ["2026-00001 A 4000 4000", "2026-00002 B 6000 6000"]);
+    // 105.00 came in for 100.00: 5.00 of the second payment is free.
+    assert_eq!(
+        shop.rows("SELECT sum(amount_minor) FROM postings WHERE account = 'Liabilities:Prepayments:C1'"),
+        ["-500"]
+    );
+    shop.ok("verify");
+}
+
+#[test]
+fn a_key_matches_nothing_where_anything_speaks_against_it() {
+    let shop = shop("");
+    orders(
+        &shop,
+        "TWICE,10.00,C1,KEY-1,\nCANCELLED,10.00,C1,KEY-2,\nAMOUNT,10.00,C1,KEY-3,\nCUSTOMER,10.00,C1,KEY-4,\n\
+         RIVAL-1,10.00,C1,KEY-5,\nRIVAL-2,10.00,C1,KEY-5,\nPAYMENTS,10.00,C1,,KEY-6\nELSEWHERE,10.00,C1,,KEY-7\n\
+         NOTYET,10.00,C1,KEY-8,\nFINE,10.00,C1,,\n",
+    );
+    entries(
+        &shop,
+        "W-1,KEY-1,C1,10.00,\nW-1b,KEY-1,C1,10.00,\nW-2,KEY-2,C1,10.00,true\nW-3,KEY-3,C1,10.01,\nW-4,KEY-4,C2,10.00,\n\
+         W-5,KEY-5,C1,10.00,\n",
+    );
+    collected(&shop, "TX-6,,,KEY-6,10.00\nTX-6b,,,KEY-6,10.00\nTX-7,FINE,,KEY-7,10.00\n");
+    shop.exits("finalize-invoices", 1);
+    assert_eq!(invoices(&shop), ["2026-00001 FINE 1000 0"]);
+    let told_now = told(&shop);
+    let expected = [
+        "key_collides webshop/PAYMENTS its `payment_assignment_key` `KEY-6` is that of payments TX-6, TX-6b",
+        "key_collides webshop/RIVAL-1 shares its `entry_assignment_key` `KEY-5` with order webshop/RIVAL-2",
+        "key_collides webshop/RIVAL-2 shares its `entry_assignment_key` `KEY-5` with order webshop/RIVAL-1",
+        "key_collides webshop/TWICE its `entry_assignment_key` `KEY-1` is that of entry W-1 and entry W-1b",
+        "key_mismatch webshop/AMOUNT is over 10.00 EUR, and entry W-3, which has its key, over 10.01 EUR",
+        "key_mismatch webshop/CANCELLED its `entry_assignment_key` `KEY-2` is that of a cancelled entry",
+        "key_mismatch webshop/CUSTOMER is billed to customer C1, and entry W-4, which has its key, is of customer C2",
+        "key_mismatch webshop/ELSEWHERE payment TX-7, which has its key `KEY-7`, is for another order",
+    ];
+    assert_eq!(told_now.len(), expected.len(), "{told_now:#?}");
+    for (told, expected) in told_now.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{told}\n{expected}");
+    }
+    // Told once; what is put right is billed, and the exception is gone.
+    shop.ok("finalize-invoices");
+    entries(&shop, "W-1b,KEY-1,C1,10.00,true\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(told(&shop).len(), expected.len() - 1);
+    assert_eq!(invoices(&shop).len(), 2);
+    shop.ok("verify");
+}
+
+#[test]
+fn what_cannot_be_billed_is_named_and_harms_no_other_order() {
+    let shop = shop("tax_rates = [\"0\", \"19\"]\n");
+    import(
+        &shop,
+        "orders",
+        "order,currency,total,ordered_on\nNOLINES,EUR,10.00,2026-11-15\nRATE,EUR,10.00,2026-11-15\nSUM,EUR,10.00,2026-11-15\nFINE,JPY,300,2026-11-15\n",
+    );
+    import(
+        &shop,
+        "order-lines",
+        &format!("{LINES}RATE,1,Thing,1,10.00,7\nSUM,1,Thing,3,3.33,19\nFINE,1,Thing,3,100,0\n"),
+    );
+    shop.exits("finalize-invoices", 1);
+    assert_eq!(invoices(&shop), ["2026-00001 FINE 300 0"]);
+    let told_now = told(&shop);
+    let expected = [
+        "not_billable webshop/NOLINES has no lines; `payjournal import order-lines` brings them in",
+        "not_billable webshop/RATE line 1 has `tax_rate` 7, which is not among `invoices.tax_rates` (0, 19); correct the line or add the rate",
+        "not_billable webshop/SUM its 1 lines come to 9.99 EUR with tax (gross prices), and the order's total is 10.00 EUR; correct the lines or the order",
+    ];
+    assert_eq!(told_now, expected);
+    // The lines may change until the invoice is there, and not after.
+    import(&shop, "order-lines", &format!("{LINES}SUM,2,Rounding,1,0.01,19\n"));
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop).len(), 2);
+    shop.write("rows.csv", &format!("{LINES}SUM,2,Rounding,1,0.02,19\nSUM,1,Thing,3,3.33,19\nRATE,1,Thing,-1,1e3,x\n"));
+    let refused = shop.exits("import order-lines rows.csv", 1).stderr;
+    for part in [
+        "rows.csv:2: line `2` cannot change: order `SUM` is invoiced",
+        "quantity `-1` is negative; what comes back is a credit note",
+        "unit_price `1e3` is not a decimal number",
+        "tax_rate `x` is not a decimal number",
+    ] {
+        assert!(refused.contains(part), "`{part}`\n{refused}");
+    }
+    shop.ok("verify");
+}
+
+#[test]
+fn numbers_follow_the_invoice_s_date_leave_out_the_erp_s_and_are_never_given_twice() {
+    let shop = shop("number = \"R[Year][Month]-{000}\"\nnumber_reset = \"monthly\"\nnumber_start = 41\n");
+    shop.documents("invoice,R202611-043,,EUR,5.00,,,2026-11-20\n");
+    orders(&shop, "A,10.00,C1,,\nB,10.00,C1,,\n");
+    shop.ok("finalize-invoices");
+    orders(&shop, "C,10.00,C1,,\n");
+    // The new month begins in the shop's zone, and the range with it.
+    shop.ok("finalize-invoices --as-of 2026-12-01T00:00:00Z");
+    orders(&shop, "D,10.00,C1,,\n");
+    shop.ok("finalize-invoices --as-of 2026-12-01T00:00:00Z");
+    assert_eq!(
+        shop.rows("SELECT d.number, d.posted_on FROM invoices i JOIN documents d ON d.id = i.document_id"),
+        ["R202611-042 2026-11-22", "R202611-044 2026-11-22", "R202612-042 2026-12-01", "R202612-043 2026-12-01"]
+    );
+    // The ERP cannot hand over what payjournal made.
+    shop.write(
+        "documents.csv",
+        "kind,number,order,currency,total,posted_on\ninvoice,R202611-042,A,EUR,10.00,2026-11-22\n",
+    );
+    let refused = shop.exits("import documents documents.csv", 1).stderr;
+    assert!(refused.contains("is an invoice that payjournal made"), "{refused}");
+    shop.ok("verify --as-of 2026-12-01T00:00:00Z");
+}
+
+#[test]
+fn a_capture_that_fails_a_refund_and_a_chargeback_open_the_entry_again() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,,\n");
+    shop.payments("TX-A,A,,card,EUR,authorised,100.00,2026-11-16T09:00:00Z,,\n");
+    shop.ok("finalize-invoices");
+    shop.ok("capture");
+    assert_eq!(all_entries(&shop), ["- balanced 10000/10000 2026-00001"]);
+    // A refund in the back office, without a credit note (rule 17).
+    shop.sandbox(
+        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-A', 'refund', 3000, 'by hand', 'confirmed',
+           '2026-11-21T10:00:00+00:00', '2026-11-21T10:00:00+00:00')",
+    );
+    shop.exits("sync-payments", 1);
+    assert_eq!(all_entries(&shop), ["- open 7000/10000 2026-00001"]);
+    shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'TX-A' AND kind = 'refund'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-24T03:00:00Z"]);
+    assert_eq!(all_entries(&shop), ["- balanced 10000/10000 2026-00001"]);
+    shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'TX-A' AND kind = 'capture'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-26T03:00:00Z"]);
+    assert_eq!(all_entries(&shop), ["- open 0/10000 2026-00001"]);
+    shop.ok("verify --as-of 2026-11-26T05:00:00Z");
+}
+
+#[test]
+fn only_what_the_config_lets_through_is_billed() {
+    let rows = "OPEN,10.00,C1,KEY-1,\nPAID,10.00,C1,KEY-2,\nCOLLECTED,10.00,C1,,KEY-3\nPLAIN,10.00,C1,,\n";
+    let billed = |condition: &str| {
+        let shop = Shop::with(&format!("{}\n[invoices]\nenabled = true\n{condition}\n", support::CONFIG));
+        orders(&shop, rows);
+        entries(&shop, "W-1,KEY-1,C1,10.00,\nW-2,KEY-2,C1,10.00,\n");
+        collected(&shop, "TX-1,,W-1,,4.00\nTX-2,,W-2,,10.00\nTX-3,,,KEY-3,10.00\n");
+        shop.ok("finalize-invoices");
+        shop.rows("SELECT o.number FROM invoices i JOIN orders o ON o.id = i.order_id").join(" ")
+    };
+    assert_eq!(billed("bill_when = []"), "COLLECTED OPEN PAID PLAIN");
+    assert_eq!(billed(""), "COLLECTED PAID");
+    assert_eq!(billed("bill_when = [\"entry_balanced\"]"), "PAID");
+    assert_eq!(billed("bill_when = [\"payment_collected\"]"), "COLLECTED OPEN PAID");
+    assert_eq!(billed("bill_when = [\"payment_collected\", \"entry_balanced\"]"), "PAID");
+}
+
+#[test]
+fn an_order_that_the_erp_bills_is_left_alone_and_without_the_switch_nothing_runs() {
+    let with = shop("");
+    orders(&with, "A,10.00,C1,,\n");
+    with.documents("invoice,ERP-1,A,EUR,10.00,,,2026-11-20\n");
+    with.ok("finalize-invoices");
+    assert_eq!(invoices(&with), [""; 0]);
+    let without = Shop::new();
+    orders(&without, "A,10.00,C1,,\n");
+    let refused = without.exits("finalize-invoices", 3).stderr;
+    assert!(refused.contains("`invoices.enabled` is not true"), "{refused}");
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_billed_and_why_the_rest_would_not() {
+    let shop =
+        Shop::with(&format!("{}\n[invoices]\nenabled = true\nbill_when = [\"entry_balanced\"]\n", support::CONFIG));
+    orders(&shop, "A,10.00,C1,KEY-A,\nB,10.00,C1,KEY-B,\n");
+    entries(&shop, "W-A,KEY-A,C1,10.00,\nW-B,KEY-B,C1,10.00,\n");
+    collected(&shop, "TX-A,,W-A,,10.00\nTX-B,,W-B,,4.00\n");
+    let document = shop.json("finalize-invoices --dry-run");
+    let rows = document["steps"].as_array().unwrap();
+    let said: Vec<String> =
+        rows.iter().map(|row| format!("{} {} {}", row["about"], row["action"], row["reason"])).collect();
+    assert_eq!(
+        said,
+        [
+            "\"webshop/A\" \"invoice\" \"1 line, 10.00 EUR of its entry tied to it: paid\"",
+            "\"webshop/B\" \"leave\" \"entry W-B has 6.00 EUR open (`invoices.bill_when` has \\\"entry_balanced\\\")\"",
+        ]
+    );
+    assert_eq!(invoices(&shop), [""; 0]);
+    assert_eq!(shop.rows("SELECT * FROM number_counters"), [""; 0]);
+}
+
+/// Killed before and after every commit: the next run ends where an undisturbed one does.
+#[test]
+fn killed_anywhere_the_next_run_ends_the_same() {
+    let template = shop("");
+    orders(&template, "A,119.00,C1,KEY-A,\nB,50.00,C2,,KEY-B\nC,10.00,C3,,\n");
+    entries(&template, "WEB-1,KEY-A,C1,119.00,\n");
+    collected(&template, "TX-A,,WEB-1,,119.00\nTX-B,,,KEY-B,60.00\nTX-C,C,,,4.00\n");
+    let end = |shop: &Shop| {
+        (invoices(shop), all_entries(shop), shop.rows("SELECT account, sum(amount_minor) FROM (
+        SELECT account, amount_minor FROM postings UNION ALL SELECT account, amount_minor FROM invoice_postings) GROUP BY account"))
+    };
+    let copy = |from: &Shop| {
+        let to = Shop::new();
+        support::copy(&from.path, &to.path);
+        to
+    };
+    let undisturbed = copy(&template);
+    let log = undisturbed.path.join("moments");
+    let status = undisturbed.command(&["finalize-invoices"]).env("PAYJOURNAL_KILL_LOG", &log).status().unwrap();
+    assert!(status.success());
+    let moments = std::fs::read_to_string(&log).unwrap().lines().count();
+    assert!(moments >= 8, "{moments} moments");
+    let expected = end(&undisturbed);
+    for moment in 1..=moments {
+        let shop = copy(&template);
+        let killed = shop
+            .command(&["finalize-invoices"])
+            .env("PAYJOURNAL_KILL_AT", moment.to_string())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(!killed.success(), "moment {moment} is not reached");
+        shop.ok("finalize-invoices");
+        assert_eq!(end(&shop), expected, "killed at {moment}");
+        shop.ok("verify");
+    }
+}

@@ -264,6 +264,7 @@ fn a_chargeback_of_an_earlier_version_is_booked_by_the_next_run() {
         DELETE FROM postings WHERE journal_id IN (SELECT id FROM journals WHERE kind = 'chargeback');
         DELETE FROM journals WHERE kind = 'chargeback'; DELETE FROM movements WHERE kind = 'chargeback';
         DELETE FROM exceptions WHERE kind = 'chargeback'; DROP TABLE untold_chargebacks; PRAGMA user_version = 6;";
+    shop.ledger().execute_batch(support::BEFORE_INVOICES).unwrap();
     shop.ledger().execute_batch(shop_of_before).unwrap();
     // Held at once, whichever task comes first.
     shop.documents("credit_note,G-A,A,EUR,100.00,,R-A,2026-11-21\n");

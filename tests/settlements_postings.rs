@@ -185,6 +185,7 @@ fn a_ledger_of_version_4_is_booked_by_the_next_run() {
     drop_report(&shop, "batch_7.csv", &report(&PAYOUT));
     shop.ok("settlements");
     let booked = (balances(&shop), journals(&shop));
+    shop.ledger().execute_batch(support::BEFORE_INVOICES).unwrap();
     shop.ledger()
         .execute_batch(
             "ALTER TABLE settlement_lines DROP COLUMN day;

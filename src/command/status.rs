@@ -47,6 +47,8 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let tasks = TaskName::ALL
         .into_iter()
+        // Where the ERP makes the invoices it never has anything to do.
+        .filter(|task| *task != TaskName::FinalizeInvoices || settings.invoices.enabled)
         .map(|task| task_status(task, settings, ledger, now))
         .collect::<Result<Vec<_>, _>>()?;
     let exceptions = ledger.open_exceptions().map_err(refused)?;

@@ -115,7 +115,7 @@ fn every_slip_in_a_payments_file_is_told() {
     ]))
     .refused(&[
         "payments.csv:2: provider `pps` is not configured as a provider; did you mean `psp`?",
-        "payments.csv:3: order or `pays` is required, but both are empty",
+        "payments.csv:3: order or `pays`, `entries` or `assignment_key` is required, but all are empty",
         "payments.csv:4: order `Z` is not known in shop `shop.example`; import orders first",
         "payments.csv:5: currency `USD` is not the currency of order `A`, EUR",
         "payments.csv:6: pays `1;9;1` names invoice `1` twice",

@@ -334,8 +334,30 @@ const SETTLEMENTS: [Damage; 10] = [
     ),
 ];
 
+const INVOICES: [Damage; 8] = [
+    damage("invoice-lines", &[], "UPDATE invoice_lines SET tax_minor = tax_minor + 1"),
+    damage("invoice-journal", &[], "UPDATE invoice_postings SET amount_minor = amount_minor + 1 WHERE line = 1"),
+    damage("invoice-journal-number", &[], "UPDATE invoice_journals SET number = 'PJ-AAAAAAAAAAAAAAAA'"),
+    damage("invoice-number-drawn", &[], "DELETE FROM number_counters"),
+    damage("invoice-entry", &[], "UPDATE entries SET document_id = NULL"),
+    damage("entry-assigned", &[], "UPDATE entries SET assigned_minor = assigned_minor - 1"),
+    damage(
+        "assignment-within-movement",
+        &["entry-assigned"],
+        "INSERT INTO assignments (entry_id, movement_id, amount_minor, assigned_at) SELECT entry_id, movement_id, 1, assigned_at FROM assignments",
+    ),
+    damage("entry-tied", &["entry-assigned"], "UPDATE assignments SET amount_minor = amount_minor - 1"),
+];
+
 fn all() -> impl Iterator<Item = &'static Damage> {
-    BOOKS.iter().chain(&MOVEMENTS).chain(&OPERATIONS).chain(&RECORDS).chain(&TRACES).chain(&SETTLEMENTS)
+    BOOKS
+        .iter()
+        .chain(&MOVEMENTS)
+        .chain(&OPERATIONS)
+        .chain(&RECORDS)
+        .chain(&TRACES)
+        .chain(&SETTLEMENTS)
+        .chain(&INVOICES)
 }
 
 /// The checks that are planted here.
@@ -385,6 +407,11 @@ fn damaged_operations_are_found() {
 fn damaged_records_are_found() {
     no_surprise(&RECORDS);
     no_surprise(&TRACES);
+}
+
+#[test]
+fn damaged_invoices_are_found() {
+    no_surprise(&INVOICES);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn template() -> &'static Path {
 fn messy_history() -> Shop {
     let methods = "[method.now]\nstrategy = \"immediate\"\n[method.parcel]\nstrategy = \"shipment\"\n";
     let reports = "reports = \"reports\"\norder_in_reference = \"(?<order>.+)\"\n";
-    let shop = Shop::with(&format!("{CONFIG}{reports}{methods}"));
+    let shop = Shop::with(&format!("{CONFIG}{reports}{methods}[invoices]\nenabled = true\n"));
     shop.orders(
         "SO-1,EUR,100.00,online,,none,C1,2026-11-15\n\
          SO-2,EUR,80.00,online,,none,C1,2026-11-15\n\
@@ -44,7 +44,8 @@ fn messy_history() -> Shop {
          SO-8,EUR,90.00,online,,full,C1,2026-11-15\n\
          SO-9,EUR,55.00,on_account,,none,C1,2026-11-15\n\
          SO-10,JPY,5000,online,,none,C2,2026-11-15\n\
-         SO-11,EUR,20.00,online,,none,C1,2026-11-15\n",
+         SO-11,EUR,20.00,online,,none,C1,2026-11-15\n\
+         SO-12,EUR,11.90,online,,none,C3,2026-11-15\n",
     );
     shop.documents("invoice,R-9,SO-9,EUR,55.00,,,2026-11-17\n");
     let at = "2026-11-16T08:00:00Z,,";
@@ -59,8 +60,12 @@ fn messy_history() -> Shop {
          TX-8,SO-8,,card,EUR,authorised,90.00,{at}\n\
          TX-9,,R-9,card,EUR,authorised,55.00,{at}\n\
          TX-10,SO-10,,card,JPY,authorised,5000,{at}\n\
-         TX-11,SO-11,,now,EUR,authorised,20.00,{at}\n"
+         TX-11,SO-11,,now,EUR,authorised,20.00,{at}\n\
+         TX-12,SO-12,,card,EUR,captured,11.90,{at}2026-11-16T08:00:00Z\n"
     ));
+    shop.write("lines.csv", "order,line,description,quantity,unit_price,tax_rate\nSO-12,1,Thing,1,11.90,19\n");
+    shop.ok("import order-lines lines.csv");
+    shop.ok("finalize-invoices");
     let posted = "EUR,{},,,2026-11-20";
     let invoice = |number: u32, order: &str, total: &str| {
         format!("invoice,R-{number},SO-{order},{}\n", posted.replace("{}", total))

@@ -15,8 +15,7 @@ pub const SHOP: Field =
 pub const ORDER: Field = Field::new("order", Need::Required, "the order, known before", "SO-1001");
 pub const LINE: Field = Field::new("line", Need::Required, "1, 2, ...: unique within the order", "1");
 pub const ITEM: Field = Field::new("item", Need::Optional, "the article's number", "A-4711");
-pub const DESCRIPTION: Field =
-    Field::new("description", Need::Required, "what the invoice calls it", "Coffee grinder, black");
+pub const DESCRIPTION: Field = Field::new("description", Need::Required, "what the invoice calls it", "Coffee grinder");
 pub const QUANTITY: Field =
     Field::new("quantity", Need::Required, "at most 4 decimals; 0 takes a known line out again", "2");
 pub const UNIT_PRICE: Field = Field::money(

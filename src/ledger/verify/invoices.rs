@@ -33,8 +33,8 @@ pub(super) const CHECKS: [Check; 8] = [
     },
     Check {
         name: "invoice-number-drawn",
-        sql: "SELECT d.number, i.counter, ifnull(c.last, 0) AS last FROM invoices i JOIN documents d ON d.id = i.document_id
-              LEFT JOIN number_counters c ON c.kind = d.kind AND c.period = i.period WHERE last < i.counter",
+        sql: "SELECT d.number, i.counter, ifnull(c.last, 0) AS drawn FROM invoices i JOIN documents d ON d.id = i.document_id
+              LEFT JOIN number_counters c ON c.kind = d.kind AND c.period = i.period WHERE drawn < i.counter",
         judge: not_drawn,
     },
     Check {
@@ -102,7 +102,7 @@ fn other_number(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
 }
 
 fn not_drawn(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
-    let (counter, last): (i64, i64) = (row.plain("counter")?, row.plain("last")?);
+    let (counter, last): (i64, i64) = (row.plain("counter")?, row.plain("drawn")?);
     let what = format!("its counter is {counter}, and the last number drawn is {last}: the next would be drawn twice");
     Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
 }

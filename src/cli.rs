@@ -77,6 +77,26 @@ PDF and mail to the customer are not part of it yet.
 
 Exit codes: 0 done, 1 an order needs a person, 3 `invoices.enabled` is not true";
 
+const CHECKOUT_HELP: &str = "\
+Examples:
+  payjournal checkout request.json | jq -r .payment_url
+  payjournal checkout --order SO-1001      the page of an order whose entry is there
+  payjournal sandbox pay LINK              plays the customer
+
+A request:
+  {\"order\": {\"order\": \"WEB-1\", \"currency\": \"EUR\", \"total\": \"119.00\", \"ordered_on\": \"2026-11-20\"},
+   \"lines\": [{\"line\": \"1\", \"description\": \"Coffee grinder\", \"quantity\": \"1\", \"unit_price\": \"119.00\", \"tax_rate\": \"19\"}],
+   \"customer\": {\"customer\": \"10042\", \"name\": \"Ada Lovelace\", \"email\": \"ada@example.com\"},
+   \"return_url\": \"https://shop.example/thanks\"}
+
+`order`, `lines` and `customer` have the fields of `payjournal import orders`, `order-lines` and `customers`. In their place,
+`entries` names entries that are there, to be paid together. Optional: `assignment_key` (the order's number), `title`, `due_on`,
+`provider` (if there are several), `method`, `return_url`, `cancel_url`.
+
+The same request again gives the same entry and page; after a refused payment a new page; once all is paid, none.
+
+Exit codes: 0 done, 2 the request cannot be taken, 5 the provider did not answer: the same request again goes on";
+
 const LIST_HELP: &str = "\
 Examples:
   payjournal list payouts                  every payout with its sums, and whether it adds up
@@ -178,6 +198,16 @@ pub enum Command {
     /// Bill orders: number, book and settle their invoices with what was paid before
     #[command(after_help = FINALIZE_HELP)]
     FinalizeInvoices(TaskArgs),
+    /// Take a portal's order: make its entry and a page to pay it on; prints one JSON document
+    #[command(after_help = CHECKOUT_HELP)]
+    Checkout {
+        /// The request as JSON; - for standard input
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// No request: the entry of an order that is there already
+        #[arg(long, value_name = "NUMBER", conflicts_with = "file")]
+        order: Option<String>,
+    },
     /// Last runs, open exceptions, and what is pending and why
     Status,
     /// The whole story of an order, payment or document
@@ -428,6 +458,14 @@ pub enum SandboxCommand {
         /// Write each payout into this folder too, as a settlement details report of Adyen's form
         #[arg(long, value_name = "FOLDER")]
         reports: Option<PathBuf>,
+    },
+    /// Play the customer on a payment page that `checkout` made
+    Pay {
+        /// The page's address, or its transaction id
+        link: String,
+        /// The payment is refused
+        #[arg(long)]
+        fail: bool,
     },
     /// Play the customer who asks the money back at the bank: a chargeback, in the next payout
     Dispute {

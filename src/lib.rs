@@ -40,6 +40,7 @@ use clap::{CommandFactory, Parser};
 use serde_json::json;
 
 use cli::{Cli, Command, Global, LineName, ListCommand, SandboxCommand, TaskArgs, VerifyArgs};
+use command::checkout::Source;
 use config::Loaded;
 use config::settings::{ErpKind, ProviderKind, TaskName};
 use exit::Exit;
@@ -57,7 +58,8 @@ where
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, &args, out, err),
     };
-    let json = cli.global.json;
+    // A portal reads the answer whatever it is.
+    let json = cli.global.json || matches!(cli.command, Command::Checkout { .. });
     let schema = schema(&cli.command);
     let done = catch_unwind(AssertUnwindSafe(|| dispatch(cli, input, out, err)));
     let failure = match done {
@@ -125,6 +127,7 @@ fn schema(command: &Command) -> &'static str {
         Command::Init { .. } => "payjournal/init/1",
         Command::Check { .. } => "payjournal/check/1",
         Command::Import(_) => "payjournal/import/1",
+        Command::Checkout { .. } => "payjournal/checkout/1",
         Command::Status => "payjournal/status/1",
         Command::Show { .. } => "payjournal/show/1",
         Command::Verify(_) => "payjournal/verify/1",
@@ -161,22 +164,10 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::Demo { folder } => command::demo::run(&folder, json, now, out, err),
         Command::Init { path } => command::init::run(&path, out),
         Command::Check { show } => command::check::run(&locate(&global)?, show, json, out),
-        Command::Import(args) => {
-            if args.describe {
-                return command::import::describe(args.what, out);
-            }
-            let config = load(&global)?;
-            let mut ledger = run::open_ledger(&config.settings, true, now)?;
-            let defaults = command::import::ImportDefaults::of(&config.settings);
-            let args = command::import::ImportArgs {
-                what: args.what,
-                file: args.file.unwrap_or_else(|| "-".into()),
-                rejects: args.rejects,
-                format: args.format,
-                json,
-                print_summary: is_talkative(&global),
-            };
-            command::import::run(&args, &defaults, &mut ledger, now, input, out, err)
+        Command::Import(args) => import(args, &global, now, input, out, err),
+        Command::Checkout { file, order } => {
+            let source = order.as_deref().map_or(Source::File(&file), Source::Order);
+            command::checkout::run(source, &load(&global)?.settings, now, input, out)
         }
         Command::Status => {
             let config = load(&global)?;
@@ -220,6 +211,31 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
     }
 }
 
+fn import(
+    args: cli::Import,
+    global: &Global,
+    now: DateTime<Utc>,
+    input: &mut dyn Read,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit> {
+    if args.describe {
+        return command::import::describe(args.what, out);
+    }
+    let config = load(global)?;
+    let mut ledger = run::open_ledger(&config.settings, true, now)?;
+    let defaults = command::import::ImportDefaults::of(&config.settings);
+    let args = command::import::ImportArgs {
+        what: args.what,
+        file: args.file.unwrap_or_else(|| "-".into()),
+        rejects: args.rejects,
+        format: args.format,
+        json: global.json,
+        print_summary: is_talkative(global),
+    };
+    command::import::run(&args, &defaults, &mut ledger, now, input, out, err)
+}
+
 fn sandbox(
     what: &SandboxCommand,
     global: &Global,
@@ -234,6 +250,7 @@ fn sandbox(
         SandboxCommand::Payout { reports } => {
             command::sandbox::payout(reports.as_deref(), &settings, global.json, now, out)
         }
+        SandboxCommand::Pay { link, fail } => command::sandbox::pay(link, *fail, &settings, global.json, now, out),
         SandboxCommand::Dispute { transaction, won } => {
             command::sandbox::dispute(transaction, *won, &settings, global.json, now, out)
         }

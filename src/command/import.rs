@@ -150,6 +150,10 @@ fn take_row(
             Ok(record) => writer.import_order_line(&record, mark),
             Err(objections) => refused(objections),
         },
+        ImportKind::Customers => match import::customer::read(row, defaults) {
+            Ok(record) => writer.import_customer(&record, mark),
+            Err(objections) => refused(objections),
+        },
         ImportKind::Entries => match EntryRecord::read(row, defaults) {
             Ok(record) => writer.import_entry(&record, &defaults.default_customer, mark),
             Err(objections) => refused(objections),

@@ -1,6 +1,7 @@
 //! The subcommands that are not tasks.
 
 pub mod check;
+pub mod checkout;
 pub mod demo;
 pub mod explain;
 pub mod export;

@@ -17,7 +17,9 @@ use crate::domain::money::Amount;
 use crate::exchange::import::{OpenError, PaymentRecord, Rows};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::provider::sandbox::{Authorisation, RecordedTransaction, Sandbox, SandboxPayout};
+use crate::provider::sandbox::{
+    Authorisation, OnPage, Paid, RecordedTransaction, Sandbox, SandboxPayout, transaction_of,
+};
 use crate::provider::{ModificationKind, ModificationState};
 use crate::run::ports::Purpose;
 
@@ -164,6 +166,44 @@ fn write_report(folder: &Path, account: &MerchantAccount, payout: &SandboxPayout
             Failure::usage(error).hint(hint)
         },
     )
+}
+
+/// A customer on a payment page of whichever sandbox account has it.
+pub fn pay(
+    link: &str,
+    fails: bool,
+    settings: &Settings,
+    json: bool,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let transaction = TransactionId::parse(transaction_of(link)).map_err(Failure::usage)?;
+    let on_page = if fails { OnPage::Fails } else { OnPage::Pays };
+    let mut paid = None;
+    for (_, _, sandbox) in sandboxes(settings, now)? {
+        let here = sandbox.pay(&transaction, on_page).map_err(|error| Failure::new(Exit::Unreachable, error))?;
+        paid = paid.or(here);
+    }
+    let Some(paid) = paid else {
+        return Err(Failure::usage(format!("the sandbox has no payment page `{link}`"))
+            .hint("`payjournal checkout` makes one, and prints its address"));
+    };
+    let (word, said) = match paid {
+        Paid::Now(amount) => ("paid", format!("{amount} paid; `payjournal sync-payments` learns of it")),
+        Paid::Failed => ("refused", "the payment was refused".to_owned()),
+        Paid::Before => ("known", "this page was filled in before".to_owned()),
+    };
+    let written = if json {
+        let document = json!({
+            "schema": "payjournal/sandbox/1", "outcome": Exit::Done.outcome(), "exit_code": Exit::Done.code(),
+            "transaction": transaction, "payment": word,
+        });
+        writeln!(out, "{document:#}")
+    } else {
+        writeln!(out, "sandbox: {transaction}: {said}")
+    };
+    written.context("the answer cannot be written").map_err(Failure::bug)?;
+    Ok(Exit::Done)
 }
 
 /// A customer's chargeback at whichever sandbox account has the transaction, or its end.

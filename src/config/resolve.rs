@@ -13,7 +13,10 @@ use super::choice::{ErpFaultWord, TransportWord};
 use super::file::{AccountsTable, ErpTable, File, MailTable, ShopTable};
 use super::problem::Position;
 use super::provider::ProviderTable;
-use super::settings::{ErpKind, ErpSettings, MailSettings, MailTransport, Mode, ProviderSettings, Settings};
+use super::settings::{
+    CaptureStrategy, ErpKind, ErpSettings, MailSettings, MailTransport, MethodSettings, Mode, ProviderSettings,
+    Settings,
+};
 use super::table::{Given, Place, Reading, Typed, dotted};
 use super::toml_text::TomlText;
 use super::{method, provider, task};
@@ -153,6 +156,8 @@ pub(super) fn resolve(
     let ledger_file = provider::LedgerFile { path: &ledger, place: ledger_place.as_ref() };
     let providers = resolve_providers(providers, mode, &ledger_file, all);
     let (default_method, methods) = method::resolve_all(method_defaults, methods, all);
+    // A page takes the money at once: there is nothing to capture.
+    let checkout_method = MethodSettings { strategy: CaptureStrategy::Automatic, ..default_method.clone() };
     let tasks = task::resolve_all(task_defaults, tasks, all);
     let settings = Settings {
         config_path,
@@ -169,6 +174,7 @@ pub(super) fn resolve(
         providers,
         methods,
         default_method,
+        checkout_method,
         tasks,
     };
     Ok((settings, resolver.into_shown()))

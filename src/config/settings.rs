@@ -16,6 +16,9 @@ use crate::domain::settlement::matching::ReferenceRule;
 use crate::provider::PartialCapture;
 use crate::report_format::Format;
 
+/// The payment method of pages that `checkout` makes, unless the request names another.
+pub const CHECKOUT_METHOD: &str = "checkout";
+
 /// Whether money is real. A ledger is bound to one of the two (rule 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -43,6 +46,8 @@ pub struct Settings {
     pub methods: BTreeMap<MethodName, MethodSettings>,
     /// What holds for a payment method without a table of its own.
     pub default_method: MethodSettings,
+    /// What holds for payments made on a page of `checkout`, unless they have a table.
+    pub checkout_method: MethodSettings,
     pub tasks: BTreeMap<TaskName, TaskSettings>,
 }
 
@@ -236,7 +241,8 @@ pub enum CaptureStrategy {
 impl Settings {
     /// The settings of a payment method, or the defaults where it has no table.
     pub fn method(&self, name: &MethodName) -> &MethodSettings {
-        self.methods.get(name).unwrap_or(&self.default_method)
+        let without_table = if name.as_str() == CHECKOUT_METHOD { &self.checkout_method } else { &self.default_method };
+        self.methods.get(name).unwrap_or(without_table)
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod booking;
 pub mod consequence;
+pub mod customer;
 pub mod document;
 pub mod entry;
 pub mod exception;

@@ -8,10 +8,12 @@ use crate::domain::consequence::MovementDraft;
 use crate::domain::document::DocumentKind;
 use crate::domain::entry::{Assignment, Entry, EntryStatus, spread, take_back};
 use crate::domain::id::{
-    AssignmentKey, CustomerNumber, DocumentId, EntryId, EntryReference, MovementId, OrderId, PaymentId,
+    AssignmentKey, CustomerNumber, DocumentId, EntryId, EntryReference, MovementId, OrderId, PaymentId, TransactionId,
 };
 use crate::domain::money::{Amount, Currency};
 use crate::domain::movement::MovementKind;
+use crate::domain::payment::TransactionStatus;
+use crate::exchange::import::PaymentRecord;
 
 /// An entry to be made.
 #[derive(Debug, Clone)]
@@ -27,9 +29,54 @@ pub(super) struct NewEntry<'a> {
     pub(super) document: Option<DocumentId>,
 }
 
+/// A payment with the page it was made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedPayment {
+    pub transaction: TransactionId,
+    pub url: String,
+    pub status: TransactionStatus,
+    /// What the page asks for.
+    pub amount: Amount,
+}
+
+impl LinkedPayment {
+    /// Whether a customer may still pay just this amount on it.
+    pub fn is_usable(&self, amount: Amount) -> bool {
+        self.amount == amount && matches!(self.status, TransactionStatus::Open | TransactionStatus::Pending)
+    }
+}
+
 impl Ledger {
     pub fn entry(&self, id: EntryId) -> Result<Entry> {
         entry(&self.connection, id)
+    }
+
+    pub fn entry_named(&self, reference: &EntryReference) -> Result<Option<Entry>> {
+        by_reference(&self.connection, reference)?.map(|id| entry(&self.connection, id)).transpose()
+    }
+
+    /// Payments made on a page for exactly these entries, in their order.
+    pub fn payments_of_entries(&self, entries: &[Entry]) -> Result<Vec<LinkedPayment>> {
+        let Some(first) = entries.first() else { return Ok(Vec::new()) };
+        let mut wanted: Vec<i64> = entries.iter().map(|entry| entry.id.0).collect();
+        wanted.sort_unstable();
+        let wanted = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let mut statement = self.connection.prepare_cached(
+            "SELECT p.transaction_id, p.status, p.currency, l.url, l.amount_minor FROM entry_items i
+             JOIN payments p ON p.id = i.payment_id JOIN payment_links l ON l.payment_id = p.id
+             WHERE i.entry_id = ?1
+               AND (SELECT group_concat(entry_id) FROM (SELECT entry_id FROM entry_items o WHERE o.payment_id = p.id ORDER BY entry_id)) = ?2
+             ORDER BY p.id",
+        )?;
+        let linked = |row: &Row<'_>| {
+            Ok(LinkedPayment {
+                transaction: row.named("transaction_id", TransactionId::parse)?,
+                url: row.plain("url")?,
+                status: row.choice("status", TransactionStatus::parse)?,
+                amount: row.amount("amount_minor")?,
+            })
+        };
+        statement.query_and_then((first.id.0, wanted), linked)?.collect()
     }
 
     pub fn entries_of_order(&self, order: OrderId) -> Result<Vec<Entry>> {
@@ -195,6 +242,25 @@ impl Writer<'_> {
         let mut customers = named.into_iter().map(|entry| entry.customer);
         let first = customers.next();
         Ok(first.filter(|first| customers.all(|other| other == *first)))
+    }
+
+    /// Keeps the page a payment was made with; once.
+    pub fn put_payment_link(&self, record: &PaymentRecord, url: &str, amount: Amount) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO payment_links (payment_id, url, amount_minor, made_at)
+                 SELECT id, ?4, ?5, ?6 FROM payments WHERE provider = ?1 AND merchant_account = ?2 AND transaction_id = ?3
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute((
+                record.provider.as_str(),
+                record.merchant_account.as_str(),
+                record.transaction.as_str(),
+                url,
+                amount.minor(),
+                time_text(self.now),
+            ))?;
+        Ok(())
     }
 
     fn is_for_credit_note(&self, document: Option<DocumentId>) -> Result<bool> {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod cases;
+mod customers;
 mod documents;
 mod entries;
 mod error;
@@ -35,6 +36,7 @@ pub use cases::{
     CaptureCase, InvoicePaymentCase, JournalCase, MailCase, PaymentCase, RefundCase, Scope, TiedCapture,
     UnsettledPayment,
 };
+pub use entries::LinkedPayment;
 pub use error::LedgerError;
 pub use exceptions::OpenException;
 pub use invoices::{BillingCase, InvoiceJournal, PaidEntry};

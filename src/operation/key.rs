@@ -90,6 +90,13 @@ impl fmt::Display for Key {
     }
 }
 
+/// The key of a payment page: mode, provider, merchant account, references of the entries, currency, minor units and how many
+/// pages were made for them before.
+pub fn link_key(natural: [&str; 7]) -> Key {
+    let digest = digest(&natural);
+    Key(format!("pj-link-{}", hexadecimal(digest.get(..20).unwrap_or_default())))
+}
+
 /// The ERP's document number of a journal line: 19 characters of `A–Z0–9-`, 80 bits of the hash.
 pub fn journal_number(natural: JournalKey<'_>) -> String {
     let digest = digest(&[

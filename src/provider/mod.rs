@@ -39,6 +39,39 @@ pub trait Provider: Send + Sync {
     fn payout_reports(&self) -> Option<&dyn PayoutReports> {
         None
     }
+
+    /// Its payment pages, if it has any.
+    fn payment_links(&self) -> Option<&dyn PaymentLinks> {
+        None
+    }
+}
+
+/// Payment pages of one merchant account.
+pub trait PaymentLinks {
+    /// Makes a page on which a customer pays at once, and the payment for it. The same key with the same content is one page,
+    /// however often it is asked for.
+    fn create(&self, request: &LinkRequest) -> Result<PaymentLink, PortError>;
+}
+
+/// A page to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkRequest {
+    pub key: Key,
+    /// What the PSP gives back with the payment: the references of the entries.
+    pub reference: String,
+    /// What the page says is paid.
+    pub title: String,
+    pub amount: Amount,
+    pub method: MethodName,
+    /// Where the customer goes when it is paid, or not.
+    pub return_url: Option<String>,
+    pub cancel_url: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentLink {
+    pub transaction: TransactionId,
+    pub url: String,
 }
 
 /// Lines of a payout, as they come in.

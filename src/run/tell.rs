@@ -74,6 +74,9 @@ impl Run<'_> {
             }
             Action::Record(_) | Action::Withdraw { .. } | Action::GiveUp { .. } => {
                 let step = self.named(step);
+                if let Action::Record(Consequence::Invoice(_)) = &step.action {
+                    self.summary.count_done(action, amount);
+                }
                 self.watch.say(Level::Info, &format!("{}: {action}: {}", step.about, step.reason));
                 self.row(&step, action, amount, "recorded");
             }

@@ -4,7 +4,7 @@ use std::fs;
 
 use payjournal::command::import::{self, ImportArgs, ImportKind, InputFormat};
 use payjournal::exchange::import::{
-    DocumentRecord, EntryRecord, ImportKind as Kind, OrderLineRecord, OrderRecord, PaymentRecord, Row, Rows,
+    DocumentRecord, EntryRecord, ImportKind as Kind, OrderLineRecord, OrderRecord, PaymentRecord, Row, Rows, customer,
 };
 use payjournal::exit::Exit;
 use proptest::prelude::*;
@@ -303,6 +303,8 @@ fn what_describe_gives_as_an_example_is_taken() {
     desk.orders(orders).done(ONE_NEW);
     desk.import_file(Kind::OrderLines, "lines.csv", example(Kind::OrderLines))
         .done("order lines: 1 new, 0 changed, 0 unchanged");
+    desk.import_file(Kind::Customers, "customers.csv", example(Kind::Customers))
+        .done("customers: 1 new, 0 changed, 0 unchanged");
     desk.import_file(Kind::Entries, "entries.csv", example(Kind::Entries))
         .done("entries: 1 new, 0 changed, 0 unchanged");
     desk.payments(example(Kind::Payments)).done("payments: 1 new, 0 changed, 0 unchanged");
@@ -327,6 +329,7 @@ fn read_all(bytes: &[u8]) {
     let refused = |row: &Row, kind| match kind {
         Kind::Orders => OrderRecord::read(row, &defaults).is_err(),
         Kind::OrderLines => OrderLineRecord::read(row, &defaults).is_err(),
+        Kind::Customers => customer::read(row, &defaults).is_err(),
         Kind::Entries => EntryRecord::read(row, &defaults).is_err(),
         Kind::Payments => PaymentRecord::read(row, &defaults).is_err(),
         Kind::Documents => DocumentRecord::read(row, &defaults).is_err(),

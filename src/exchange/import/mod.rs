@@ -3,6 +3,7 @@
 //! A row is read, judged and forgotten before the next: memory does not grow with the file.
 
 mod csv;
+pub mod customer;
 mod describe;
 pub mod document;
 pub mod entry;
@@ -42,6 +43,8 @@ pub enum ImportKind {
     Orders,
     /// What each order sells: `finalize-invoices` bills it.
     OrderLines,
+    /// Whom invoices are addressed and sent to.
+    Customers,
     /// Open items that are paid before there is an invoice.
     Entries,
     Payments,
@@ -88,12 +91,14 @@ pub enum OpenError {
 }
 
 impl ImportKind {
-    pub const ALL: [Self; 5] = [Self::Orders, Self::OrderLines, Self::Entries, Self::Payments, Self::Documents];
+    pub const ALL: [Self; 6] =
+        [Self::Orders, Self::OrderLines, Self::Customers, Self::Entries, Self::Payments, Self::Documents];
 
     pub fn noun(self) -> &'static str {
         match self {
             Self::Orders => "orders",
             Self::OrderLines => "order lines",
+            Self::Customers => "customers",
             Self::Entries => "entries",
             Self::Payments => "payments",
             Self::Documents => "documents",
@@ -105,6 +110,7 @@ impl ImportKind {
         match self {
             Self::Orders => &order::FIELDS,
             Self::OrderLines => &order_line::FIELDS,
+            Self::Customers => &customer::FIELDS,
             Self::Entries => &entry::FIELDS,
             Self::Payments => &payment::FIELDS,
             Self::Documents => &document::FIELDS,

@@ -3,6 +3,7 @@
 //! Every look-up is by a unique key and every statement is prepared once, so that a row costs the same whatever the ledger
 //! holds. What a row may not do is a verdict about the row, not an error of the import.
 
+mod customers;
 mod documents;
 mod entries;
 mod order_lines;

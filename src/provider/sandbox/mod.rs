@@ -3,6 +3,7 @@
 
 mod adyen_report;
 mod fault;
+mod links;
 mod payouts;
 mod store;
 
@@ -14,13 +15,14 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
+pub use links::{OnPage, Paid, transaction_of};
 pub use payouts::{SandboxLine, SandboxLineKind, SandboxPayout};
 pub use store::{Authorisation, RecordedModification, RecordedTransaction};
 use store::{Replay, Store};
 
 use super::{
-    Capabilities, ModificationKind, ModificationState, PartialCapture, PayoutReports, PortError, Provider,
-    PspModification, PspPayment,
+    Capabilities, ModificationKind, ModificationState, PartialCapture, PaymentLinks, PayoutReports, PortError,
+    Provider, PspModification, PspPayment,
 };
 use crate::config::settings::{Fault, SandboxSettings};
 use crate::domain::id::{MerchantAccount, MethodName, ModificationId, TransactionId};
@@ -229,6 +231,10 @@ impl Provider for Sandbox {
     }
 
     fn payout_reports(&self) -> Option<&dyn PayoutReports> {
+        Some(self)
+    }
+
+    fn payment_links(&self) -> Option<&dyn PaymentLinks> {
         Some(self)
     }
 }

@@ -60,7 +60,7 @@ pub(super) struct Store {
 }
 
 /// Each leads from the version that is its place.
-const SCHEMAS: [&str; 2] = [include_str!("schema.sql"), include_str!("payouts.sql")];
+const SCHEMAS: [&str; 3] = [include_str!("schema.sql"), include_str!("payouts.sql"), include_str!("links.sql")];
 
 impl RecordedTransaction {
     /// Minor units of all modifications of a kind that did not fail.

@@ -1,0 +1,299 @@
+//! `payjournal checkout`: one request of a portal, one answer: an entry to be paid, and the page to pay it on.
+//!
+//! Asked twice for the same order it answers the same: order and entry are recognised by their numbers, and the page by a key made
+//! of them. The entry is in the ledger before the PSP is asked for a page. A page moves no money, so that no operation stands for
+//! it: what the customer pays on it is learnt by `sync-payments` like any payment.
+
+mod request;
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use self::request::{Asked, CheckoutRequest, OrderAsked, told};
+use super::import::ImportDefaults;
+use super::show::find;
+use crate::config::Settings;
+use crate::domain::entry::{Entry, EntryStatus};
+use crate::domain::id::{EntryReference, MerchantAccount, ProviderName};
+use crate::domain::money::Amount;
+use crate::domain::payment::TransactionStatus;
+use crate::exchange::import::{Objection, PaymentRecord};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::ledger::import::{Mark, Verdict};
+use crate::ledger::{Ledger, LedgerError, LinkedPayment, Writer};
+use crate::operation::key::link_key;
+use crate::provider::{LinkRequest, PortError};
+use crate::run::ports::{Ports, Purpose};
+use crate::run::{open_ledger, refused};
+
+/// Where the request comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// A file with the JSON document; `-` is standard input.
+    File(&'a Path),
+    /// An order the ledger has, by its number.
+    Order(&'a str),
+}
+
+/// A request is read whole; no order is longer.
+const LONGEST: u64 = 4 * 1024 * 1024;
+
+pub fn run(
+    source: Source<'_>,
+    settings: &Settings,
+    now: DateTime<Utc>,
+    input: &mut dyn Read,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let defaults = ImportDefaults::of(settings);
+    let mut ledger = open_ledger(settings, true, now)?;
+    let request = match source {
+        Source::File(path) => CheckoutRequest::read(&text(path, input)?, &defaults),
+        Source::Order(number) => CheckoutRequest::of(entries_of_order(&ledger, number)?),
+    };
+    let request = request.map_err(|problems| not_taken(&problems))?;
+    let (provider, account) = provider_of(&request, settings)?;
+    let references = match &request.what {
+        Asked::Entries(references) => references.clone(),
+        Asked::Order(asked) => {
+            take(&mut ledger, asked, &defaults, now)?;
+            vec![asked.entry.reference.clone()]
+        }
+    };
+    let entries = entries(&ledger, &references)?;
+    let amount = open(&entries)?;
+    let linked = ledger.payments_of_entries(&entries).map_err(refused)?;
+    let page = match linked.iter().find(|linked| linked.is_usable(amount)) {
+        _ if amount.is_zero() => None,
+        Some(linked) => Some(linked.clone()),
+        None => {
+            Some(make_page(&request, &provider, &account, &entries, amount, linked.len(), settings, &mut ledger, now)?)
+        }
+    };
+    answer(&entries, amount, page.as_ref(), out)
+}
+
+fn text(path: &Path, input: &mut dyn Read) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        input.take(LONGEST + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failure::usage(format!("`{}` cannot be read: {error}", path.display())))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST {
+        return Err(Failure::usage(format!("`{}` is longer than 4 MiB", path.display())));
+    }
+    Ok(bytes)
+}
+
+fn not_taken(problems: &[String]) -> Failure {
+    let mut failure = Failure::usage(format!("the request cannot be taken: {}", problems.join("; ")));
+    failure =
+        failure.hint("each part has the fields that `payjournal import PART --describe` prints; nothing was stored");
+    failure
+}
+
+/// The entries that were made for an order.
+fn entries_of_order(ledger: &Ledger, number: &str) -> Result<Vec<EntryReference>> {
+    let order = find::order(ledger, number)?;
+    let entries = ledger.entries_of_order(order.id).map_err(refused)?;
+    let live = entries.into_iter().filter(|entry| entry.status != EntryStatus::Cancelled);
+    let references: Vec<EntryReference> = live.filter_map(|entry| entry.reference).collect();
+    if references.is_empty() {
+        return Err(Failure::usage(format!("order `{number}` has no entry that could be paid"))
+            .hint("`payjournal import entries FILE` makes one, or a request with the order and its lines"));
+    }
+    Ok(references)
+}
+
+fn provider_of(request: &CheckoutRequest, settings: &Settings) -> Result<(ProviderName, MerchantAccount)> {
+    let names = || settings.providers.keys().map(ProviderName::as_str).collect::<Vec<_>>().join(", ");
+    let provider = match &request.provider {
+        Some(name) => settings
+            .providers
+            .get(name)
+            .ok_or_else(|| Failure::usage(format!("provider `{name}` is not configured; there are: {}", names())))?,
+        None => match settings.providers.values().collect::<Vec<_>>().as_slice() {
+            [only] => only,
+            _ => return Err(Failure::usage(format!("provider is required, as there are several: {}", names()))),
+        },
+    };
+    Ok((provider.name.clone(), provider.merchant_account.clone()))
+}
+
+/// Order, lines, customer and entry, all of them or nothing.
+fn take(ledger: &mut Ledger, asked: &OrderAsked, defaults: &ImportDefaults, now: DateTime<Utc>) -> Result<()> {
+    let mut problems = Vec::new();
+    let taken = ledger.write("checkout", None, now, |writer| {
+        let no = &defaults.default_customer;
+        let mark = Mark { line: 1, digest: 0 };
+        writer.begin_import()?;
+        let mut verdict = |part: &str, verdict: Verdict| {
+            if let Verdict::Refused(objections) = verdict {
+                problems.extend(told(part, &objections));
+            }
+        };
+        if let Some(customer) = &asked.customer {
+            verdict("customer", writer.import_customer(customer, mark)?);
+        }
+        verdict("order", writer.import_order(&asked.order, no, mark)?);
+        for (at, line) in (1..).zip(&asked.lines) {
+            let own = Mark { line: at, digest: at };
+            verdict(&format!("lines[{at}]"), writer.import_order_line(line, own)?);
+        }
+        verdict("entry", writer.import_entry(&asked.entry, no, mark)?);
+        if problems.is_empty() { Ok(()) } else { Err(LedgerError::Invariant("the request is refused".to_owned())) }
+    });
+    match taken {
+        Err(_) if !problems.is_empty() => Err(not_taken(&problems)),
+        taken => taken.map_err(refused),
+    }
+}
+
+/// What one payment may pay together: of one customer and currency.
+fn entries(ledger: &Ledger, references: &[EntryReference]) -> Result<Vec<Entry>> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for reference in references {
+        let entry = ledger.entry_named(reference).map_err(refused)?;
+        let entry = entry.ok_or_else(|| Failure::usage(format!("entry `{reference}` is not known")))?;
+        if entry.status == EntryStatus::Cancelled {
+            return Err(Failure::usage(format!("{} is cancelled", entry.name())));
+        }
+        if let Some(first) = entries.first()
+            && (first.customer != entry.customer || first.initial.currency() != entry.initial.currency())
+        {
+            return Err(Failure::usage(format!(
+                "{} and {} are of two customers or currencies; one payment cannot pay both",
+                first.name(),
+                entry.name()
+            )));
+        }
+        if !entries.iter().any(|known| known.id == entry.id) {
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
+}
+
+fn open(entries: &[Entry]) -> Result<Amount> {
+    let Some(first) = entries.first() else { return Err(Failure::usage("no entry is named")) };
+    let open = entries.iter().map(Entry::open).collect::<Result<Vec<_>, _>>();
+    open.and_then(|open| Amount::sum(first.initial.currency(), open)).map_err(Failure::usage)
+}
+
+#[expect(clippy::too_many_arguments, reason = "all that a page is made of")]
+fn make_page(
+    request: &CheckoutRequest,
+    provider: &ProviderName,
+    account: &MerchantAccount,
+    entries: &[Entry],
+    amount: Amount,
+    attempts: usize,
+    settings: &Settings,
+    ledger: &mut Ledger,
+    now: DateTime<Utc>,
+) -> Result<LinkedPayment> {
+    let references: Vec<EntryReference> = entries.iter().filter_map(|entry| entry.reference.clone()).collect();
+    let reference = references.iter().map(EntryReference::as_str).collect::<Vec<_>>().join(";");
+    let titles: Vec<&str> =
+        entries.iter().map(|entry| entry.title.as_str()).filter(|title| !title.is_empty()).collect();
+    let key = link_key([
+        settings.mode.as_str(),
+        provider.as_str(),
+        account.as_str(),
+        &reference,
+        amount.currency().code(),
+        &amount.minor().to_string(),
+        &attempts.to_string(),
+    ]);
+    let link = LinkRequest {
+        key,
+        title: if titles.is_empty() { reference.clone() } else { titles.join(", ") },
+        reference,
+        amount,
+        method: request.method.clone(),
+        return_url: request.return_url.clone(),
+        cancel_url: request.cancel_url.clone(),
+    };
+    let ports = Ports::open(settings, Purpose::Act, now).map_err(|error| Failure::new(Exit::Config, error))?;
+    let adapter = ports.providers.get(provider).and_then(|provider| provider.payment_links());
+    let adapter = adapter.ok_or_else(|| Failure::usage(format!("provider `{provider}` offers no payment pages")))?;
+    let made = adapter.create(&link).map_err(|error| match error {
+        PortError::Unreachable { why } => Failure::new(Exit::Unreachable, anyhow::anyhow!("no page was made: {why}"))
+            .hint("the entry is there; the same request again makes the page"),
+        PortError::NotOffered | PortError::CannotTell { .. } => {
+            Failure::new(Exit::NeedsPerson, anyhow::anyhow!("no page was made: {error}"))
+        }
+    })?;
+    let record = PaymentRecord {
+        provider: provider.clone(),
+        merchant_account: account.clone(),
+        transaction: made.transaction.clone(),
+        order: None,
+        pays: Vec::new(),
+        method: request.method.clone(),
+        currency: amount.currency(),
+        status: TransactionStatus::Open,
+        authorised: None,
+        capture_before: None,
+        collected: None,
+        entries: references,
+        key: None,
+    };
+    record_page(ledger, &record, &made.url, amount, settings, now)?;
+    Ok(LinkedPayment { transaction: made.transaction, url: made.url, status: TransactionStatus::Open, amount })
+}
+
+fn record_page(
+    ledger: &mut Ledger,
+    record: &PaymentRecord,
+    url: &str,
+    amount: Amount,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut objections: Vec<Objection> = Vec::new();
+    let recorded = ledger.write("payment page", None, now, |writer: &Writer<'_>| {
+        writer.begin_import()?;
+        match writer.import_payment(record, &settings.erp.company, Mark { line: 1, digest: 0 })? {
+            Verdict::Refused(refused) => {
+                objections = refused;
+                Err(LedgerError::Invariant("the payment is refused".to_owned()))
+            }
+            Verdict::New | Verdict::Changed | Verdict::Unchanged => writer.put_payment_link(record, url, amount),
+        }
+    });
+    match recorded {
+        Err(_) if !objections.is_empty() => Err(not_taken(&told("payment", &objections).collect::<Vec<_>>())),
+        recorded => recorded.map_err(refused),
+    }
+}
+
+fn answer(entries: &[Entry], amount: Amount, page: Option<&LinkedPayment>, out: &mut dyn Write) -> Result<Exit> {
+    let told: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            json!({
+                "id": entry.id, "reference": entry.reference, "assignment_key": entry.key, "status": entry.status,
+                "amount": entry.initial, "customer": entry.customer,
+            })
+        })
+        .collect();
+    let document = json!({
+        "schema": "payjournal/checkout/1",
+        "outcome": Exit::Done.outcome(),
+        "exit_code": Exit::Done.code(),
+        "entries": told,
+        "open": amount,
+        "transaction": page.map(|page| &page.transaction),
+        "payment_url": page.map(|page| &page.url),
+    });
+    writeln!(out, "{document:#}").context("the answer cannot be written").map_err(Failure::bug)?;
+    Ok(Exit::Done)
+}

@@ -1,6 +1,6 @@
 //! Customers: whom invoices are addressed and sent to.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::id::CustomerNumber;
 
@@ -16,7 +16,7 @@ pub struct Customer {
 }
 
 /// What is known of an address; a line that is not known is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Address {
     pub street: Option<String>,
     pub postcode: Option<String>,
@@ -26,7 +26,7 @@ pub struct Address {
 }
 
 /// What invoices and their letters are written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Language {
     En,

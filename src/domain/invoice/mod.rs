@@ -2,6 +2,7 @@
 
 pub mod number;
 pub mod pricing;
+pub mod sheet;
 
 use chrono::NaiveDate;
 use serde::Serialize;

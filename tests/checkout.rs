@@ -16,7 +16,8 @@ const REQUEST: &str = r#"{
 }"#;
 
 fn portal() -> Shop {
-    let shop = Shop::with(&format!("{}\n[invoices]\nenabled = true\n", support::CONFIG));
+    let shop =
+        Shop::with(&format!("{}\n[seller]\nname = \"Coffee Ltd.\"\n[invoices]\nenabled = true\n", support::CONFIG));
     shop.write("request.json", REQUEST);
     shop
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use support::Shop;
 
-const INVOICES: &str = "\n[invoices]\nenabled = true\nbill_when = []\n";
+const INVOICES: &str = "\n[invoices]\nenabled = true\nmail = false\nbill_when = []\n";
 
 /// A shop that makes its invoices; `more` goes into the table.
 fn shop(more: &str) -> Shop {
@@ -281,7 +281,7 @@ fn a_capture_that_fails_a_refund_and_a_chargeback_open_the_entry_again() {
 fn only_what_the_config_lets_through_is_billed() {
     let rows = "OPEN,10.00,C1,KEY-1,\nPAID,10.00,C1,KEY-2,\nCOLLECTED,10.00,C1,,KEY-3\nPLAIN,10.00,C1,,\n";
     let billed = |condition: &str| {
-        let shop = Shop::with(&format!("{}\n[invoices]\nenabled = true\n{condition}\n", support::CONFIG));
+        let shop = Shop::with(&format!("{}\n[invoices]\nenabled = true\nmail = false\n{condition}\n", support::CONFIG));
         orders(&shop, rows);
         entries(&shop, "W-1,KEY-1,C1,10.00,\nW-2,KEY-2,C1,10.00,\n");
         collected(&shop, "TX-1,,W-1,,4.00\nTX-2,,W-2,,10.00\nTX-3,,,KEY-3,10.00\n");
@@ -310,8 +310,10 @@ fn an_order_that_the_erp_bills_is_left_alone_and_without_the_switch_nothing_runs
 
 #[test]
 fn a_dry_run_says_what_would_be_billed_and_why_the_rest_would_not() {
-    let shop =
-        Shop::with(&format!("{}\n[invoices]\nenabled = true\nbill_when = [\"entry_balanced\"]\n", support::CONFIG));
+    let shop = Shop::with(&format!(
+        "{}\n[invoices]\nenabled = true\nmail = false\nbill_when = [\"entry_balanced\"]\n",
+        support::CONFIG
+    ));
     orders(&shop, "A,10.00,C1,KEY-A,\nB,10.00,C1,KEY-B,\n");
     entries(&shop, "W-A,KEY-A,C1,10.00,\nW-B,KEY-B,C1,10.00,\n");
     collected(&shop, "TX-A,,W-A,,10.00\nTX-B,,W-B,,4.00\n");

@@ -1,6 +1,7 @@
 //! Settings that are one word out of a few: how each word is spelled.
 
 use super::settings::{ErpKind, Fault, Mode};
+use crate::domain::customer::{Customer, Language};
 use crate::domain::invoice::BillWhen;
 use crate::domain::invoice::number::Reset;
 use crate::domain::invoice::pricing::{Prices, Rounding};
@@ -131,6 +132,14 @@ impl Choice for LineKind {
 
 impl Choice for BillWhen {
     const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Choice for Language {
+    const ALL: &'static [Self] = &Customer::LANGUAGES;
 
     fn name(self) -> &'static str {
         self.as_str()

@@ -8,6 +8,7 @@ use super::choice::{ErpFaultWord, TransportWord};
 use super::invoices::InvoicesTable;
 use super::method::MethodTable;
 use super::provider::ProviderTable;
+use super::seller::{SellerTable, TextTable};
 use super::settings::{ErpKind, Mode};
 use super::table::{Given, Table};
 use super::task::TaskTable;
@@ -26,6 +27,8 @@ pub(super) struct File {
     pub(super) accounts: AccountsTable,
     pub(super) erp: ErpTable,
     pub(super) invoices: InvoicesTable,
+    pub(super) seller: SellerTable,
+    pub(super) invoice_texts: Vec<TextTable>,
     pub(super) providers: Vec<ProviderTable>,
     pub(super) method_defaults: MethodTable,
     pub(super) methods: Vec<MethodTable>,
@@ -95,6 +98,8 @@ impl File {
             accounts: table.table("accounts", AccountsTable::read),
             erp: table.table("erp", ErpTable::read),
             invoices: table.table("invoices", InvoicesTable::read),
+            seller: table.table("seller", SellerTable::read),
+            invoice_texts: table.named_tables("invoice_text", TextTable::read),
             providers: table.named_tables("provider", ProviderTable::read),
             method_defaults: table.table("method_defaults", MethodTable::defaults),
             methods: table.named_tables("method", MethodTable::read),
@@ -167,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_key_the_code_knows_is_in_the_reference_file() {
-        let method_and_task = "[provider.x]\n[method.x]\n[task.x]\n";
+        let method_and_task = "[provider.x]\n[method.x]\n[task.x]\n[invoice_text.x]\n";
         let reading = Reading::new(method_and_task, Path::new("/"));
         reading.document(DeTable::parse(method_and_task).unwrap().get_ref(), File::read);
         for (table, names) in reading.known() {
@@ -179,6 +184,7 @@ mod tests {
                 "provider.NAME.faults" => ("\n#faults = {".to_owned(), true),
                 "method.NAME" => ("\n[method_defaults]\n".to_owned(), false),
                 "task.NAME" => ("\n[task_defaults]\n".to_owned(), false),
+                "invoice_text.NAME" => ("\n#[invoice_text.en]\n".to_owned(), false),
                 table => (format!("\n[{table}]\n"), false),
             };
             let (_, section) = REFERENCE.split_once(&header).unwrap();

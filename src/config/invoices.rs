@@ -7,6 +7,7 @@ use super::settings::InvoiceSettings;
 use super::table::{Given, Place, Table};
 use super::toml_text::{TomlText, quoted};
 use super::value::{choice, choices, flag, list, number, text};
+use crate::domain::customer::Language;
 use crate::domain::invoice::BillWhen;
 use crate::domain::invoice::number::{NumberRange, NumberTemplate, Reset};
 use crate::domain::invoice::pricing::{Prices, Pricing, Rounding};
@@ -22,6 +23,9 @@ pub(super) struct InvoicesTable {
     number: Given<NumberTemplate>,
     number_reset: Given<Reset>,
     number_start: Given<u32>,
+    mail: Given<bool>,
+    language: Given<Language>,
+    due_days: Given<u32>,
 }
 
 /// Percent, at most 2 decimals.
@@ -40,11 +44,27 @@ impl InvoicesTable {
             number: table.take("number", text(NumberTemplate::parse, "RE-[Year]-{00000}")),
             number_reset: table.take("number_reset", choice),
             number_start: table.take("number_start", number(0..=1_000_000_000)),
+            mail: table.take("mail", flag),
+            language: table.take("language", choice),
+            due_days: table.take("due_days", number(0..=365)),
         }
     }
 
     pub(super) fn resolve(self, receivables: &str, all: &mut Resolver<'_, '_>) -> InvoiceSettings {
-        let Self { place, enabled, bill_when, prices, tax_rates, rounding, number, number_reset, number_start } = self;
+        let Self {
+            place,
+            enabled,
+            bill_when,
+            prices,
+            tax_rates,
+            rounding,
+            number,
+            number_reset,
+            number_start,
+            mail,
+            language,
+            due_days,
+        } = self;
         let numbers_place = number_reset.as_ref().map(|given| given.place.clone());
         let numbers_place = number.as_ref().map(|given| given.place.clone()).or(numbers_place).unwrap_or(place);
         let enabled_place = enabled.as_ref().map(|given| given.place.clone());
@@ -57,6 +77,9 @@ impl InvoicesTable {
         let template = all.or("invoices", "number", number, NumberTemplate::default());
         let reset = all.or("invoices", "number_reset", number_reset, Reset::Yearly);
         let start = all.or("invoices", "number_start", number_start, 0);
+        let mail = all.or("invoices", "mail", mail, true);
+        let language = all.or("invoices", "language", language, Language::En);
+        let due_days = all.without_default(due_days);
         let invoice_numbers = NumberRange { template, reset, start };
         if let Some(fault) = invoice_numbers.fault().filter(|_| !all.reading.is_wrong("invoices.number")) {
             all.reading.problem_at(&numbers_place, &fault);
@@ -69,7 +92,8 @@ impl InvoicesTable {
             all.reading.problem_at(&place, &why);
         }
         let tax_rates = tax_rates.into_iter().map(|TaxRate(rate)| rate).collect();
-        InvoiceSettings { enabled, bill_when, pricing: Pricing { prices, rounding, tax_rates }, invoice_numbers }
+        let pricing = Pricing { prices, rounding, tax_rates };
+        InvoiceSettings { enabled, bill_when, pricing, invoice_numbers, mail, language, due_days }
     }
 }
 

@@ -20,6 +20,7 @@ mod provider;
 mod report;
 mod resolve;
 pub mod secret;
+mod seller;
 pub mod settings;
 mod table;
 mod task;

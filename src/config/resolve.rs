@@ -19,7 +19,7 @@ use super::settings::{
 };
 use super::table::{Given, Place, Reading, Typed, dotted};
 use super::toml_text::TomlText;
-use super::{method, provider, task};
+use super::{method, provider, seller, task};
 use crate::domain::booking::Accounts;
 use crate::domain::id::{Company, CustomerNumber, IdError, ProviderName, ShopName};
 
@@ -134,6 +134,8 @@ pub(super) fn resolve(
         accounts,
         erp,
         invoices,
+        seller,
+        invoice_texts,
         providers,
         method_defaults,
         methods,
@@ -153,6 +155,12 @@ pub(super) fn resolve(
     let accounts = resolve_accounts(accounts, all);
     let erp = resolve_erp(erp, all)?;
     let invoices = invoices.resolve(&accounts.receivables, all);
+    let seller = seller.resolve(all);
+    let invoice_texts = seller::resolve_texts(invoice_texts, all);
+    if invoices.enabled && invoices.mail && seller.name.is_empty() && !all.reading.is_wrong("seller.name") {
+        let why = "`seller.name` is missing: invoices that are mailed must say who sends them; or set `invoices.mail = false`";
+        all.reading.problem(Position::START, "seller.name", why);
+    }
     let ledger_file = provider::LedgerFile { path: &ledger, place: ledger_place.as_ref() };
     let providers = resolve_providers(providers, mode, &ledger_file, all);
     let (default_method, methods) = method::resolve_all(method_defaults, methods, all);
@@ -171,6 +179,8 @@ pub(super) fn resolve(
         accounts,
         erp,
         invoices,
+        seller,
+        invoice_texts,
         providers,
         methods,
         default_method,

@@ -7,10 +7,13 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use crate::domain::booking::Accounts;
+use crate::domain::customer::Language;
 use crate::domain::id::{Company, CustomerNumber, MerchantAccount, MethodName, ProviderName, ShopName};
 use crate::domain::invoice::BillWhen;
+use crate::domain::invoice::letter::MailTexts;
 use crate::domain::invoice::number::NumberRange;
 use crate::domain::invoice::pricing::Pricing;
+use crate::domain::invoice::sheet::Seller;
 use crate::domain::schedule::Schedule;
 use crate::domain::settlement::matching::ReferenceRule;
 use crate::provider::PartialCapture;
@@ -42,6 +45,9 @@ pub struct Settings {
     pub accounts: Accounts,
     pub erp: ErpSettings,
     pub invoices: InvoiceSettings,
+    /// Who stands on the invoices; its name may be empty only where none is mailed.
+    pub seller: Seller,
+    pub invoice_texts: MailTexts,
     pub providers: BTreeMap<ProviderName, ProviderSettings>,
     pub methods: BTreeMap<MethodName, MethodSettings>,
     /// What holds for a payment method without a table of its own.
@@ -72,6 +78,12 @@ pub struct InvoiceSettings {
     pub bill_when: Vec<BillWhen>,
     pub pricing: Pricing,
     pub invoice_numbers: NumberRange,
+    /// Whether customers get their invoices by mail.
+    pub mail: bool,
+    /// Of customers who have none of their own.
+    pub language: Language,
+    /// Days from the invoice's date until it is due; none: no day is named.
+    pub due_days: Option<u32>,
 }
 
 #[derive(Debug, Clone)]

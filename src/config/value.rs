@@ -223,6 +223,15 @@ pub(super) fn address(value: &TomlValue<'_>) -> Parsed<String> {
     }
 }
 
+/// Without a name.
+pub(super) fn address_alone(value: &TomlValue<'_>) -> Parsed<String> {
+    let text = as_text(value, "name@example.com")?;
+    match text.parse::<lettre::Address>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => wrong(value, "not a mail address; write \"name@example.com\""),
+    }
+}
+
 pub(super) fn addresses(value: &TomlValue<'_>) -> Parsed<Vec<String>> {
     match value.get_ref().as_array() {
         Some(list) if list.is_empty() => wrong(value, "expected at least one address"),

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::exception::ExceptionDraft;
 use super::id::{DocumentId, ModificationId, MovementId, OperationId, PaymentId};
 use super::invoice::InvoiceDraft;
+use super::invoice::letter::CustomerLetter;
 use super::letter::Letter;
 use super::money::Amount;
 use super::movement::MovementKind;
@@ -23,6 +24,11 @@ pub enum Consequence {
     },
     /// An order is billed: the invoice is made final.
     Invoice(Box<InvoiceDraft>),
+    /// An invoice goes to its customer.
+    InvoiceMail {
+        document: DocumentId,
+        letter: CustomerLetter,
+    },
     /// How the PSP says a payment stands.
     Standing(Standing),
     /// A fact learnt elsewhere settles one of our operations.

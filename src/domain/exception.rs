@@ -70,6 +70,8 @@ pub enum ExceptionKind {
     KeyCollides,
     /// What has an order's assignment key is another customer's, in another currency, or over another amount.
     KeyMismatch,
+    /// An invoice waits for its customer's mail address.
+    InvoiceNotSent,
 }
 
 /// An exception to be raised. One with the same kind and subject that is still open is the same exception.
@@ -93,7 +95,7 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::ExceedsAuthorised,
         Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
@@ -129,6 +131,7 @@ impl ExceptionKind {
         Self::NotBillable,
         Self::KeyCollides,
         Self::KeyMismatch,
+        Self::InvoiceNotSent,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -168,6 +171,7 @@ impl ExceptionKind {
             Self::NotBillable => "not_billable",
             Self::KeyCollides => "key_collides",
             Self::KeyMismatch => "key_mismatch",
+            Self::InvoiceNotSent => "invoice_not_sent",
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Letter {
 pub enum Recipient {
     Administrator,
     PaymentNotifications,
+    /// The customer an invoice is sent to.
+    Customer,
 }
 
 impl Recipient {
@@ -28,11 +30,13 @@ impl Recipient {
         match self {
             Self::Administrator => "administrator",
             Self::PaymentNotifications => "payment_notifications",
+            Self::Customer => "customer",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Administrator, Self::PaymentNotifications].into_iter().find(|recipient| recipient.as_str() == text)
+        let all = [Self::Administrator, Self::PaymentNotifications, Self::Customer];
+        all.into_iter().find(|recipient| recipient.as_str() == text)
     }
 }
 

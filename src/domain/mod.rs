@@ -17,3 +17,4 @@ pub mod order;
 pub mod payment;
 pub mod schedule;
 pub mod settlement;
+pub mod template;

@@ -57,26 +57,7 @@ impl Ledger {
 
     /// Payments made on a page for exactly these entries, in their order.
     pub fn payments_of_entries(&self, entries: &[Entry]) -> Result<Vec<LinkedPayment>> {
-        let Some(first) = entries.first() else { return Ok(Vec::new()) };
-        let mut wanted: Vec<i64> = entries.iter().map(|entry| entry.id.0).collect();
-        wanted.sort_unstable();
-        let wanted = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let mut statement = self.connection.prepare_cached(
-            "SELECT p.transaction_id, p.status, p.currency, l.url, l.amount_minor FROM entry_items i
-             JOIN payments p ON p.id = i.payment_id JOIN payment_links l ON l.payment_id = p.id
-             WHERE i.entry_id = ?1
-               AND (SELECT group_concat(entry_id) FROM (SELECT entry_id FROM entry_items o WHERE o.payment_id = p.id ORDER BY entry_id)) = ?2
-             ORDER BY p.id",
-        )?;
-        let linked = |row: &Row<'_>| {
-            Ok(LinkedPayment {
-                transaction: row.named("transaction_id", TransactionId::parse)?,
-                url: row.plain("url")?,
-                status: row.choice("status", TransactionStatus::parse)?,
-                amount: row.amount("amount_minor")?,
-            })
-        };
-        statement.query_and_then((first.id.0, wanted), linked)?.collect()
+        linked_payments(&self.connection, entries)
     }
 
     pub fn entries_of_order(&self, order: OrderId) -> Result<Vec<Entry>> {
@@ -307,6 +288,37 @@ pub(super) fn entry(connection: &Connection, id: EntryId) -> Result<Entry> {
 pub(super) fn list(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Entry>> {
     let sql = ["SELECT * FROM entries WHERE ", condition, " ORDER BY id"].concat();
     connection.prepare_cached(&sql)?.query_and_then(parameters, from_row)?.collect()
+}
+
+/// Payments made on a page for exactly these entries, in their order.
+fn linked_payments(connection: &Connection, entries: &[Entry]) -> Result<Vec<LinkedPayment>> {
+    let Some(first) = entries.first() else { return Ok(Vec::new()) };
+    let mut wanted: Vec<i64> = entries.iter().map(|entry| entry.id.0).collect();
+    wanted.sort_unstable();
+    let wanted = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let mut statement = connection.prepare_cached(
+        "SELECT p.transaction_id, p.status, p.currency, l.url, l.amount_minor FROM entry_items i
+         JOIN payments p ON p.id = i.payment_id JOIN payment_links l ON l.payment_id = p.id
+         WHERE i.entry_id = ?1
+           AND (SELECT group_concat(entry_id) FROM (SELECT entry_id FROM entry_items o WHERE o.payment_id = p.id ORDER BY entry_id)) = ?2
+         ORDER BY p.id",
+    )?;
+    let linked = |row: &Row<'_>| {
+        Ok(LinkedPayment {
+            transaction: row.named("transaction_id", TransactionId::parse)?,
+            url: row.plain("url")?,
+            status: row.choice("status", TransactionStatus::parse)?,
+            amount: row.amount("amount_minor")?,
+        })
+    };
+    statement.query_and_then((first.id.0, wanted), linked)?.collect()
+}
+
+/// The page on which what is open of an entry can be paid.
+pub(super) fn open_page(connection: &Connection, entry: &Entry) -> Result<Option<String>> {
+    let open = entry.open()?;
+    let linked = linked_payments(connection, std::slice::from_ref(entry))?;
+    Ok(linked.into_iter().rev().find(|linked| linked.is_usable(open)).map(|linked| linked.url))
 }
 
 /// The entries a payment is for: those it names, and the one an invoice made for its key.

@@ -6,10 +6,12 @@ use chrono::NaiveDate;
 use rusqlite::{Connection, OptionalExtension, Row};
 use rust_decimal::Decimal;
 
+use super::customers::customer;
 use super::entries::NewEntry;
 use super::row::{Columns, day_text, time_text};
-use super::{Ledger, LedgerError, Result, Writer, documents, entries, movements, orders, payments};
+use super::{Ledger, LedgerError, Result, UnsentInvoice, Writer, documents, entries, movements, orders, payments};
 use crate::domain::booking::Posting;
+use crate::domain::customer::Customer;
 use crate::domain::document::{DocumentKind, NamedDocument};
 use crate::domain::entry::{Assignment, Entry};
 use crate::domain::id::{Account, AssignmentKey, DocumentId, DocumentNumber, MovementId, OrderId, PaymentId};
@@ -31,6 +33,10 @@ pub struct BillingCase {
     pub documents: Vec<NamedDocument>,
     /// payjournal made an invoice for it.
     pub is_invoiced: bool,
+    /// Its invoice, if the customer was not written to yet.
+    pub unsent: Option<UnsentInvoice>,
+    /// The one it is billed to, if anything is known of it.
+    pub customer: Option<Customer>,
     /// Other orders with one of its keys, as a person names them.
     pub rivals: Vec<String>,
     /// With the order's entry key, cancelled ones too.
@@ -46,6 +52,8 @@ pub struct BillingCase {
 pub struct PaidEntry {
     pub entry: Entry,
     pub paid_by: Vec<(Movement, Amount)>,
+    /// The page it can be paid on, if there is one that still asks for what is open.
+    pub page: Option<String>,
 }
 
 /// How an invoice was booked.
@@ -70,6 +78,7 @@ impl Ledger {
                (o.cancelled = 'none'
                 AND (NOT ?3 OR o.payment_status = 'paid' OR EXISTS (SELECT 1 FROM order_keys k WHERE k.order_id = o.id))
                 AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind <> 'shipment'))
+               OR EXISTS (SELECT 1 FROM invoice_sheets s WHERE s.order_id = o.id AND s.mail = 'wanted')
                OR EXISTS (SELECT 1 FROM exceptions e WHERE e.order_id = o.id AND e.task = ?4 AND e.state <> 'resolved'))
              ORDER BY o.id LIMIT ?2",
         )?;
@@ -105,6 +114,8 @@ impl Ledger {
             lines: order_lines(connection, id)?,
             documents: documents::named_of_order(connection, id)?,
             is_invoiced: is_invoiced(connection, id)?,
+            unsent: self.unsent_invoice(id)?,
+            customer: customer(connection, &order.bill_to)?.map(|(_, customer)| customer),
             rivals: rivals(connection, id, &keys)?,
             entries: entries.into_iter().map(|entry| paid_entry(connection, entry)).collect::<Result<_>>()?,
             order,
@@ -125,13 +136,7 @@ impl Ledger {
 
     /// The lines of an invoice that payjournal made, as they were priced; none for any other document.
     pub fn invoice_lines(&self, document: DocumentId) -> Result<Vec<PricedLine>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT l.*, d.currency FROM invoice_lines l JOIN documents d ON d.id = l.document_id WHERE l.document_id = ?1 ORDER BY l.line",
-        )?;
-        let priced = |row: &Row<'_>| {
-            Ok(PricedLine { line: line_from_row(row)?, net: row.amount("net_minor")?, tax: row.amount("tax_minor")? })
-        };
-        statement.query_and_then([document.0], priced)?.collect()
+        invoice_lines(&self.connection, document)
     }
 
     /// By number: the same on every machine.
@@ -173,6 +178,7 @@ impl Writer<'_> {
         let order = orders::order(self.connection, draft.order)?;
         let drawn = self.draw_number(DocumentKind::Invoice, &draft.range, draft)?;
         let document = self.insert_invoice(&order, &drawn, draft)?;
+        self.insert_sheet(document, draft, &draft.sheet)?;
         self.book_invoice(&order, &drawn.number, document, draft)?;
         let entry = match &draft.entry {
             EntryChoice::Existing(entry) => {
@@ -383,6 +389,16 @@ fn order_lines(connection: &Connection, order: OrderId) -> Result<Vec<OrderLine>
     statement.query_and_then([order.0], line_from_row)?.collect()
 }
 
+pub(super) fn invoice_lines(connection: &Connection, document: DocumentId) -> Result<Vec<PricedLine>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT l.*, d.currency FROM invoice_lines l JOIN documents d ON d.id = l.document_id WHERE l.document_id = ?1 ORDER BY l.line",
+    )?;
+    let priced = |row: &Row<'_>| {
+        Ok(PricedLine { line: line_from_row(row)?, net: row.amount("net_minor")?, tax: row.amount("tax_minor")? })
+    };
+    statement.query_and_then([document.0], priced)?.collect()
+}
+
 fn line_from_row(row: &Row<'_>) -> Result<OrderLine> {
     let decimal = |column: &str| -> Result<Decimal> {
         let text = row.text(column)?;
@@ -429,7 +445,8 @@ fn paid_entry(connection: &Connection, entry: Entry) -> Result<PaidEntry> {
         }
     }
     paid_by.sort_by_key(|(capture, _)| (capture.occurred_at, capture.id));
-    Ok(PaidEntry { entry, paid_by })
+    let page = entries::open_page(connection, &entry)?;
+    Ok(PaidEntry { entry, paid_by, page })
 }
 
 fn captures_of(connection: &Connection, payment: PaymentId) -> Result<Vec<Movement>> {

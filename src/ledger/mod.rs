@@ -26,6 +26,7 @@ mod row;
 pub mod rows;
 mod runs;
 pub mod settlements;
+mod sheets;
 mod status;
 mod verify;
 
@@ -46,6 +47,7 @@ pub use network::network_filesystem;
 pub use open::OpenOptions;
 pub use operations::{OperationEvent, SumCheck};
 pub use runs::{Run, RunState};
+pub use sheets::UnsentInvoice;
 pub use status::{Named, OperationNames, PendingOperation, PendingTotal};
 pub use verify::{Finding, Surroundings};
 
@@ -183,6 +185,7 @@ impl Writer<'_> {
                 self.apply_to_invoice(*movement, *document, *amount).map(|()| true)
             }
             Consequence::Invoice(draft) => self.finalise_invoice(draft).map(|()| true),
+            Consequence::InvoiceMail { document, letter } => self.send_invoice(*document, letter),
             Consequence::Standing(standing) => self.apply_standing(standing).map(|()| true),
             Consequence::Settle { operation, .. } => {
                 Err(LedgerError::Invariant(format!("operation {operation} is settled by its answer, not by a row")))

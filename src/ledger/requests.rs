@@ -4,8 +4,10 @@ use sha2::{Digest, Sha256};
 
 use rusqlite::Connection;
 
-use super::cases::mail;
-use super::{Ledger, LedgerError, Result, documents, journals, orders, payments};
+use super::cases::mail as queued;
+use super::sheets::{customer_mail, sheet};
+use super::{Ledger, LedgerError, QueuedMail, Result, documents, journals, orders, payments};
+use crate::domain::id::MailId;
 use crate::operation::key::hexadecimal;
 use crate::operation::request::{JournalRequest, MailRequest, PaymentRequest, Request};
 use crate::operation::{Intent, Kind, Operation};
@@ -114,15 +116,16 @@ fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
                 modification: journal.modification,
             }))
         }
-        Kind::Mail => {
-            let mail = mail(connection, intent.subject.mail.ok_or_else(|| lacks("mail"))?)?;
-            Ok(Request::Mail(MailRequest {
-                key: intent.key.clone(),
-                recipient: mail.recipient,
-                subject: mail.subject,
-                body: mail.body,
-                written_at: mail.written_at,
-            }))
-        }
+        Kind::Mail => mail_request(connection, intent, intent.subject.mail.ok_or_else(|| lacks("mail"))?),
     }
+}
+
+fn mail_request(connection: &Connection, intent: &Intent, mail: MailId) -> Result<Request> {
+    let (address, invoice) = match customer_mail(connection, mail)? {
+        Some((address, document)) => (Some(address), sheet(connection, document)?.map(Box::new)),
+        None => (None, None),
+    };
+    let QueuedMail { recipient, subject, body, written_at, .. } = queued(connection, mail)?;
+    let key = intent.key.clone();
+    Ok(Request::Mail(MailRequest { key, recipient, address, subject, body, written_at, invoice }))
 }

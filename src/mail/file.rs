@@ -54,9 +54,11 @@ impl Maildir {
     }
 
     fn message(&self, request: &MailRequest) -> anyhow::Result<Vec<u8>> {
+        let customer: Vec<String> = request.address.iter().cloned().collect();
         let to = match request.recipient {
             Recipient::Administrator => &self.settings.administrator,
             Recipient::PaymentNotifications => &self.settings.payment_notifications,
+            Recipient::Customer => &customer,
         };
         let from: Mailbox = self.settings.from.parse().context("the address in `mail.from` cannot be read")?;
         let mut builder = MessageBuilder::new()

@@ -9,6 +9,7 @@ use crate::domain::id::{
     Account, Company, CustomerNumber, DocumentNumber, MerchantAccount, MethodName, ModificationId, OrderNumber,
     ProviderName, TransactionId,
 };
+use crate::domain::invoice::sheet::InvoiceSheet;
 use crate::domain::letter::Recipient;
 use crate::domain::money::Amount;
 
@@ -70,9 +71,13 @@ pub struct JournalRequest {
 pub struct MailRequest {
     pub key: Key,
     pub recipient: Recipient,
+    /// Where a mail to a customer goes; the others go where the config says.
+    pub address: Option<String>,
     pub subject: String,
     pub body: String,
     pub written_at: DateTime<Utc>,
+    /// The invoice it brings, which goes with it as a page.
+    pub invoice: Option<Box<InvoiceSheet>>,
 }
 
 impl Request {
@@ -100,7 +105,10 @@ impl Request {
                 request.credit,
                 document(request.applies_to.as_ref())
             ),
-            Self::Mail(request) => format!("{} {} {}", request.recipient.as_str(), request.subject, request.body),
+            Self::Mail(request) => {
+                let to = request.address.as_deref().unwrap_or(request.recipient.as_str());
+                format!("{to} {} {}", request.subject, request.body)
+            }
         }
     }
 }

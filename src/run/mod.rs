@@ -452,9 +452,11 @@ fn mail_without_ledger(
     let request = Request::Mail(MailRequest {
         key: Key::of_text(Kind::Mail, &letter.event, 1),
         recipient: letter.recipient,
+        address: None,
         subject: letter.subject,
         body: letter.body,
         written_at: now,
+        invoice: None,
     });
     let Ok(ports) = Ports::open_post_only(settings, now) else { return failure };
     if ports.post.is_none() {

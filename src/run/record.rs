@@ -196,6 +196,7 @@ impl Recorder<'_> {
                 }
                 Consequence::Application { .. }
                 | Consequence::Invoice(_)
+                | Consequence::InvoiceMail { .. }
                 | Consequence::Standing(_)
                 | Consequence::Settle { .. }
                 | Consequence::Asked(_)

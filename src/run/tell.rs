@@ -162,7 +162,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Record(Consequence::Settle { .. }) => ("settle", None),
         Action::Record(Consequence::Asked(_)) => ("ask", None),
         Action::Record(Consequence::Unmoved { .. } | Consequence::LinesRead { .. }) => ("read", None),
-        Action::Record(Consequence::Letter(_)) => ("mail", None),
+        Action::Record(Consequence::Letter(_) | Consequence::InvoiceMail { .. }) => ("mail", None),
         Action::Record(Consequence::Raise(_)) | Action::Raise(..) => ("exception", None),
         Action::Leave => ("leave", None),
         Action::Await => ("wait", None),

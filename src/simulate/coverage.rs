@@ -86,10 +86,11 @@ pub(super) const OF_REPORTS: [ExceptionKind; 7] = [
 
 /// No simulated PSP writes a report that is wrong in itself, and its lines go by their transactions; no simulated shop has its
 /// invoices made.
-const NOT_SIMULATED: [ExceptionKind; 8] = [
+const NOT_SIMULATED: [ExceptionKind; 9] = [
     ExceptionKind::NotBillable,
     ExceptionKind::KeyCollides,
     ExceptionKind::KeyMismatch,
+    ExceptionKind::InvoiceNotSent,
     ExceptionKind::ReportRefused,
     ExceptionKind::LineRefused,
     ExceptionKind::LineDiffers,

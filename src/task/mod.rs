@@ -140,6 +140,7 @@ impl Step {
                 Consequence::Movement(_) | Consequence::Standing(_) | Consequence::Settle { .. } => false,
                 Consequence::Application { .. }
                 | Consequence::Invoice(_)
+                | Consequence::InvoiceMail { .. }
                 | Consequence::Asked(_)
                 | Consequence::Unmoved { .. }
                 | Consequence::LinesRead { .. }

@@ -32,7 +32,7 @@ fn template() -> &'static Path {
 fn messy_history() -> Shop {
     let methods = "[method.now]\nstrategy = \"immediate\"\n[method.parcel]\nstrategy = \"shipment\"\n";
     let reports = "reports = \"reports\"\norder_in_reference = \"(?<order>.+)\"\n";
-    let shop = Shop::with(&format!("{CONFIG}{reports}{methods}[invoices]\nenabled = true\n"));
+    let shop = Shop::with(&format!("{CONFIG}{reports}{methods}[invoices]\nenabled = true\nmail = false\n"));
     shop.orders(
         "SO-1,EUR,100.00,online,,none,C1,2026-11-15\n\
          SO-2,EUR,80.00,online,,none,C1,2026-11-15\n\

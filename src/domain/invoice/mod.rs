@@ -1,5 +1,6 @@
 //! Invoices that payjournal makes itself: the lines of an order, priced and taxed, and the numbers they get.
 
+pub mod letter;
 pub mod number;
 pub mod pricing;
 pub mod sheet;
@@ -10,7 +11,8 @@ use serde::Serialize;
 use super::id::{AssignmentKey, CustomerNumber, EntryId, MovementId, OrderId};
 use super::money::Amount;
 use number::NumberRange;
-use pricing::PricedLine;
+use pricing::{PricedLine, Prices};
+use sheet::Parties;
 
 /// What the shop says ties an order to an entry or payment made before its invoice; each compared exactly as written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,9 +45,22 @@ pub struct InvoiceDraft {
     pub total: Amount,
     pub lines: Vec<PricedLine>,
     pub range: NumberRange,
+    pub sheet: SheetDraft,
     pub entry: EntryChoice,
     /// Money that is there already, each capture once.
     pub ties: Vec<Tie>,
+}
+
+/// What stands on the invoice besides its sums and lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetDraft {
+    pub parties: Parties,
+    pub prices: Prices,
+    pub due_on: Option<NaiveDate>,
+    /// Where its entry can be paid; shown if anything is open.
+    pub payment_url: Option<String>,
+    /// Whether its customer gets it by mail.
+    pub is_mailed: bool,
 }
 
 /// The open item of an invoice.

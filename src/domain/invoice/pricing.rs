@@ -77,6 +77,10 @@ pub enum PricingError {
 }
 
 impl Prices {
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Gross, Self::Net].into_iter().find(|prices| prices.as_str() == text)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gross => "gross",

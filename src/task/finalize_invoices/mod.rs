@@ -8,6 +8,7 @@
 mod plan;
 
 use super::{Frame, Step, Task, order_name};
+use crate::config::Settings;
 use crate::domain::id::OrderId;
 use crate::domain::invoice::BillWhen;
 use crate::domain::money::MoneyError;
@@ -23,7 +24,8 @@ impl Task for FinalizeInvoices {
     type Seen = ();
 
     const KINDS: &'static [Kind] = &[];
-    const SENDS: bool = false;
+    /// An invoice that was made final is looked at again: its mail is due.
+    const SENDS: bool = true;
 
     fn cases(&self, ledger: &Ledger, after: i64, limit: u32, frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
         let only_paid = frame.settings.invoices.bill_when.contains(&BillWhen::OrderPaid);
@@ -39,7 +41,8 @@ impl Task for FinalizeInvoices {
 
     fn plan(&self, case: &BillingCase, _seen: &(), frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let dated = frame.now.with_timezone(&frame.settings.time_zone).date_naive();
-        plan::plan(case, &frame.settings.invoices, dated)
+        let Settings { invoices, seller, invoice_texts, .. } = frame.settings;
+        plan::plan(case, invoices, seller, invoice_texts, dated)
     }
 
     fn scope(&self, case: &BillingCase) -> Scope {

@@ -1,6 +1,6 @@
 //! Whether and how one order is billed. Pure.
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use crate::config::settings::InvoiceSettings;
 use crate::domain::consequence::Consequence;
@@ -8,13 +8,15 @@ use crate::domain::document::DocumentKind;
 use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::AssignmentKey;
+use crate::domain::invoice::letter::MailTexts;
 use crate::domain::invoice::pricing::{self, PricedLine};
-use crate::domain::invoice::{BillWhen, EntryChoice, InvoiceDraft, Tie};
+use crate::domain::invoice::sheet::{Parties, Seller};
+use crate::domain::invoice::{BillWhen, EntryChoice, InvoiceDraft, SheetDraft, Tie};
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::movement::Movement;
 use crate::domain::order::{Cancellation, PaymentStatus};
 use crate::domain::payment::Payment;
-use crate::ledger::{BillingCase, PaidEntry};
+use crate::ledger::{BillingCase, PaidEntry, UnsentInvoice};
 use crate::task::{Step, order_name};
 
 /// Why an order is not billed now.
@@ -27,9 +29,18 @@ enum Obstacle {
 
 type Billing<T> = Result<T, Obstacle>;
 
-pub(super) fn plan(case: &BillingCase, settings: &InvoiceSettings, dated: NaiveDate) -> Result<Vec<Step>, MoneyError> {
+pub(super) fn plan(
+    case: &BillingCase,
+    settings: &InvoiceSettings,
+    seller: &Seller,
+    texts: &MailTexts,
+    dated: NaiveDate,
+) -> Result<Vec<Step>, MoneyError> {
     let about = order_name(&case.order);
-    match bill(case, settings, dated)? {
+    if let Some(unsent) = &case.unsent {
+        return Ok(vec![send(case, unsent, texts)?]);
+    }
+    match bill(case, settings, seller, dated)? {
         Ok(draft) => {
             let reason = said(case, &draft)?;
             Ok(vec![Step::record(about, reason, Consequence::Invoice(Box::new(draft)))])
@@ -42,13 +53,25 @@ pub(super) fn plan(case: &BillingCase, settings: &InvoiceSettings, dated: NaiveD
     }
 }
 
-fn bill(case: &BillingCase, settings: &InvoiceSettings, dated: NaiveDate) -> Result<Billing<InvoiceDraft>, MoneyError> {
+fn bill(
+    case: &BillingCase,
+    settings: &InvoiceSettings,
+    seller: &Seller,
+    dated: NaiveDate,
+) -> Result<Billing<InvoiceDraft>, MoneyError> {
     let key = match settled_key(case) {
         Ok(key) => key,
         Err(obstacle) => return Ok(Err(obstacle)),
     };
     if let Err(obstacle) = may_be_billed(case, settings, &key)? {
         return Ok(Err(obstacle));
+    }
+    if settings.mail && case.customer.is_none() {
+        let message = format!(
+            "customer {} is not known, and an invoice that is mailed needs a name and an address; `payjournal import customers FILE` brings them in",
+            case.order.bill_to
+        );
+        return Ok(Err(Obstacle::Person(ExceptionKind::NotBillable, message)));
     }
     let lines = match priced(case, settings)? {
         Ok(lines) => lines,
@@ -58,6 +81,10 @@ fn bill(case: &BillingCase, settings: &InvoiceSettings, dated: NaiveDate) -> Res
     if let Err(obstacle) = fits(case, &key) {
         return Ok(Err(obstacle));
     }
+    let page = match &key {
+        Key::Entry(paid) => paid.page.clone(),
+        Key::Payment(_) | Key::Neither => None,
+    };
     let (entry, ties) = match key {
         Key::Entry(paid) => (EntryChoice::Existing(paid.entry.id), ties_of_entry(paid, total)?),
         Key::Payment(key) => {
@@ -73,9 +100,48 @@ fn bill(case: &BillingCase, settings: &InvoiceSettings, dated: NaiveDate) -> Res
         total,
         lines,
         range: settings.invoice_numbers.clone(),
+        sheet: SheetDraft {
+            parties: parties(case, settings, seller),
+            prices: settings.pricing.prices,
+            due_on: settings.due_days.and_then(|days| dated.checked_add_days(Days::new(u64::from(days)))),
+            payment_url: page,
+            is_mailed: settings.mail,
+        },
         entry,
         ties,
     }))
+}
+
+/// Seller and customer as they are now; what is not known of the customer is left out.
+fn parties(case: &BillingCase, settings: &InvoiceSettings, seller: &Seller) -> Parties {
+    let customer = case.customer.as_ref();
+    Parties {
+        seller: seller.clone(),
+        customer_number: case.order.bill_to.to_string(),
+        customer_name: customer.map_or_else(|| case.order.bill_to.to_string(), |customer| customer.name.clone()),
+        customer_address: customer.map(|customer| customer.address.clone()).unwrap_or_default(),
+        customer_vat_id: customer.and_then(|customer| customer.vat_id.clone()),
+        customer_email: customer.and_then(|customer| customer.email.clone()),
+        language: customer.and_then(|customer| customer.language).unwrap_or(settings.language),
+    }
+}
+
+/// The mail that brings a final invoice to its customer, as soon as there is an address.
+fn send(case: &BillingCase, unsent: &UnsentInvoice, texts: &MailTexts) -> Result<Step, MoneyError> {
+    let about = format!("invoice {} of {}", unsent.sheet.number, order_name(&case.order));
+    let address = case.customer.as_ref().and_then(|customer| customer.email.as_ref());
+    let (Some(address), Some(text)) = (address, texts.get(&unsent.sheet.parties.language)) else {
+        let message = format!(
+            "customer {} has no `email`, and the invoice was not sent; `payjournal import customers FILE` with it, and the next run sends it",
+            case.order.bill_to
+        );
+        let about_it = About { order: Some(case.order.id), document: Some(unsent.document), ..About::default() };
+        let draft = ExceptionDraft { kind: ExceptionKind::InvoiceNotSent, subject: about, message, about: about_it };
+        return Ok(Step::raise(draft, None));
+    };
+    let letter = text.letter(&unsent.key, address, &unsent.sheet)?;
+    let reason = format!("it goes to {address}");
+    Ok(Step::record(about, reason, Consequence::InvoiceMail { document: unsent.document, letter }))
 }
 
 /// What the order's key leads to.

@@ -1,0 +1,79 @@
+//! The mail that brings an invoice to its customer.
+
+use std::collections::BTreeMap;
+
+use super::sheet::InvoiceSheet;
+use crate::domain::customer::Language;
+use crate::domain::money::MoneyError;
+use crate::domain::template::{Tag, Template};
+
+/// What mails in one language say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailText {
+    pub subject: Template,
+    pub body: Template,
+}
+
+/// The mails of each language.
+pub type MailTexts = BTreeMap<Language, MailText>;
+
+/// A mail to a customer, its words settled; the page itself comes with it when it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerLetter {
+    /// The event, by its natural key: one mail per invoice, ever.
+    pub event: String,
+    pub address: String,
+    pub subject: String,
+    pub body: String,
+}
+
+/// The built-in words of a language: subject and body.
+pub fn words(language: Language) -> (&'static str, &'static str) {
+    match language {
+        Language::En => (
+            "Invoice: [InvoiceNo]",
+            "Dear [AccountName],\n\nplease find attached our invoice [InvoiceNo] over [Total] for your order [OrderNo].\n\
+             Still to be paid: [Open]. [PaymentLink]\n\nKind regards\n[SellerName]\n",
+        ),
+        Language::De => (
+            "Rechnung: [InvoiceNo]",
+            "Guten Tag [AccountName],\n\nanbei erhalten Sie unsere Rechnung [InvoiceNo] über [Total] zu Ihrer Bestellung [OrderNo].\n\
+             Noch zu zahlen: [Open]. [PaymentLink]\n\nMit freundlichen Grüßen\n[SellerName]\n",
+        ),
+    }
+}
+
+impl MailText {
+    pub fn letter(&self, natural_key: &str, address: &str, sheet: &InvoiceSheet) -> Result<CustomerLetter, MoneyError> {
+        let open = sheet.open()?;
+        let day = |day: chrono::NaiveDate| day.to_string();
+        let value = |tag: Tag| match tag {
+            Tag::InvoiceNo => sheet.number.to_string(),
+            Tag::InvoiceDate => day(sheet.dated),
+            Tag::OrderNo => sheet.order.clone(),
+            Tag::AccountNo => sheet.parties.customer_number.clone(),
+            Tag::AccountName => sheet.parties.customer_name.clone(),
+            Tag::Total => sheet.total.to_string(),
+            Tag::Open => open.to_string(),
+            Tag::DueDate => sheet.due_on.map(day).unwrap_or_default(),
+            Tag::PaymentLink => sheet.payment_url.clone().filter(|_| open.is_positive()).unwrap_or_default(),
+            Tag::SellerName => sheet.parties.seller.name.clone(),
+        };
+        Ok(CustomerLetter {
+            event: format!("invoice:{natural_key}"),
+            address: address.to_owned(),
+            // A subject is one line.
+            subject: self.subject.fill(value).replace(['\n', '\r'], " "),
+            body: self.body.fill(value),
+        })
+    }
+}
+
+/// What an attachment is called: `2026-11-26_RE-2026-00001_Ada-Lovelace.pdf`, of letters, digits, `_` and `-` only.
+pub fn file_name(sheet: &InvoiceSheet, ending: &str) -> String {
+    let plain = |text: &str| -> String {
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' }).collect()
+    };
+    let number = plain(sheet.number.as_str());
+    format!("{}_{number}_{}.{ending}", sheet.dated, plain(&sheet.parties.customer_name))
+}

@@ -2,6 +2,7 @@
 //! across runs, so that a killed one loses no fact and nothing is looked at again without a reason.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use rusqlite::Row;
 
@@ -205,13 +206,12 @@ impl Writer<'_> {
     /// Finds the payments for which new lines may be news, all at once: by the lines, or by all orders where the lines are so many
     /// that this is faster.
     pub fn find_payments_to_learn(&self) -> Result<()> {
-        let units = units();
         let find = |from: &str, condition: &str| {
             let sql = format!(
                 "INSERT INTO payments_to_learn (payment_id) SELECT pay.id FROM {from} WHERE {condition} {MARK}"
             );
-            let sql = sql.replace("CAPTURED", CAPTURED).replace("ASKED", ASKED).replace("UNIT", &units);
-            self.connection.execute(&sql, [])
+            let sql = sql.replace("CAPTURED", CAPTURED).replace("ASKED", ASKED).replace("UNIT", &UNITS);
+            self.connection.prepare_cached(&sql)?.execute([])
         };
         let (lines, orders): (i64, i64) = self.connection.query_row(
             "SELECT (SELECT ifnull(sum(added), 0) FROM report_files WHERE id IN (SELECT file_id FROM lines_to_learn)),
@@ -283,6 +283,9 @@ impl Writer<'_> {
         self.release_told(payment)
     }
 }
+
+/// Written once: to find out which of all three letters are a currency takes longer than to look for the payments of a report.
+static UNITS: LazyLock<String> = LazyLock::new(units);
 
 /// Millionths per smallest coin of a payment's currency, as SQL.
 fn units() -> String {

@@ -186,6 +186,7 @@ pub fn as_table<'p>(payouts: impl Iterator<Item = &'p PayoutOverview>) -> String
 
 fn verdict(proof: &Proof) -> String {
     match proof.state {
+        ProofState::Closed if !proof.failed.is_zero() => format!("failed, {} carried on", proof.failed),
         ProofState::Closed if proof.rounding.is_zero() => "adds up".to_owned(),
         ProofState::Closed => format!("adds up, rounding {}", proof.rounding),
         ProofState::Open => "not paid out yet".to_owned(),

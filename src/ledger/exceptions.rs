@@ -142,6 +142,15 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Whether just this was told of the subject before, and is resolved.
+    pub fn is_ended(&self, draft: &ExceptionDraft) -> Result<bool> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT state = 'resolved' AND message = ?3 FROM exceptions WHERE kind = ?1 AND subject = ?2 ORDER BY id DESC LIMIT 1",
+        )?;
+        let newest = statement.query_row((draft.kind.as_str(), &draft.subject, &draft.message), |row| row.get(0));
+        Ok(newest.optional()?.unwrap_or(false))
+    }
+
     pub fn resolve(&self, id: ExceptionId) -> Result<bool> {
         let changed = self
             .connection

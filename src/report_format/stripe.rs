@@ -1,12 +1,15 @@
 //! Stripe's itemised reports (contract: Stripe section 10): payout reconciliation, balance change from activity, and payouts.
 //! One row is one balance transaction, which names it wherever it stands. Amounts are in major units with a sign, currencies in
 //! small letters. What went to the bank is in the payouts report only: a payout is proved by it and one of the other two.
+//!
+//! A payout that came back is one balance transaction too. The payouts report has it with the payout that failed, the others with
+//! the payout that took the money along: there it is money carried over.
 
 use std::io::Read;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 
 use super::clock::{Clock, date_time};
 use super::table::{self, Table};
@@ -34,7 +37,11 @@ pub(super) struct Columns {
     fee: Column,
     net: Column,
     moment: Moment,
+    /// With which the row was paid out.
+    automatic_payout: Option<Column>,
+    /// What the row is about, in the payouts report.
     payout: Option<Column>,
+    source: Option<Column>,
     payment: Option<Column>,
     charge: Option<Column>,
     order: Option<Column>,
@@ -64,7 +71,9 @@ impl Columns {
             fee: rows.column("fee")?,
             net: rows.column("net")?,
             moment: Moment::find(rows)?,
-            payout: head.column("automatic_payout_id").or_else(|| head.column("payout_id")),
+            automatic_payout: head.column("automatic_payout_id"),
+            payout: head.column("payout_id"),
+            source: head.column("source_id"),
             payment: head.column("payment_intent_id"),
             charge: head.column("charge_id"),
             order: ORDER_KEYS.iter().find_map(|key| head.column(key)),
@@ -81,15 +90,22 @@ impl table::Columns for Columns {
     fn read(&self, row: &Row<'_>, reading: Reading, clock: &Clock) -> Result<ReportLine, Problem> {
         let currency = row.currency(self.currency)?;
         let net = row.decimal(self.net)?;
-        let kind = kind_of(row.text(self.category)?, net);
+        let payout = self.payout_of(row)?;
+        let id = row.text(self.id)?;
+        let said = kind_of(row.text(self.category)?, net);
+        let (kind, modification) = if said == LineKind::PayoutFailed && self.is_taken_along(row, payout)? {
+            (LineKind::BalanceTransfer, format_compact!("{id} carried over"))
+        } else {
+            (said, id.into())
+        };
         let first = |one, other| Ok(not_empty(row.optional_text(one)?).unwrap_or(row.optional_text(other)?).into());
         Ok(ReportLine {
             number: row.line(),
             account: CompactString::default(),
-            payout: row.optional_text(self.payout)?.into(),
+            payout: payout.into(),
             has_own_id: true,
             transaction: first(self.payment, self.charge)?,
-            modification: row.text(self.id)?.into(),
+            modification,
             reference: row.optional_text(self.order)?.into(),
             document: first(self.refund_document, self.invoice)?,
             kind,
@@ -105,6 +121,16 @@ impl table::Columns for Columns {
 }
 
 impl Columns {
+    fn payout_of<'r>(&self, row: &'r Row<'_>) -> Result<&'r str, Problem> {
+        row.optional_text(self.automatic_payout.or(self.payout))
+    }
+
+    /// Whether a payout that came back was paid out again with this one.
+    fn is_taken_along(&self, row: &Row<'_>, payout: &str) -> Result<bool, Problem> {
+        let is_named = self.automatic_payout.is_some() && !payout.is_empty();
+        Ok(is_named && row.optional_text(self.source)? != payout)
+    }
+
     /// What the customer saw, where the report has it; it says the amount of a refund without the row's sign.
     fn gross(&self, row: &Row<'_>, currency: Currency) -> Result<(Decimal, Currency), Problem> {
         let gross = row.decimal(self.gross)?;
@@ -174,8 +200,8 @@ fn is_reserve(category: &str) -> bool {
 mod tests {
     use super::super::Format;
     use super::super::sample::{broken, lines, money, problem, proofs, read};
-    use crate::domain::settlement::ReportLine;
     use crate::domain::settlement::proof::ProofState;
+    use crate::domain::settlement::{LineKind, ReportLine};
 
     const HEAD: &str = "automatic_payout_id,automatic_payout_effective_at_utc,balance_transaction_id,created_utc,created,\
         available_on,currency,gross,fee,net,reporting_category,source_id,description,customer_facing_amount,\
@@ -267,7 +293,41 @@ mod tests {
         assert_eq!(one("JPY,500,0,500,risk_reserved_funds"), "reserve_released 500 JPY, fee 0, tax 0");
         assert_eq!(one("kwd,-1.500,0.000,-1.500,payout"), "payout -1.500 KWD, fee 0.000, tax 0");
         assert_eq!(one("usd,70.00,0,70.00,payout"), "payout 70.00 USD, fee 0, tax 0");
-        assert_eq!(one("usd,70.00,0,70.00,payout_reversal"), "payout_failed 70.00 USD, fee 0, tax 0");
+        assert_eq!(one("usd,70.00,0,70.00,payout_reversal"), "balance_transfer 70.00 USD, fee 0, tax 0");
+    }
+
+    #[test]
+    fn a_payout_that_came_back_is_carried_from_the_one_that_failed_to_the_one_that_took_it_along() {
+        let head = PAID.lines().next().unwrap();
+        let paid = |payout: &str, net: &str, category: &str, id: &str| {
+            format!("{payout},2026-11-25 00:00:00,2026-11-25 01:00:00,eur,{net},0.00,{net},{category},failed,{id},x\n")
+        };
+        let mut failed =
+            lines(&Format::Stripe, [HEAD, &row("txn_1", "eur,70.00,0,70.00,charge", ",,ch_1,pi_1,,,,")].concat());
+        let text = [
+            &format!("{head}\n"),
+            &paid("po_1", "-70.00", "payout", "txn_p"),
+            &paid("po_1", "70.00", "payout_reversal", "txn_r"),
+        ];
+        failed.extend(lines(&Format::Stripe, text.map(String::as_str).concat()));
+        assert_eq!((failed[2].kind, failed[2].payout.as_str()), (LineKind::PayoutFailed, "po_1"));
+        let proof = proofs(&failed).remove(0);
+        assert_eq!((proof.state, proof.failed.to_string().as_str()), (ProofState::Closed, "70.00"));
+        let rows = [
+            row("txn_2", "eur,30.00,0,30.00,charge", ",,ch_2,pi_2,,,,"),
+            row("txn_r", "eur,70.00,0,70.00,payout_reversal", ",,,,,,,").replace("src_1", "po_1"),
+        ];
+        let text = [HEAD, &rows.concat().replace("po_1,2026", "po_2,2026")].concat();
+        let mut next = lines(&Format::Stripe, text);
+        assert_eq!((next[1].kind, next[1].modification.as_str()), (LineKind::BalanceTransfer, "txn_r carried over"));
+        next.extend(lines(&Format::Stripe, format!("{head}\n{}", paid("po_2", "-100.00", "payout", "txn_q"))));
+        let proof = proofs(&next).remove(0);
+        assert_eq!((proof.state, proof.carried.to_string().as_str()), (ProofState::Closed, "70.00"));
+        // It names the payout that failed itself, or none yet: it is that one's.
+        for payout in ["po_1", ""] {
+            let text = [HEAD, &rows[1].replacen("po_1", payout, 1)].concat();
+            assert_eq!(lines(&Format::Stripe, text)[0].kind, LineKind::PayoutFailed, "{payout}");
+        }
     }
 
     #[test]

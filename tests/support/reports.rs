@@ -1,4 +1,4 @@
-//! Settlement reports of Adyen's form, written line by line.
+//! Settlement reports written line by line: of Adyen's form, of Stripe's two, and of Paypal's.
 
 use super::Shop;
 
@@ -39,4 +39,84 @@ pub fn report(lines: &[&str]) -> String {
 
 pub fn drop_report(shop: &Shop, name: &str, text: &str) {
     std::fs::write(shop.path.join("reports").join(name), text).unwrap();
+}
+
+/// The two of Stripe's reports a payout is proved by: what it consists of, and what went to the bank.
+pub const STRIPE_LINES: &str = "automatic_payout_id,balance_transaction_id,created_utc,currency,gross,fee,net,reporting_category,source_id,\
+customer_facing_amount,customer_facing_currency,charge_id,payment_intent_id,invoice_number,payment_method_type,\
+payment_metadata[order_no]";
+pub const STRIPE_PAYOUTS: &str =
+    "payout_id,effective_at_utc,currency,gross,fee,net,reporting_category,payout_status,balance_transaction_id";
+
+/// `SIDE HUNDREDTHS`, as Paypal has it; nothing where there is nothing.
+fn paypal_sided(amount: i64, currency: &str) -> String {
+    match amount {
+        0 => ",,".to_owned(),
+        debit if debit < 0 => format!("DR,{},{currency}", -debit),
+        credit => format!("CR,{credit},{currency}"),
+    }
+}
+
+/// A row of a Paypal day: `ID INVOICE REFERENCE EVENT CURRENCY GROSS FEE`, in signed hundredths, `-` for nothing.
+#[derive(Debug)]
+struct PaypalRow {
+    text: String,
+    currency: String,
+    gross: i64,
+    fee: i64,
+}
+
+fn paypal_row(date: &str, text: &str) -> PaypalRow {
+    let [id, invoice, reference, event, currency, gross, fee] =
+        text.split_whitespace().collect::<Vec<_>>().try_into().unwrap();
+    let nothing = |text: &str| if text == "-" { String::new() } else { text.to_owned() };
+    let kind = if reference == "-" { "" } else { "TXN" };
+    let (gross, fee): (i64, i64) = (gross.parse().unwrap(), fee.parse().unwrap());
+    let amounts = format!("{},{}", paypal_sided(gross, currency), paypal_sided(fee, currency));
+    let text = format!(
+        "\"SB\",{id},{},{},{kind},{event},{date} 10:00:30 +0100,{date} 10:06:00 +0100,{amounts},,P1,,,,,,\n",
+        nothing(invoice),
+        nothing(reference),
+    );
+    PaypalRow { text, currency: currency.to_owned(), gross, fee }
+}
+
+fn paypal_foot(rows: &[PaypalRow], balance: &str) -> String {
+    let mut cells = balance.split_whitespace();
+    let currency = cells.next().unwrap();
+    let own = || rows.iter().filter(|row| row.currency == currency);
+    let gains = |amounts: Vec<i64>| -> i64 { amounts.into_iter().filter(|amount| *amount > 0).sum() };
+    let totals = [
+        gains(own().map(|row| row.gross).collect()),
+        gains(own().map(|row| -row.gross).collect()),
+        gains(own().map(|row| row.fee).collect()),
+        gains(own().map(|row| -row.fee).collect()),
+    ];
+    let totals = totals.map(|total| total.to_string()).join(",");
+    let sided = cells.map(|cell| cell.strip_prefix('-').map_or(format!(",CR,{cell}"), |owed| format!(",DR,{owed}")));
+    let balances: String = sided.collect();
+    format!("{currency},{totals}{balances}")
+}
+
+/// A day at Paypal of the account `EZ78`, such as `2026/11/10`. Each balance is `CURRENCY OPENING CLOSING` in hundredths; a footer
+/// without one has the currency alone.
+pub fn paypal_day(date: &str, rows: &[&str], balances: &[&str]) -> String {
+    let rows: Vec<PaypalRow> = rows.iter().map(|row| paypal_row(date, row)).collect();
+    let feet = |word: &str| {
+        let feet: Vec<String> =
+            balances.iter().map(|balance| format!("\"{word}\",{}\n", paypal_foot(&rows, balance))).collect();
+        feet.concat()
+    };
+    let (section, whole) = (feet("SF"), feet("RF"));
+    let lines: String = rows.iter().map(|row| row.text.as_str()).collect();
+    let count = rows.len();
+    format!(
+        "\u{feff}\"RH\",{date} 05:00:00 +0100,A,EZ78,009,\n\"FH\",01\n\
+         \"SH\",\"{date} 00:00:00 +0100\",\"{date} 23:59:59 +0100\",EZ78,\n\
+         \"CH\",Transaction ID,Invoice ID,PayPal Reference ID,PayPal Reference ID Type,Transaction Event Code,\
+         Transaction Initiation Date,Transaction Completion Date,Transaction Debit or Credit,Gross Transaction Amount,\
+         Gross Transaction Currency,Fee Debit or Credit,Fee Amount,Fee Currency,Custom Field,Consumer ID,Payment Tracking ID,\
+         Store ID,Bank Reference ID,Credit Transactional Fee,Credit Promotional Fee,Credit Term\n\
+         {lines}{section}\"SC\",{count}\n{whole}\"RC\",{count}\n\"FF\",1\n"
+    )
 }

@@ -153,7 +153,7 @@ pub fn bookings(days: &DaySums) -> Result<Bookings, Overflow> {
         let currency = sums.currency;
         let left = i128::from(proof.rounding.micros()) - i128::from(sums.unexplained_micros)
             + lost.get(&currency).copied().unwrap_or_default();
-        if let Some(posting_date) = paid_out_on(days, currency) {
+        if let Some(posting_date) = ended_on(days, currency) {
             let entry = PayoutEntry { posting_date, kind: PayoutJournalKind::Rounding, currency };
             book(&mut bookings, entry, rounded(left, currency))?;
         }
@@ -229,12 +229,12 @@ fn rounded(micros: i128, currency: Currency) -> i128 {
     nearest * micros.signum()
 }
 
-/// The last day on which it was paid out.
-fn paid_out_on(days: &DaySums, currency: Currency) -> Option<NaiveDate> {
+/// The last day on which it was paid out; of what was carried on whole, that of its last line.
+fn ended_on(days: &DaySums, currency: Currency) -> Option<NaiveDate> {
     let is_payout = |kind| matches!(kind, LineKind::Payout | LineKind::PayoutFailed);
-    let paid_out =
-        days.iter().filter(|(key, sum)| key.currency == currency && sum.settled.lines != 0 && is_payout(key.kind));
-    paid_out.map(|(key, _)| key.day).max()
+    let of_currency = days.iter().filter(|(key, sum)| key.currency == currency && sum.settled.lines != 0);
+    let last = of_currency.map(|(key, _)| (is_payout(key.kind), key.day)).max();
+    last.map(|(_, day)| day)
 }
 
 #[cfg(test)]

@@ -50,9 +50,12 @@ pub struct Proof {
     /// What the PSP's finer decimals leave over (rule 20); part of the equation only where the payout is closed by it.
     #[serde(serialize_with = "as_text")]
     pub rounding: Decimal,
-    /// What went to the bank.
+    /// What went to the bank, less what came back from it.
     #[serde(serialize_with = "as_text")]
     pub paid_out: Decimal,
+    /// What went to the bank and came back, where it is carried on from here: part of `carried`, and goes out with a later payout.
+    #[serde(serialize_with = "as_text")]
+    pub failed: Decimal,
     /// What the equation leaves over; zero if the payout adds up.
     #[serde(serialize_with = "as_text")]
     pub remainder: Decimal,
@@ -111,20 +114,20 @@ impl PayoutSums {
         for (kind, sum) in &self.kinds {
             parts.add(*kind, sum)?;
         }
-        let Parts { gross, fees, taxes, reserves, carried, corrections, paid_out, unknown, lines, fine, payments } =
+        let parts = parts.with_failed_carried(self.currency);
+        let Parts { gross, fees, taxes, reserves, carried, corrections, paid_out, unknown, payments, failed, .. } =
             parts;
-        let left = gross - fees - taxes + reserves + carried + corrections - paid_out;
-        let has_payout = lines > 0;
-        // Half a minor unit for each line that is finer than the currency, and no more (rule 20).
-        let half = i128::from(half_minor(self.currency));
-        let is_rounding = left != 0 && fine > 0 && left.abs() <= half * i128::from(fine);
+        let left = parts.left();
+        let adds_up = parts.adds_up(self.currency);
+        // Where a balance is carried on, nothing may have gone to the bank at all.
+        let says_all = parts.lines > 0 || (parts.carried_lines > 0 && adds_up);
         let unexplained = i128::from(self.unexplained_micros);
         // A fee column that was lost, or a sign that was turned, must not pass because the sum is right: no plug.
-        let is_explained = unexplained.abs() <= half * i128::from(payments);
-        let state = match (has_payout, unknown) {
+        let is_explained = unexplained.abs() <= i128::from(half_minor(self.currency)) * i128::from(payments);
+        let state = match (says_all, unknown) {
             _ if !is_explained => ProofState::Remainder,
             (false, _) => ProofState::Open,
-            (true, 0) if left == 0 || is_rounding => ProofState::Closed,
+            (true, 0) if adds_up => ProofState::Closed,
             (true, _) => ProofState::Remainder,
         };
         let closes_by_rounding = state == ProofState::Closed && left != 0;
@@ -143,6 +146,7 @@ impl PayoutSums {
             corrections: decimal(corrections)?,
             rounding: decimal(if closes_by_rounding { -left } else { 0 })?,
             paid_out: decimal(paid_out)?,
+            failed: decimal(failed)?,
             remainder: decimal(if closes_by_rounding { 0 } else { left })?,
             unexplained: decimal(if is_explained { 0 } else { unexplained })?,
             unknown_lines: unknown,
@@ -152,7 +156,7 @@ impl PayoutSums {
 }
 
 /// Millionths.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Parts {
     gross: i128,
     fees: i128,
@@ -162,8 +166,14 @@ struct Parts {
     corrections: i128,
     paid_out: i128,
     unknown: i64,
+    /// What came back from the bank, by lines of their own.
+    came_back: i128,
+    /// As much of it as is carried on.
+    failed: i128,
     /// Lines that say what was paid out.
     lines: i64,
+    /// Lines that say what was carried from or to another payout.
+    carried_lines: i64,
     fine: i64,
     /// Lines of payments.
     payments: i64,
@@ -191,7 +201,10 @@ impl Parts {
             LineKind::Fee => self.fees -= rest,
             LineKind::FeeTax => self.taxes -= rest,
             LineKind::ReserveHeld | LineKind::ReserveReleased => self.reserves += rest,
-            LineKind::BalanceTransfer => self.carried += rest,
+            LineKind::BalanceTransfer => {
+                self.carried += rest;
+                self.carried_lines += sum.lines;
+            }
             LineKind::Correction | LineKind::ForeignExchange => self.corrections += rest,
             LineKind::Unknown => {
                 self.corrections += rest;
@@ -200,9 +213,31 @@ impl Parts {
             LineKind::Payout | LineKind::PayoutFailed => {
                 self.paid_out -= rest;
                 self.lines += sum.lines;
+                if kind == LineKind::PayoutFailed {
+                    self.came_back += rest;
+                }
             }
         }
         Ok(())
+    }
+
+    /// What the equation leaves over.
+    fn left(&self) -> i128 {
+        let Self { gross, fees, taxes, reserves, carried, corrections, paid_out, .. } = self;
+        gross - fees - taxes + reserves + carried + corrections - paid_out
+    }
+
+    /// Exactly, or but for half a smallest unit for each line that is finer than the currency (rule 20).
+    fn adds_up(&self, currency: Currency) -> bool {
+        let left = self.left();
+        left == 0 || (self.fine > 0 && left.abs() <= i128::from(half_minor(currency)) * i128::from(self.fine))
+    }
+
+    /// What came back from the bank is on the PSP's balance again. A payout that adds up but for just that has failed: the sum is
+    /// carried on from it. (Where the line stands in the payout that took the money along, that one adds up with it.)
+    fn with_failed_carried(self, currency: Currency) -> Self {
+        let carried_on = Self { carried: self.carried - self.came_back, failed: self.came_back, ..self };
+        if self.adds_up(currency) || !carried_on.adds_up(currency) { self } else { carried_on }
     }
 }
 
@@ -282,6 +317,37 @@ mod tests {
     #[test]
     fn without_a_word_about_the_bank_it_is_not_proved() {
         assert_eq!(sums("JPY", &[(LineKind::Sale, 1_000_000, 0, 0, 0)]).state, ProofState::Open);
+    }
+
+    #[test]
+    fn a_payout_that_came_back_is_carried_on_where_it_failed_and_counts_where_it_is_paid_out_again() {
+        let back = (LineKind::PayoutFailed, 7_000 * CENT, 0, 0, 0);
+        let failed =
+            sums("EUR", &[(LineKind::Sale, 7_000 * CENT, 0, 0, 0), (LineKind::Payout, -7_000 * CENT, 0, 0, 0), back]);
+        assert_eq!(failed.state, ProofState::Closed);
+        let shown = [failed.gross, failed.carried, failed.paid_out, failed.failed, failed.remainder];
+        assert_eq!(shown.map(|part| part.to_string()), ["70.00", "-70.00", "0.00", "70.00", "0.00"]);
+        let again =
+            sums("EUR", &[(LineKind::Sale, 3_000 * CENT, 0, 0, 0), (LineKind::Payout, -10_000 * CENT, 0, 0, 0), back]);
+        assert_eq!((again.state, again.paid_out.to_string().as_str()), (ProofState::Closed, "30.00"));
+        assert!(again.failed.is_zero() && again.carried.is_zero());
+        let more = sums("EUR", &[(LineKind::Sale, 1, 0, 0, 0), (LineKind::Payout, -7_000 * CENT, 0, 0, 0), back]);
+        assert_eq!((more.state, more.remainder.to_string().as_str()), (ProofState::Remainder, "0.000001"));
+    }
+
+    #[test]
+    fn what_is_carried_on_whole_is_proved_without_a_word_about_the_bank() {
+        let day = |closing: i64| {
+            let carried = (LineKind::BalanceTransfer, closing * CENT, 0, 0, 0);
+            sums("EUR", &[(LineKind::Sale, 7_000 * CENT, 0, 0, 0), carried])
+        };
+        assert_eq!((day(-7_000).state, day(-7_000).paid_out.to_string().as_str()), (ProofState::Closed, "0.00"));
+        assert_eq!(day(-6_999).state, ProofState::Open);
+        let unknown = sums(
+            "EUR",
+            &[(LineKind::Unknown, 7_000 * CENT, 0, 0, 0), (LineKind::BalanceTransfer, -7_000 * CENT, 0, 0, 0)],
+        );
+        assert_eq!((unknown.state, unknown.unknown_lines), (ProofState::Remainder, 1));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! Paypal has no payouts with lines of their own: money is withdrawn from a balance. So the window of the section, a day, stands
 //! for the payout: what was there when it began and what came in is what was withdrawn and what is there at its end. The
-//! balances come from the section's footer, and only where they differ by just what the rows of the section sum to.
+//! balances come from the section's footer, or from the report's if that is its only section, and only where they differ by just
+//! what the rows of the section sum to. On a day without a withdrawal all of it is carried on.
 
 mod event;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use chrono::{DateTime, Utc};
 use compact_str::{CompactString, format_compact};
 
 use self::event::kind_of;
-use self::total::{Totals, footer};
+use self::total::{Footer, Totals, footer};
 use super::text::{Column, Head, Records, Row};
 use super::{Problem, Report, fees_of};
 use crate::domain::money::Currency;
@@ -43,6 +44,7 @@ struct File {
     totals: Totals,
     /// The currencies the report's footer has named.
     proved: Vec<Currency>,
+    sections: u32,
     has_head: bool,
     has_foot: bool,
 }
@@ -55,6 +57,8 @@ struct Section {
     ends: DateTime<Utc>,
     columns: Option<(Head, Columns)>,
     totals: Totals,
+    /// The currencies whose balances are lines already.
+    balanced: Vec<Currency>,
 }
 
 struct Columns {
@@ -96,11 +100,19 @@ impl Settlement {
             b"SB" => return self.body().map(Some),
             b"RH" => {}
             b"FH" => file.has_head = true,
-            b"SH" => *section = Some(Section::open(records)?),
+            b"SH" => {
+                file.sections += 1;
+                *section = Some(Section::open(records)?);
+            }
             b"CH" => begun(section, line)?.find_columns(records)?,
             b"SF" => ready.extend(begun(section, line)?.foot(records)?),
             b"SC" => begun(section, line)?.totals.count(records, "section")?,
-            b"RF" => file.foot(records)?,
+            b"RF" => {
+                let footer = file.foot(records)?;
+                if let Some(section) = section.as_mut().filter(|_| file.sections == 1) {
+                    ready.extend(section.balances(&footer, line));
+                }
+            }
             b"RC" => file.totals.count(records, "report")?,
             b"FF" => file.has_foot = true,
             other => {
@@ -165,11 +177,11 @@ impl Report for Settlement {
 
 impl File {
     /// The sums of one currency.
-    fn foot(&mut self, records: &Records) -> Result<(), Problem> {
+    fn foot(&mut self, records: &Records) -> Result<Footer, Problem> {
         let footer = footer(records)?;
         self.totals.prove(&footer, records.line(), "report")?;
         self.proved.push(footer.currency);
-        Ok(())
+        Ok(footer)
     }
 
     /// Every currency's sums are proved by the report's footer, and what was opened is closed.
@@ -209,6 +221,7 @@ impl Section {
             ends: ends.to_utc(),
             columns: None,
             totals: Totals::default(),
+            balanced: Vec::new(),
         })
     }
 
@@ -225,16 +238,28 @@ impl Section {
     }
 
     /// The sums of one currency; the balances as lines.
-    fn foot(&self, records: &Records) -> Result<Vec<ReportLine>, Problem> {
+    fn foot(&mut self, records: &Records) -> Result<Vec<ReportLine>, Problem> {
         let line = records.line();
         let footer = footer(records)?;
         self.totals.prove(&footer, line, "section")?;
-        let Some((opening, closing)) = self.totals.balances(&footer) else {
-            return Ok(Vec::new());
-        };
-        let balances = [(opening, "opening balance", self.begins), (closing.negated(), "closing balance", self.ends)];
-        let lines = balances.into_iter().filter(|(amount, ..)| !amount.is_zero());
-        Ok(lines.map(|(amount, name, at)| self.balance(line, (amount, footer.currency), name, at)).collect())
+        Ok(self.balances(&footer, line))
+    }
+
+    /// What was there and what is left, once for each currency. An evening with nothing left is told too, where anything moved: it
+    /// says that the day is whole.
+    fn balances(&mut self, footer: &Footer, line: u64) -> Vec<ReportLine> {
+        let currency = footer.currency;
+        if self.balanced.contains(&currency) {
+            return Vec::new();
+        }
+        let Some((opening, closing)) = self.totals.balances(footer) else { return Vec::new() };
+        self.balanced.push(currency);
+        let was_anything = !opening.is_zero() || self.totals.currencies().any(|moved| moved == currency);
+        let opening =
+            (!opening.is_zero()).then(|| self.balance(line, (opening, currency), "opening balance", self.begins));
+        let closing =
+            was_anything.then(|| self.balance(line, (closing.negated(), currency), "closing balance", self.ends));
+        opening.into_iter().chain(closing).collect()
     }
 
     fn balance(&self, number: u64, net: (Decimal, Currency), name: &str, at: DateTime<Utc>) -> ReportLine {

@@ -92,7 +92,9 @@ fn a_line_keeps_what_it_is_joined_by() {
 #[test]
 fn a_report_without_what_samples_lack_is_read() {
     let bare = format!("{SECTION}{NAMES}{}\"RF\",{EUR}\"RF\",{JPY}", rows().concat());
-    assert_eq!(lines(&Format::Paypal, bare).len(), 9);
+    // The balances are those of the report, as that is its only section.
+    let all = lines(&Format::Paypal, bare);
+    assert_eq!((all.len(), all[11].modification.as_str()), (12, "closing balance JPY"));
     let empty =
         format!("{OPENING}{SECTION}\"SF\",\"USD\",0,0,0,0\n\"SC\",0\n\"RF\",\"USD\",0,0,0,0\n\"RC\",0\n{CLOSING}");
     assert!(lines(&Format::Paypal, empty).is_empty());
@@ -110,10 +112,31 @@ fn sections_are_of_their_accounts() {
 }
 
 #[test]
+fn a_day_without_a_withdrawal_is_carried_on_and_proved_by_its_balances() {
+    let day = |opening: i64, rows: &[String], sums: &str, closing: i64| {
+        let foot = format!("EUR,{sums},CR,{opening},CR,{closing}\n");
+        lines(&Format::Paypal, format!("{SECTION}{NAMES}{}\"SF\",{foot}\"RF\",{foot}", rows.concat()))
+    };
+    let sale = row("1A", "", "", "T0006", "CR,5000,EUR,DR,100,EUR", "");
+    let refund = row("2B", "", "1A", "T1107", "DR,5000,EUR,CR,100,EUR", "");
+    for (opening, rows, sums, closing, carried) in [
+        (0, vec![sale.clone()], "5000,0,0,100", 4900, "-49.00"),
+        (4900, vec![refund.clone()], "0,5000,100,0", 0, "49.00"),
+        (0, vec![sale, refund], "5000,5000,100,100", 0, "0.00"),
+        (4900, vec![], "0,0,0,0", 4900, "0.00"),
+    ] {
+        let proof = proofs(&day(opening, &rows, sums, closing)).remove(0);
+        let shown = (proof.carried.to_string(), proof.paid_out.to_string(), proof.state);
+        assert_eq!(shown, (carried.to_owned(), "0.00".to_owned(), ProofState::Closed), "{opening} {closing}");
+    }
+    assert!(day(0, &[], "0,0,0,0", 0).is_empty());
+}
+
+#[test]
 fn balances_that_are_not_of_these_rows_are_left_out() {
-    let all = lines(&Format::Paypal, report().replacen("\"CR\",965", "\"CR\",1965", 1));
+    let all = lines(&Format::Paypal, report().replace("\"CR\",965", "\"CR\",1965"));
     assert_eq!(all.len(), 10, "those of the yen stay");
-    let owed = report().replacen("\"CR\",2000,\"CR\",965", "\"DR\",100,\"DR\",1135", 1);
+    let owed = report().replace("\"CR\",2000,\"CR\",965", "\"DR\",100,\"DR\",1135");
     let owed = lines(&Format::Paypal, owed);
     assert_eq!(
         (money(&owed[9]), money(&owed[10])),

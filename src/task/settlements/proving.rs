@@ -46,7 +46,11 @@ pub(super) fn prove(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), Ledg
                     }
                 }
                 for draft in &drafts {
-                    writer.raise(draft, Some(task))?;
+                    // What a person has ended is told again when its figures have changed, and not every night.
+                    let is_ended = draft.kind == ExceptionKind::PayoutRemainder && writer.is_ended(draft)?;
+                    if !is_ended {
+                        writer.raise(draft, Some(task))?;
+                    }
                 }
             }
             Ok(())
@@ -79,7 +83,9 @@ fn exceptions(payout: &PayoutOverview, settings: &Settings, now: chrono::DateTim
         // What is not paid out yet is no payout; its order says what is missing.
         ProofState::Open if is_late && payout.lines.all > 0 && !payout.reference.is_empty() => {
             let message = format!(
-                "the reports have {} lines of it and still do not say what was paid out; ask the provider for the missing report",
+                "the reports have {} lines of it and still do not say what was paid out or carried on; ask the provider for the missing \
+                 report. Where the PSP keeps the money in a balance and its report has no balances that fit its rows, nothing will: \
+                 hold it against the PSP's back office and `payjournal resolve` this",
                 payout.lines.all
             );
             drafts.push(draft(ExceptionKind::PayoutRemainder, message));

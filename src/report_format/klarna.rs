@@ -3,7 +3,10 @@
 //!
 //! Whether what Klarna keeps comes with a minus is not written down anywhere. A file that has it once has it everywhere; in one
 //! that never has it, the type says which way the money went. A line's number is its place in the lists, the transactions first.
+//!
+//! What a payout could not pay is a debt that the next one begins with: carried from one to the other.
 
+use std::collections::VecDeque;
 use std::io::Read;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::{Clock, date_time};
 use super::{Problem, Reading, Report, fees_of};
 use crate::domain::money::Currency;
-use crate::domain::settlement::{Decimal, LineKind, ReportLine};
+use crate::domain::settlement::{Decimal, Fees, LineKind, ReportLine};
 
 /// The answer is read whole: 64 MiB are some hundred thousand lines.
 const LARGEST: u64 = 64 << 20;
@@ -24,6 +27,8 @@ pub(super) struct Transactions {
     reading: Reading,
     clock: Clock,
     next: usize,
+    /// What else a payout has said.
+    ready: VecDeque<ReportLine>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +86,12 @@ struct Payout {
 
 #[derive(Deserialize)]
 struct Totals {
-    settlement_amount: i64,
+    #[serde(rename = "settlement_amount")]
+    paid: i64,
+    #[serde(default, rename = "opening_debt_balance_amount")]
+    opening_debt: i64,
+    #[serde(default, rename = "closing_debt_balance_amount")]
+    closing_debt: i64,
 }
 
 impl Transactions {
@@ -90,12 +100,16 @@ impl Transactions {
         let takes_sign_from_type = answer.as_ref().is_ok_and(|answer| {
             !answer.transactions.iter().any(|one| one.amount < 0 && direction(&one.kind) == Some(Direction::Kept))
         });
-        Self { answer: answer.map_err(Some), takes_sign_from_type, reading, clock: Clock::default(), next: 0 }
+        let ready = VecDeque::new();
+        Self { answer: answer.map_err(Some), takes_sign_from_type, reading, clock: Clock::default(), next: 0, ready }
     }
 }
 
 impl Report for Transactions {
     fn next_line(&mut self) -> Option<Result<ReportLine, Problem>> {
+        if let Some(line) = self.ready.pop_front() {
+            return Some(Ok(line));
+        }
         let answer = match &mut self.answer {
             Ok(answer) => answer,
             Err(problem) => return problem.take().map(Err),
@@ -108,7 +122,11 @@ impl Report for Transactions {
             return Some(transaction.line(number, self.takes_sign_from_type, time));
         }
         let payout = answer.payouts.get(at.checked_sub(answer.transactions.len())?)?;
-        Some(payout.line(number, time))
+        let lines = payout.lines(number, time);
+        Some(lines.map(|[line, rest @ ..]| {
+            self.ready.extend(rest.into_iter().filter(|debt| !debt.net.0.is_zero()));
+            line
+        }))
     }
 }
 
@@ -221,29 +239,51 @@ impl Transaction {
 }
 
 impl Payout {
-    fn line(&self, number: u64, moment: impl Fn(&str) -> Option<DateTime<Utc>>) -> Result<ReportLine, Problem> {
-        let paid = self.totals.settlement_amount;
-        let net = amount_of(paid.checked_neg(), paid, "settlement_amount", &self.currency_code, number)?;
+    /// What was paid out, and the debts before and after it. A debt is one whichever sign it is written with.
+    fn lines(&self, number: u64, moment: impl Fn(&str) -> Option<DateTime<Utc>>) -> Result<[ReportLine; 3], Problem> {
+        let Totals { paid, opening_debt, closing_debt } = self.totals;
         let at = &self.date;
         let occurred_at = moment(at).ok_or_else(|| Problem::of_line(number, "payout_date", at, NOT_A_DATE))?;
-        Ok(ReportLine {
+        let line = |kind, modification: &str, amount: Option<i64>, written, name| {
+            let net = amount_of(amount, written, name, &self.currency_code, number)?;
+            Ok(self.line(number, kind, modification, net, occurred_at))
+        };
+        let (payout, carried) = (LineKind::Payout, LineKind::BalanceTransfer);
+        let owed = |amount: i64| amount.checked_abs();
+        let opening = owed(opening_debt).map(|owed| -owed);
+        Ok([
+            line(payout, &self.payment_reference, paid.checked_neg(), paid, "settlement_amount")?,
+            line(carried, "opening debt", opening, opening_debt, "opening_debt_balance_amount")?,
+            line(carried, "closing debt", owed(closing_debt), closing_debt, "closing_debt_balance_amount")?,
+        ])
+    }
+
+    fn line(
+        &self,
+        number: u64,
+        kind: LineKind,
+        modification: &str,
+        net: (Decimal, Currency),
+        occurred_at: DateTime<Utc>,
+    ) -> ReportLine {
+        ReportLine {
             number,
             account: text_of(self.merchant_id.as_ref()),
             payout: (&self.payment_reference).into(),
             has_own_id: false,
             transaction: CompactString::default(),
-            modification: (&self.payment_reference).into(),
+            modification: modification.into(),
             reference: CompactString::default(),
             document: CompactString::default(),
-            kind: LineKind::Payout,
+            kind,
             method: CompactString::default(),
             occurred_at,
             gross: None,
             net,
-            fees: fees_of(LineKind::Payout, net.0, Decimal::ZERO),
+            fees: Fees::default(),
             exchange_rate: CompactString::default(),
             note: CompactString::default(),
-        })
+        }
     }
 }
 
@@ -344,6 +384,21 @@ mod tests {
             assert!(all.iter().all(|line| line.payout == "PR1"));
             assert_eq!(proofs(&all)[0].state, ProofState::Closed);
         }
+    }
+
+    #[test]
+    fn a_debt_is_carried_from_payout_to_payout_whichever_sign_it_has() {
+        for minus in ["", "-"] {
+            let debts = format!(
+                r#""opening_debt_balance_amount":{minus}250,"closing_debt_balance_amount":{minus}1000,"settlement"#
+            );
+            let all = lines(&Format::Klarna, PAYOUTS.replacen("\"settlement", &debts, 1));
+            let shown: Vec<String> = all.iter().map(|line| format!("{} {}", line.modification, line.net.0)).collect();
+            assert_eq!(shown, ["PR1 -64.50", "opening debt -2.50", "closing debt 10.00"]);
+        }
+        let debt = format!(r#""closing_debt_balance_amount":{},"settlement"#, i64::MIN);
+        let problem = problem(&Format::Klarna, PAYOUTS.replacen("\"settlement", &debt, 1));
+        assert_eq!(problem.column, "closing_debt_balance_amount");
     }
 
     #[test]

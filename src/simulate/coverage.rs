@@ -66,6 +66,8 @@ pub const FAULTS: &[&str] = &[
     "psp: payment in error",
     "psp: payment pending for days",
     "psp: payment charged back",
+    "psp: chargeback won back",
+    "psp: payment charged back a second time",
     "psp: payouts not told",
     "psp: payout told late",
     "psp: report without all its lines",

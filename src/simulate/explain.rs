@@ -89,6 +89,8 @@ fn tell(text: &mut String, index: usize, record: &Record, rows: &Rows) {
             EffectKind::Refund => "refund",
             EffectKind::Release => "release",
             EffectKind::Chargeback => "chargeback",
+            EffectKind::WonBack => "won back",
+            EffectKind::SecondChargeback => "second chargeback",
         };
         let by = match &effect.by {
             By::Payjournal(asked) => {

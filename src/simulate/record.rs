@@ -152,6 +152,26 @@ pub enum EffectKind {
     Release,
     /// The customer got the money back at the bank: only payouts tell.
     Chargeback,
+    /// And the shop from the customer's bank.
+    WonBack,
+    /// And the customer once more.
+    SecondChargeback,
+}
+
+impl EffectKind {
+    /// What the customer has got back at the bank, or lost again.
+    pub fn is_dispute(self) -> bool {
+        self.disputed(1) != 0
+    }
+
+    /// What an effect of this kind over `amount` leaves with the customer.
+    pub fn disputed(self, amount: i64) -> i64 {
+        match self {
+            Self::Chargeback | Self::SecondChargeback => amount,
+            Self::WonBack => -amount,
+            Self::Capture | Self::Refund | Self::Release => 0,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

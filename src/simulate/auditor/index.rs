@@ -325,7 +325,7 @@ impl<'a> Index<'a> {
         let kind = match movement.kind.as_str() {
             "capture" | "capture_failure" => EffectKind::Capture,
             "refund" | "refund_failure" => EffectKind::Refund,
-            "chargeback" => EffectKind::Chargeback,
+            "chargeback" | "chargeback_reversed" => return self.dispute_of(at, movement),
             _ => return None,
         };
         let named = self.of_kind(at, kind).find(|done| done.effect.id == movement.modification);
@@ -335,6 +335,28 @@ impl<'a> Index<'a> {
             self.of_kind(at, kind)
                 .find(|done| handed_over && done.effect.ours().is_none() && done.effect.amount == movement.amount)
         })
+    }
+
+    /// A PSP may give a second chargeback the id of the first: then its name has its kind, too.
+    fn dispute_of(&self, transaction: usize, movement: &MovementRow) -> Option<Done<'a>> {
+        let (kinds, name): (&[EffectKind], &str) = match movement.modification.strip_suffix("/second_chargeback") {
+            _ if movement.kind == "chargeback_reversed" => (&[EffectKind::WonBack], &movement.modification),
+            Some(first) => (&[EffectKind::SecondChargeback], first),
+            None => (&[EffectKind::Chargeback, EffectKind::SecondChargeback], &movement.modification),
+        };
+        kinds.iter().find_map(|kind| self.of_kind(transaction, *kind).find(|done| done.effect.id == name))
+    }
+
+    /// Whether a person was told of this chargeback by the exception, under its own name.
+    pub(super) fn is_about(&self, row: &ExceptionRow, effect: &Effect) -> bool {
+        let Some(told) = row.subject.strip_prefix("chargeback ").and_then(|rest| rest.split(' ').next()) else {
+            return false;
+        };
+        let second =
+            effect.kind == EffectKind::SecondChargeback && told.strip_suffix("/second_chargeback") == Some(&effect.id);
+        let shares_name = effect.kind == EffectKind::SecondChargeback
+            && self.record.effects.iter().any(|other| other.kind == EffectKind::Chargeback && other.id == effect.id);
+        second || (told == effect.id && !shares_name)
     }
 
     /// A capture a PSP made after its own no, whose money the ledger has used up for other invoices than it had been asked for.

@@ -36,7 +36,8 @@ pub(super) fn kind(kind: EffectKind) -> &'static str {
         EffectKind::Capture => "capture",
         EffectKind::Refund => "refund",
         EffectKind::Release => "release",
-        EffectKind::Chargeback => "chargeback",
+        EffectKind::Chargeback | EffectKind::SecondChargeback => "chargeback",
+        EffectKind::WonBack => "chargeback_reversed",
     }
 }
 
@@ -57,7 +58,9 @@ fn once_per_target(index: &Index<'_>, found: &mut Found) {
             let Some(asked) = done.effect.ours().filter(|_| done.effect.is_live()) else { continue };
             let target = match done.effect.kind {
                 EffectKind::Capture | EffectKind::Refund => pair(asked.document.as_ref()),
-                EffectKind::Release | EffectKind::Chargeback => None,
+                EffectKind::Release | EffectKind::Chargeback | EffectKind::WonBack | EffectKind::SecondChargeback => {
+                    None
+                }
             };
             // What its PSP does after it had said no, it does against its word: whatever was done meanwhile was right.
             if seen.contains(&(done.effect.kind, target)) && !done.effect.after_no {

@@ -50,6 +50,10 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("refund-oldest-first", "the oldest payment of the invoice gets its money back first (rule 16)"),
     ("refund-allowed", "a method that allows no refunds gets none (domain 1.12)"),
     ("outside-refund-waits", "after somebody else refunded, a credit note waits for a person (accounting)"),
+    (
+        "disputed-is-charged-back",
+        "the disputed account of a customer is what was charged back less what was won back (rule 17)",
+    ),
     ("charged-back-is-held", "nothing is taken from a payment that was charged back, or given back (rule 17)"),
     // Safety: releases.
     ("release-after-captures", "nothing is released while a capture is unsettled (rule 12)"),

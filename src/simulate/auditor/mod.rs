@@ -98,6 +98,7 @@ pub fn at_rest(record: &Record, rows: &Rows) -> Vec<Violation> {
     let mut found = Found::default();
     rest::check(&index, &mut found);
     payouts::check_at_rest(&index, &mut found);
+    chargebacks::check_at_rest(&index, &mut found);
     found.0
 }
 

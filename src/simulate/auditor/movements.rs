@@ -57,8 +57,17 @@ fn of_a_strange_operation(index: &Index<'_>, movement: &MovementRow) -> Option<S
 /// Money handed over as collected goes by the transaction's own id: it must not be counted under the PSP's id too.
 fn sums(index: &Index<'_>, found: &mut Found) {
     for (at, transaction) in index.record.transactions.iter().enumerate() {
-        for (kind, name) in [(EffectKind::Capture, "capture"), (EffectKind::Refund, "refund")] {
-            let happened = index.of_kind(at, kind).filter(|done| was_confirmed(done.effect));
+        let kinds = |kinds: &'static [EffectKind]| {
+            index.effects_of(at).iter().copied().filter(move |done| kinds.contains(&done.effect.kind))
+        };
+        let sides: [(&[EffectKind], &str); 4] = [
+            (&[EffectKind::Capture], "capture"),
+            (&[EffectKind::Refund], "refund"),
+            (&[EffectKind::Chargeback, EffectKind::SecondChargeback], "chargeback"),
+            (&[EffectKind::WonBack], "chargeback_reversed"),
+        ];
+        for (side, name) in sides {
+            let happened = kinds(side).filter(|done| was_confirmed(done.effect));
             let happened: i64 = happened.map(|done| index.recorded_amount(done)).sum();
             let booked = index.bookings_of(&transaction.id).filter(|booking| booking.movement.kind == name);
             let booked: i64 = booked.map(|booking| booking.movement.amount).sum();

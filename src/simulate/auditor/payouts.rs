@@ -11,6 +11,8 @@ use crate::simulate::record::{EffectKind, PaidOut};
 const SALE: i64 = 1;
 const REFUND: i64 = 2;
 const CHARGEBACK: i64 = 4;
+const SECOND_CHARGEBACK: i64 = 5;
+const CHARGEBACK_REVERSED: i64 = 6;
 const FEE: i64 = 8;
 const RESERVE_HELD: i64 = 10;
 const RESERVE_RELEASED: i64 = 11;
@@ -104,7 +106,7 @@ fn settled(index: &Index<'_>, at_rest: bool, found: &mut Found) {
         match effect.kind {
             EffectKind::Capture => *sold += micros,
             EffectKind::Refund | EffectKind::Release => *refunded += micros,
-            EffectKind::Chargeback => {}
+            EffectKind::Chargeback | EffectKind::WonBack | EffectKind::SecondChargeback => {}
         }
     }
     let mut rows: BTreeMap<&str, [i64; 2]> =
@@ -139,6 +141,8 @@ fn lines_of(index: &Index<'_>, payout: &PaidOut) -> BTreeSet<Line> {
                 EffectKind::Capture => SALE,
                 EffectKind::Refund | EffectKind::Release => REFUND,
                 EffectKind::Chargeback => CHARGEBACK,
+                EffectKind::SecondChargeback => SECOND_CHARGEBACK,
+                EffectKind::WonBack => CHARGEBACK_REVERSED,
             };
             let net = (100 * line.gross - line.fee_hundredths) * unit;
             Some((kind, transaction, effect.id.clone(), line.gross * unit, net.div_euclid(100)))

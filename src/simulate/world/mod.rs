@@ -77,7 +77,7 @@ pub(super) enum Happening {
     DoneAfterNo(Box<(crate::operation::request::PaymentRequest, Asked)>),
     /// A PSP pays out what is settled.
     PaysOut(&'static str),
-    /// A customer disputes a capture that was paid out.
+    /// A customer disputes a capture that was paid out, the shop wins it back, or the customer's bank takes it once more.
     Disputes(usize),
 }
 

@@ -68,28 +68,53 @@ impl World {
         }
     }
 
-    /// Now and then a customer asks the bank for the money back. The dice are the capture's own: all else stays as it is.
+    /// Now and then a customer asks the bank for the money back, the shop gets it back, and loses it once more. The dice are each
+    /// one's own: all else stays as it is.
     fn plan_disputes(&mut self, lines: &[PaidLine]) {
-        for line in lines.iter().filter(|line| line.gross > 0) {
-            let Some(id) = self.record.effects.get(line.effect).map(|effect| effect.id.clone()) else { continue };
-            let mut dice = self.dice(Purpose::Payout, &format!("{id} disputed"));
-            if !self.is_closed && dice.chance(60) {
-                let then = self.now + TimeDelta::hours(dice.between(20, 120));
+        for line in lines {
+            let Some(effect) = self.record.effects.get(line.effect) else { continue };
+            let (chance, hours, id) = match effect.kind {
+                EffectKind::Capture => (60, [20, 120], format!("{} disputed", effect.id)),
+                EffectKind::Chargeback => (500, [2, 60], format!("{} won", effect.id)),
+                EffectKind::WonBack => (500, [2, 60], format!("{} lost", effect.id)),
+                EffectKind::Refund | EffectKind::Release | EffectKind::SecondChargeback => continue,
+            };
+            let mut dice = self.dice(Purpose::Payout, &id);
+            if !self.is_closed && dice.chance(chance) {
+                let [least, most] = hours;
+                let then = self.now + TimeDelta::hours(dice.between(least, most));
                 self.decide(then, Happening::Disputes(line.effect));
             }
         }
     }
 
-    pub(super) fn disputes(&mut self, capture: usize) {
-        let Some(effect) = self.record.effects.get(capture).filter(|effect| effect.is_live()).cloned() else { return };
-        self.fault("psp: payment charged back");
-        // Of one thing of many, or of all.
+    /// What follows an effect that was paid out.
+    pub(super) fn disputes(&mut self, before: usize) {
+        let Some(effect) = self.record.effects.get(before).filter(|effect| effect.is_live()).cloned() else { return };
         let mut dice = self.dice(Purpose::Payout, &format!("{} charged back", effect.id));
-        let share = dice.pick(&[20, 40, 100], 100);
+        let (fault, kind, id, amount) = match effect.kind {
+            EffectKind::Chargeback => {
+                ("psp: chargeback won back", EffectKind::WonBack, format!("{}-won", effect.id), effect.amount)
+            }
+            EffectKind::WonBack => {
+                // `alpha` gives it the name of the first now and then; the lines of `beta` have ids of their own.
+                let first = effect.id.trim_end_matches("-won");
+                let is_alpha = self.transaction(effect.transaction).id.starts_with("alpha");
+                let id = if is_alpha && dice.chance(500) { first.to_owned() } else { format!("{first}-2") };
+                ("psp: payment charged back a second time", EffectKind::SecondChargeback, id, effect.amount)
+            }
+            EffectKind::Capture | EffectKind::Refund | EffectKind::Release | EffectKind::SecondChargeback => {
+                // Of one thing of many, or of all.
+                let share = dice.pick(&[20, 40, 100], 100);
+                let amount = (effect.amount * share).div_euclid(100).max(1);
+                ("psp: payment charged back", EffectKind::Chargeback, format!("{}-cb", effect.id), amount)
+            }
+        };
+        self.fault(fault);
         self.record.effects.push(Effect {
-            id: format!("{}-cb", effect.id),
-            kind: EffectKind::Chargeback,
-            amount: (effect.amount * share).div_euclid(100).max(1),
+            id,
+            kind,
+            amount,
             by: By::Psp,
             at: self.now,
             state: EffectState::Confirmed,
@@ -240,15 +265,22 @@ impl World {
 
 fn paid_line(place: usize, effect: &Effect, provider: &str) -> Option<PaidLine> {
     let gross = match effect.kind {
-        EffectKind::Capture => effect.amount,
-        EffectKind::Refund | EffectKind::Chargeback => -effect.amount,
+        EffectKind::Capture | EffectKind::WonBack => effect.amount,
+        EffectKind::Refund | EffectKind::Chargeback | EffectKind::SecondChargeback => -effect.amount,
         EffectKind::Release => return None,
     };
     let fee_hundredths = match (effect.kind, provider) {
         // 1.25 %, to the hundredth of a cent.
         (EffectKind::Capture, "alpha") => (5 * effect.amount).div_euclid(4),
         (EffectKind::Capture, _) => 100 * (3 * effect.amount).div_euclid(200),
-        (EffectKind::Refund | EffectKind::Release | EffectKind::Chargeback, _) => 0,
+        (
+            EffectKind::Refund
+            | EffectKind::Release
+            | EffectKind::Chargeback
+            | EffectKind::WonBack
+            | EffectKind::SecondChargeback,
+            _,
+        ) => 0,
     };
     Some(PaidLine { effect: place, gross, fee_hundredths })
 }
@@ -259,5 +291,7 @@ fn line_kind(kind: EffectKind) -> LineKind {
         EffectKind::Refund => LineKind::Refund,
         EffectKind::Release => LineKind::Unknown,
         EffectKind::Chargeback => LineKind::Chargeback,
+        EffectKind::WonBack => LineKind::ChargebackReversed,
+        EffectKind::SecondChargeback => LineKind::SecondChargeback,
     }
 }

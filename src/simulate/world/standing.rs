@@ -53,7 +53,7 @@ impl World {
                 EffectKind::Refund => ModificationKind::Refund,
                 EffectKind::Release => ModificationKind::Release,
                 // Not asked about: reports tell.
-                EffectKind::Chargeback => continue,
+                EffectKind::Chargeback | EffectKind::WonBack | EffectKind::SecondChargeback => continue,
             };
             let settled = self.psp.settled.get(&number);
             let at = settled.map_or(effect.at, |(at, _)| *at);

@@ -121,7 +121,11 @@ fn untold(index: &Index<'_>, operation: &OperationRow, found: &mut Found) {
 
 fn unknown(index: &Index<'_>, effect: &Effect, recorded: &HashSet<(usize, bool)>, place: usize, found: &mut Found) {
     let moves = match effect.kind {
-        EffectKind::Capture | EffectKind::Refund | EffectKind::Chargeback => true,
+        EffectKind::Capture
+        | EffectKind::Refund
+        | EffectKind::Chargeback
+        | EffectKind::WonBack
+        | EffectKind::SecondChargeback => true,
         EffectKind::Release => false,
     };
     // What failed late may have failed before anybody asked: then there is nothing to reverse.
@@ -168,14 +172,19 @@ fn other_amount_untold(index: &Index<'_>, effect: &Effect, transaction: &Transac
 fn outside_and_untold(index: &Index<'_>, effect: &Effect, transaction: &Transaction) -> Option<String> {
     let expected = match effect.kind {
         EffectKind::Capture => transaction.trigger == Trigger::Never || transaction.collected,
-        EffectKind::Refund | EffectKind::Chargeback => false,
-        EffectKind::Release => true,
+        EffectKind::Refund | EffectKind::Chargeback | EffectKind::SecondChargeback => false,
+        EffectKind::Release | EffectKind::WonBack => true,
     };
     if expected || effect.ours().is_some() || effect.state != EffectState::Confirmed {
         return None;
     }
-    let kind = if effect.kind == EffectKind::Chargeback { "chargeback" } else { "unasked_movement" };
-    let told = index.told_of_transaction(&transaction.id).iter().any(|row| row.kind == kind);
+    let mut told = index.told_of_transaction(&transaction.id).iter();
+    // Each chargeback is told, not only that there is one.
+    let told = if effect.kind.is_dispute() {
+        told.any(|row| row.kind == "chargeback" && index.is_about(row, effect))
+    } else {
+        told.any(|row| row.kind == "unasked_movement")
+    };
     (!told).then(|| "nobody was told that it was not asked for".to_owned())
 }
 
@@ -187,7 +196,7 @@ fn mail_missing(index: &Index<'_>, effect: &Effect) -> Option<String> {
         EffectKind::Capture => asked.document.as_ref().map(|_| "captured")?,
         EffectKind::Refund => "refunded",
         EffectKind::Release => "released",
-        EffectKind::Chargeback => return None,
+        EffectKind::Chargeback | EffectKind::WonBack | EffectKind::SecondChargeback => return None,
     };
     let event = format!("{event}:{}", operation.key);
     index.mail(&event).is_none().then_some(event)
@@ -270,7 +279,10 @@ fn clearing(index: &Index<'_>, found: &mut Found) {
         };
         let signed = match effect.kind {
             EffectKind::Capture => index.recorded_amount(Done { place, effect }),
-            EffectKind::Refund | EffectKind::Chargeback => -index.recorded_amount(Done { place, effect }),
+            EffectKind::Refund => -index.recorded_amount(Done { place, effect }),
+            EffectKind::Chargeback | EffectKind::WonBack | EffectKind::SecondChargeback => {
+                -effect.kind.disputed(effect.amount)
+            }
             EffectKind::Release => 0,
         };
         balances.entry(transaction.currency).or_default().0 += signed;

@@ -333,7 +333,8 @@ impl<'i, 'a> Told<'i, 'a> {
             let refunds = self.index.of_kind(at, EffectKind::Refund).filter(|done| done.effect.is_live());
             let given_back: i64 =
                 refunds.map(|done| done.effect.amount.max(done.effect.asked_other().unwrap_or_default())).sum();
-            let charged_back: i64 = self.index.of_kind(at, EffectKind::Chargeback).map(|done| done.effect.amount).sum();
+            let disputes = self.index.effects_of(at).iter();
+            let charged_back: i64 = disputes.map(|done| done.effect.kind.disputed(done.effect.amount)).sum();
             let kept = |booking: &Booking<'_>| {
                 let of_it = |row: &&&crate::ledger::rows::JournalRow| {
                     row.document.as_ref().is_some_and(|(kind, number)| kind == "invoice" && *number == invoice.number)

@@ -86,12 +86,31 @@ fn a_refund_in_the_back_office_that_reopened_its_invoice_and_was_told_is_right()
 }
 
 #[test]
+fn a_second_chargeback_is_told_beside_the_first_whatever_its_name() {
+    let mut story = clean();
+    let id = story.outside("TX-1", EffectKind::Chargeback, 500, By::Psp);
+    let won = story.outside("TX-1", EffectKind::WonBack, 500, By::Psp);
+    story.outside("TX-1", EffectKind::SecondChargeback, 500, By::Psp);
+    story.record.effects.last_mut().unwrap().id.clone_from(&id);
+    let second = format!("{id}/second_chargeback");
+    for (kind, name) in [("chargeback", &id), ("chargeback_reversed", &won), ("chargeback", &second)] {
+        let movement = story.movement(kind, "TX-1", name, 500);
+        story.journal(movement, kind, "original", None, 500);
+    }
+    story.tell("chargeback", Some("TX-1"), None).subject = format!("chargeback {id} of payment TX-1");
+    let names: Vec<&str> = found(&story).iter().map(|violation| violation.invariant).collect();
+    assert_eq!(names, ["outside-fact-told"]);
+    story.tell("chargeback", Some("TX-1"), None).subject = format!("chargeback {second} of payment TX-1");
+    silent(&story);
+}
+
+#[test]
 fn a_chargeback_that_was_booked_and_told_is_right() {
     let mut story = clean();
     let id = story.outside("TX-1", EffectKind::Chargeback, 500, By::Psp);
     let movement = story.movement("chargeback", "TX-1", &id, 500);
     story.journal(movement, "chargeback", "original", None, 500);
-    story.tell("chargeback", Some("TX-1"), None);
+    story.tell("chargeback", Some("TX-1"), None).subject = format!("chargeback {id} of payment TX-1");
     silent(&story);
     // Nobody was told, and nothing is booked.
     story.rows.exceptions.clear();

@@ -179,7 +179,8 @@ impl Story {
             EffectKind::Capture => "capture",
             EffectKind::Refund => "refund",
             EffectKind::Release => "release",
-            EffectKind::Chargeback => "chargeback",
+            EffectKind::Chargeback | EffectKind::SecondChargeback => "chargeback",
+            EffectKind::WonBack => "chargeback_reversed",
         };
         let key = format!("pj-{kind_name}-{id}");
         let order = self.record.transactions[at].order.clone();
@@ -280,6 +281,7 @@ impl Story {
             "application" => (prepayments, receivables),
             "unapplied_refund" => (prepayments, clearing),
             "chargeback" => ("Assets:Receivables:Disputed:C1", clearing),
+            "chargeback_reversed" => (clearing, "Assets:Receivables:Disputed:C1"),
             _ => (receivables, clearing),
         };
         let (debit, credit) = if direction == "reversal" { (credit, debit) } else { (debit, credit) };

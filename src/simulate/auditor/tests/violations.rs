@@ -152,6 +152,11 @@ pub(super) const BACK: &[Break] = &[
         last.at = day(3);
         s.record.effects.insert(0, last);
     }),
+    ("disputed-is-charged-back", |s| {
+        let id = s.outside("TX-1", EffectKind::WonBack, 100, By::Psp);
+        let movement = s.movement("chargeback_reversed", "TX-1", &id, 100);
+        s.journal(movement, "chargeback", "original", None, 100);
+    }),
     ("charged-back-is-held", |s| {
         let id = s.outside("TX-1", EffectKind::Chargeback, 100, By::Psp);
         s.movement("chargeback", "TX-1", &id, 100);

@@ -54,7 +54,7 @@ Exit codes: 0 all holds, 1 something does not, 5 the other side could not be ask
 const SETTLEMENTS_HELP: &str = "\
 Examples:
   payjournal settlements              read new reports, ask the providers that can be asked, match, prove and book
-  payjournal settlements --dry-run    what would come in, and which payouts would not add up
+  payjournal settlements --dry-run    what would come in, be learnt and booked, and which payouts would not add up
   payjournal settlements --json       one document for scripts: files, payouts, new exceptions
   payjournal list payouts --open      afterwards: payouts that are not proved
 

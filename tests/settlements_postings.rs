@@ -179,6 +179,65 @@ fn the_books_of_payouts_go_out_with_the_others() {
     assert!(hledger.contains("; document: payout 7") && hledger.contains("Assets:MoneyInTransit:EUR"), "{hledger}");
 }
 
+/// All that a dry run could leave behind.
+fn everything(shop: &Shop) -> Vec<String> {
+    let tables = shop.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
+    tables.iter().flat_map(|table| shop.rows(&format!("SELECT '{table}', * FROM {table}"))).collect()
+}
+
+#[test]
+fn a_dry_run_shows_the_facts_and_bookings_that_the_run_makes_and_leaves_nothing() {
+    let shop = shop();
+    let mut lines = PAYOUT.to_vec();
+    lines.push("TX-1 WEB-SO-1 Refunded REF-1 -10.00 -10.00 0 7");
+    drop_report(&shop, "batch_7.csv", &report(&lines));
+    let before = everything(&shop);
+    let dry = shop.json("settlements --dry-run");
+    assert_eq!(everything(&shop), before);
+    assert_eq!((&dry["exit_code"], &dry["dry_run"], &dry["run"]), (&0.into(), &true.into(), &().into()));
+    let told = |run: &serde_json::Value| -> Vec<String> {
+        run["exceptions"].as_array().unwrap().iter().map(|told| told["message"].to_string()).collect()
+    };
+    assert_eq!(told(&dry).len(), 2, "{dry:#}");
+    assert!(dry["steps"].as_array().unwrap().iter().all(|step| step["outcome"] == "planned"), "{dry:#}");
+    let table = shop.ok("settlements --dry-run").stdout;
+    for part in ["learnt", "refund", "Expenses:PSP:adyen:Fees", "2.50 EUR", "93.50 EUR", "nothing was taken over"] {
+        assert!(table.contains(part), "`{part}` is not in:\n{table}");
+    }
+    assert_eq!(everything(&shop), before);
+    let already = shop.rows("SELECT number FROM journals");
+    let run = shop.json("settlements");
+    assert_eq!((told(&run), &run["payouts"]), (told(&dry), &dry["payouts"]));
+    assert!(run["bookings"].is_null());
+    // Each posting and each fact is the one that was made, with its number.
+    let text = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap().to_owned();
+    let mut shown: Vec<String> = dry["bookings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let minor = text(&row["amount"], "amount").replace('.', "").parse::<i64>().unwrap();
+            format!("{} {} {} {minor}", text(row, "number"), text(row, "posting_date"), text(row, "account"))
+        })
+        .collect();
+    shown.sort();
+    let mut made = shop.rows(
+        "SELECT number, posting_date, account, p.amount_minor FROM payout_journals j JOIN payout_postings p ON p.journal_id = j.id
+         UNION ALL SELECT number, posting_date, account, p.amount_minor FROM journals j JOIN postings p ON p.journal_id = j.id",
+    );
+    made.retain(|row| !already.iter().any(|number| row.starts_with(number.as_str())));
+    assert_eq!(shown, made);
+    let facts: Vec<String> = dry["facts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| format!("{} {}", text(row, "kind"), text(row, "modification")))
+        .collect();
+    assert_eq!(facts, shop.rows("SELECT kind, modification_id FROM movements WHERE learnt_from = 'settlement'"));
+    assert_eq!(facts, ["refund REF-1"]);
+    verifies(&shop);
+}
+
 #[test]
 fn a_ledger_of_version_4_is_booked_by_the_next_run() {
     let shop = shop();

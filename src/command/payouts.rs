@@ -10,11 +10,12 @@ use super::table::table;
 use crate::cli::{ListLines, ListOrders, ListPayouts};
 use crate::config::Settings;
 use crate::domain::id::OrderId;
+use crate::domain::money::Amount;
 use crate::domain::settlement::proof::{Proof, ProofState};
 use crate::domain::settlement::state::{Settlement, SettlementState};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::ledger::settlements::{LineFilter, ListedLine, PayoutOverview, SettledOrder};
+use crate::ledger::settlements::{About, LineFilter, ListedLine, PayoutOverview, Rehearsed, SettledOrder};
 use crate::run::{look_at_ledger, refused};
 
 pub fn list_payouts(args: &ListPayouts, settings: &Settings, json: bool, out: &mut dyn Write) -> Result<Exit> {
@@ -182,6 +183,29 @@ pub fn as_table<'p>(payouts: impl Iterator<Item = &'p PayoutOverview>) -> String
         }
     }
     table(&headers, rows)
+}
+
+/// What a dry run would learn, by kind, and book, by account.
+pub fn rehearsed_table(rehearsed: &Rehearsed) -> String {
+    let rows = rehearsed.sums.iter().map(|sum| {
+        let amount = |amount: Amount| if amount.is_zero() { String::new() } else { amount.to_string() };
+        vec![sum.about.to_string(), sum.name.clone(), sum.count.to_string(), amount(sum.debit), amount(sum.credit)]
+    });
+    table(&["would be", "kind or account", "rows", "sum, debit", "credit"], rows.collect())
+}
+
+/// The same as a script reads it, row by row.
+pub fn rehearsed_json(rehearsed: &Rehearsed) -> [(String, Value); 5] {
+    let Rehearsed { facts, facts_left_out, bookings, bookings_left_out, sums } = rehearsed;
+    let sums: Vec<_> = sums.iter().filter(|sum| sum.about == About::Account).collect();
+    [
+        ("facts", json!(facts)),
+        ("facts_left_out", json!(facts_left_out)),
+        ("bookings", json!(bookings)),
+        ("bookings_left_out", json!(bookings_left_out)),
+        ("booked", json!(sums)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
 }
 
 fn verdict(proof: &Proof) -> String {

@@ -66,6 +66,8 @@ pub struct Ledger {
     books: Books,
     /// Told of every commit; the simulation's.
     witness: Option<Witness>,
+    /// A transaction around everything is open, and will be taken back.
+    is_rehearsing: bool,
 }
 
 /// Sees the moments around every commit, and what is committed.
@@ -91,17 +93,20 @@ pub struct Writer<'a> {
 #[derive(Debug)]
 struct Transaction<'a> {
     connection: &'a Connection,
+    /// A part of a rehearsal, which has a transaction of its own.
+    is_part: bool,
     is_over: bool,
 }
 
 impl<'a> Transaction<'a> {
-    fn begin(connection: &'a Connection, how: &str) -> Result<Self> {
-        connection.prepare_cached(how)?.execute([])?;
-        Ok(Self { connection, is_over: false })
+    fn begin(ledger: &'a Ledger, how: &str) -> Result<Self> {
+        let (connection, is_part) = (&ledger.connection, ledger.is_rehearsing);
+        connection.prepare_cached(if is_part { "SAVEPOINT rehearsed" } else { how })?.execute([])?;
+        Ok(Self { connection, is_part, is_over: false })
     }
 
     fn end(mut self, how: &str) -> Result<()> {
-        self.connection.prepare_cached(how)?.execute([])?;
+        self.connection.prepare_cached(if self.is_part { "RELEASE rehearsed" } else { how })?.execute([])?;
         self.is_over = true;
         Ok(())
     }
@@ -111,7 +116,8 @@ impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         // A full disk may have ended it already.
         if !self.is_over && !self.connection.is_autocommit() {
-            drop(self.connection.execute_batch("ROLLBACK"));
+            let back = if self.is_part { "ROLLBACK TO rehearsed; RELEASE rehearsed" } else { "ROLLBACK" };
+            drop(self.connection.execute_batch(back));
         }
     }
 }
@@ -125,35 +131,20 @@ impl Ledger {
         now: DateTime<Utc>,
         change: impl FnOnce(&Writer<'_>) -> Result<T>,
     ) -> Result<T> {
-        let transaction = Transaction::begin(&self.connection, "BEGIN IMMEDIATE")?;
+        let transaction = Transaction::begin(self, "BEGIN IMMEDIATE")?;
         let done = change(&Writer { connection: &self.connection, books: &self.books, now, run })?;
+        if self.is_rehearsing {
+            return transaction.end("COMMIT").map(|()| done);
+        }
         pass(self.witness.as_ref(), Moment::BeforeCommit, what);
         transaction.end("COMMIT")?;
         pass(self.witness.as_ref(), Moment::AfterCommit, what);
         Ok(done)
     }
 
-    /// Like `write`; but without `commits` everything is taken back, and only what `change` returned stays: a dry run.
-    fn write_or_rehearse<T>(
-        &mut self,
-        what: &str,
-        run: Option<RunId>,
-        now: DateTime<Utc>,
-        commits: bool,
-        change: impl FnOnce(&Writer<'_>) -> Result<T>,
-    ) -> Result<T> {
-        if commits {
-            return self.write(what, run, now, change);
-        }
-        let transaction = Transaction::begin(&self.connection, "BEGIN IMMEDIATE")?;
-        let done = change(&Writer { connection: &self.connection, books: &self.books, now, run })?;
-        transaction.end("ROLLBACK")?;
-        Ok(done)
-    }
-
     /// Runs `read` on one snapshot: what it reads fits together, whatever another run commits meanwhile.
     pub fn snapshot<T>(&self, read: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        let transaction = Transaction::begin(&self.connection, "BEGIN")?;
+        let transaction = Transaction::begin(self, "BEGIN")?;
         let done = read(self)?;
         transaction.end("COMMIT")?;
         Ok(done)

@@ -57,7 +57,7 @@ impl Ledger {
         }
         migrate(&mut connection, path)?;
         bind(&connection, books.mode, now)?;
-        Ok(Self { connection, books, witness: None })
+        Ok(Self { connection, books, witness: None, is_rehearsing: false })
     }
 
     /// Opens the ledger to look at it: nothing is written, not even an older schema brought up to date. Where the folder cannot
@@ -76,7 +76,7 @@ impl Ledger {
             return Err(LedgerError::Older { found, known });
         }
         check_mode(bound_mode(&connection)?, books.mode)?;
-        Ok(Self { connection, books, witness: None })
+        Ok(Self { connection, books, witness: None, is_rehearsing: false })
     }
 
     /// A ledger that lives as long as a connection to it, for tests and simulation. All connections of a process that name
@@ -91,7 +91,7 @@ impl Ledger {
         connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
         migrate(&mut connection, Path::new(name))?;
         bind(&connection, books.mode, now)?;
-        Ok(Self { connection, books, witness: None })
+        Ok(Self { connection, books, witness: None, is_rehearsing: false })
     }
 }
 

@@ -85,6 +85,9 @@ fn write_settled(finished: &Finished, settled: &Settled, style: Style, out: &mut
             writeln!(out, "{}", file.line())?;
         }
     }
+    if let Some(rehearsed) = settled.rehearsed.as_ref().filter(|rehearsed| !rehearsed.sums.is_empty()) {
+        writeln!(out, "{}", payouts::rehearsed_table(rehearsed))?;
+    }
     let known = settled.files.iter().filter(|file| matches!(file.outcome, FileOutcome::Known { .. })).count();
     let done = if style.dry_run { "dry run, nothing was taken over" } else { "done" };
     writeln!(
@@ -171,6 +174,7 @@ fn document(finished: &Finished, dry_run: bool) -> Value {
         object.insert("files".to_owned(), json!(files));
         object.insert("rematched".to_owned(), json!(settled.rematched));
         object.insert("payouts".to_owned(), json!(settled.payouts));
+        object.extend(settled.rehearsed.iter().flat_map(payouts::rehearsed_json));
     }
     let error = finished.failure.as_ref().map(crate::failure::Failure::json).or_else(|| {
         let unreachable = summary.first_unreachable.iter();

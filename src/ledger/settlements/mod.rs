@@ -16,6 +16,7 @@ mod lines;
 mod matches;
 mod orders;
 mod payouts;
+mod rehearsal;
 mod row;
 mod standing;
 mod statements;
@@ -35,6 +36,7 @@ pub use matches::{Candidate, LineGroup, LiveMatch, WrittenMatch};
 pub use orders::SettledOrder;
 pub(super) use payouts::proved_payout;
 pub use payouts::{PayoutOverview, PayoutTally, ProvedPayout};
+pub use rehearsal::{About, Mark, Rehearsed, RehearsedBooking, RehearsedFact, RehearsedSum};
 pub use takeover::{Differing, Inlet, NewReport, Taken, Takeover};
 
 use super::row::Columns;

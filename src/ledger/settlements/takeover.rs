@@ -139,7 +139,6 @@ pub struct Takeover<'a> {
     pub report: &'a NewReport,
     pub accounts: &'a [SettledAccount],
     pub shop: &'a ShopName,
-    /// `None` in a dry run: then nothing stays.
     pub run: Option<RunId>,
     pub now: DateTime<Utc>,
 }
@@ -168,7 +167,7 @@ impl Ledger {
         // Pages that many lines go to stay in memory until they are full.
         self.connection.pragma_update(None, "cache_size", CACHE)?;
         let mut failed = None;
-        let taken = self.write_or_rehearse("report", run, now, run.is_some(), |writer| {
+        let taken = self.write("report", run, now, |writer| {
             let mut intake = Intake::begin(writer, takeover)?;
             let outcome = std::thread::scope(|scope| {
                 let (sender, receiver) = sync_channel(1);

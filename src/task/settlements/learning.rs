@@ -21,9 +21,6 @@ use crate::task::{Action, Frame, Step, Task};
 
 /// Records what lines say that were not looked at so far; those a killed run took over too.
 pub(super) fn learn(run: &mut Run<'_>) -> Result<(), LedgerError> {
-    if run.id.is_none() {
-        return Ok(());
-    }
     if run.ledger.has_lines_to_learn()? {
         run.ledger.write("lines to learn from", run.id, run.now, |writer| {
             writer.find_payments_to_learn()?;

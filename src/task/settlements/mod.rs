@@ -15,9 +15,10 @@ mod report;
 
 use crate::config::Settings;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::ledger::settlements::{Inlet, NewReport, SettledAccount, Taken, Takeover};
+use crate::ledger::settlements::{Inlet, Mark, NewReport, SettledAccount, Taken, Takeover};
 use crate::ledger::{LedgerError, Writer};
 use crate::run::engine::{Level, Run};
+use crate::run::summary::RaisedException;
 
 use folder::{Candidate, Source};
 use reading::{Refusal, Told};
@@ -26,8 +27,41 @@ pub use report::{FileOutcome, FileReport, Origin, Settled};
 /// Lines of one file that are told one by one.
 const MOST_TOLD: usize = 100;
 
-/// The whole run, below lock and log.
+/// The whole run, below lock and log. A dry run is one of which nothing stays.
 pub fn settle(run: &mut Run<'_>) -> Result<(), LedgerError> {
+    if run.id.is_some() {
+        return settle_all(run);
+    }
+    let mark = run.ledger.begin_rehearsal()?;
+    let done = rehearse(run, mark);
+    run.id = None;
+    run.ledger.end_rehearsal()?;
+    done
+}
+
+fn rehearse(run: &mut Run<'_>, mark: Mark) -> Result<(), LedgerError> {
+    let task = run.task_name;
+    let id = run.ledger.write("rehearsal", None, run.now, |writer| writer.start_run(task, std::process::id()))?;
+    run.id = Some(id);
+    settle_all(run)?;
+    let told = run.ledger.exceptions_of_run(id)?.into_iter().map(|exception| RaisedException {
+        id: None,
+        kind: exception.kind.as_str(),
+        subject: exception.subject,
+        message: exception.message,
+    });
+    run.summary.new_exceptions = told.collect();
+    for row in &mut run.summary.rows {
+        "planned".clone_into(&mut row.outcome);
+    }
+    let rehearsed = run.ledger.rehearsed(mark)?;
+    if let Some(settled) = &mut run.summary.settled {
+        settled.rehearsed = Some(rehearsed);
+    }
+    Ok(())
+}
+
+fn settle_all(run: &mut Run<'_>) -> Result<(), LedgerError> {
     let mut settled = Settled::default();
     welcome(run)?;
     for source in folder::sources(run.settings) {
@@ -160,21 +194,15 @@ fn refuse(run: &mut Run<'_>, origin: &Origin, why: &str) -> Result<(), LedgerErr
         about: About::default(),
     };
     let task = run.task_name;
-    if run.id.is_some() {
-        run.ledger.write("report refused", run.id, run.now, |writer| writer.raise(&draft, Some(task)))?;
-    }
+    run.ledger.write("report refused", run.id, run.now, |writer| writer.raise(&draft, Some(task)))?;
     Ok(())
 }
 
 /// What was told of a report before it could be read.
 fn resolve_refused(run: &mut Run<'_>, origin: &Origin) -> Result<(), LedgerError> {
     let subject = format!("report {origin}");
-    if run.id.is_some() {
-        run.ledger.write("report read", run.id, run.now, |writer| {
-            writer.resolve_subject(ExceptionKind::ReportRefused, &subject)
-        })?;
-    }
-    Ok(())
+    run.ledger
+        .write("report read", run.id, run.now, |writer| writer.resolve_subject(ExceptionKind::ReportRefused, &subject))
 }
 
 /// What a person must know of single lines, and that facts are to be learnt from them, written with the lines themselves.
@@ -235,9 +263,6 @@ fn stranger(name: &str, account: &str, lines: u64) -> (String, String) {
 /// An account that nobody knew and that has a provider now.
 fn welcome(run: &mut Run<'_>) -> Result<(), LedgerError> {
     let accounts = accounts(run.settings, &Source::default());
-    if run.id.is_none() {
-        return Ok(());
-    }
     run.ledger.write("accounts", run.id, run.now, |writer| {
         for account in &accounts {
             let subject = format!("merchant account {}", account.merchant_account);
@@ -249,7 +274,7 @@ fn welcome(run: &mut Run<'_>) -> Result<(), LedgerError> {
 
 /// Lines that matched nothing are tried again in every run: their order may have come since.
 fn rematch(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), LedgerError> {
-    if run.id.is_none() || !run.ledger.has_unmatched()? {
+    if !run.ledger.has_unmatched()? {
         return Ok(());
     }
     let none = Source::default();

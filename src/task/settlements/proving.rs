@@ -24,7 +24,6 @@ pub(super) fn prove(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), Ledg
     for file in &settled.files {
         let FileOutcome::Taken { taken, .. } = &file.outcome else { continue };
         for id in taken.payouts.iter().filter(|id| !shown.contains(*id)) {
-            // In a dry run new payouts are gone again.
             if let Some(payout) = run.ledger.payout(*id)?
                 && !payouts.contains(&payout)
             {
@@ -32,7 +31,7 @@ pub(super) fn prove(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), Ledg
             }
         }
     }
-    if run.id.is_some() && !payouts.is_empty() {
+    if !payouts.is_empty() {
         let (settings, now, task) = (run.settings, run.now, run.task_name);
         run.ledger.write("payouts", run.id, now, |writer| {
             for payout in &payouts {

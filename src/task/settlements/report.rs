@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::domain::id::ProviderName;
-use crate::ledger::settlements::{PayoutOverview, Taken};
+use crate::ledger::settlements::{PayoutOverview, Rehearsed, Taken};
 use crate::run::engine::Level;
 
 /// What a run did with reports and payouts.
@@ -17,6 +17,8 @@ pub struct Settled {
     pub rematched: u64,
     /// Payouts that changed in this run or are still not done with.
     pub payouts: Vec<PayoutOverview>,
+    /// Of a dry run: what would be learnt and booked.
+    pub rehearsed: Option<Rehearsed>,
 }
 
 /// What became of one file, or of one payout that was asked for.

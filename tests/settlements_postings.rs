@@ -6,7 +6,7 @@
 mod support;
 
 use support::Shop;
-use support::reports::{HEAD, drop_report, line, report};
+use support::reports::{HEAD, STRIPE_LINES, STRIPE_PAYOUTS, drop_report, line, report};
 
 const CONFIG: &str = "
 [provider.adyen]
@@ -177,6 +177,51 @@ fn the_books_of_payouts_go_out_with_the_others() {
     assert!(fee.starts_with("2026-11-10,PJ-") && fee.contains(",fee,original,payout,7,"), "{fee}");
     let hledger = shop.ok("export --format hledger").stdout;
     assert!(hledger.contains("; document: payout 7") && hledger.contains("Assets:MoneyInTransit:EUR"), "{hledger}");
+}
+
+/// A line that is not paid out yet is booked; it moves to its payout after somebody has changed the account names.
+#[test]
+fn what_is_taken_back_after_accounts_were_renamed_is_taken_back_where_it_was_booked() {
+    const STRIPE: &str = "[provider.stripe]\nkind = \"reports\"\nmerchant_account = \"acct\"\nreports = \"reports\"\n";
+    let shop = Shop::with(STRIPE);
+    std::fs::create_dir(shop.path.join("reports")).unwrap();
+    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-01\n");
+    shop.write(
+        "payments.csv",
+        "provider,transaction,order,method,currency,status,authorised,authorised_at,captured_at\n\
+         stripe,pi_1,SO-1,card,EUR,captured,100.00,2026-11-02T08:00:00Z,2026-11-02T08:00:00Z\n",
+    );
+    shop.ok("import payments payments.csv");
+    let sale = |payout: &str, more: &str| {
+        format!(
+            "{STRIPE_LINES}\n{payout},txn_1,2026-11-10 12:00:00,eur,100.00,2.90,97.10,charge,ch_1,,,ch_1,pi_1,,card,\n{more}"
+        )
+    };
+    drop_report(&shop, "a.csv", &sale("", ""));
+    shop.ok("settlements");
+    shop.write(
+        "payjournal.toml",
+        &format!(
+            "[accounts]\nclearing = \"Assets:New:{{provider}}:{{currency}}\"\nfees = \"Expenses:New\"\n\n{STRIPE}"
+        ),
+    );
+    let fee = "po_1,txn_2,2026-11-10 13:00:00,eur,-0.10,0,-0.10,fee,x,,,,,,,\n";
+    drop_report(&shop, "b.csv", &sale("po_1", fee));
+    let paid = "po_1,2026-11-12 00:00:00,eur,-97.00,0.00,-97.00,payout,paid,txn_p";
+    drop_report(&shop, "c.csv", &format!("{STRIPE_PAYOUTS}\n{paid}\n"));
+    shop.ok("settlements");
+    assert_eq!(
+        balances(&shop),
+        [
+            "Assets:MoneyInTransit:EUR EUR 9700",
+            "Assets:New:stripe:EUR EUR -10000",
+            // The capture alone.
+            "Assets:PSP:stripe:acct:EUR EUR 10000",
+            "Expenses:New EUR 300",
+            "Liabilities:Prepayments:C1 EUR -10000",
+        ]
+    );
+    verifies(&shop);
 }
 
 /// All that a dry run could leave behind.

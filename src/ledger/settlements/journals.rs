@@ -9,6 +9,7 @@ use super::overflow;
 use super::payouts::day_sums;
 use crate::domain::booking::{PayoutDraft, Posting};
 use crate::domain::id::{Account, MerchantAccount, PayoutId, ProviderName};
+use crate::domain::money::Amount;
 use crate::domain::settlement::postings::{self, Bookings, PayoutEntry, PayoutJournalKind};
 use crate::ledger::row::{Columns, day_text, time_text};
 use crate::ledger::{Ledger, LedgerError, Result, Writer};
@@ -71,12 +72,46 @@ impl Writer<'_> {
         }
         let named = Named::of(self.connection, payout)?;
         for (entry, clearing) in missing {
-            let draft = self.books.payout_journal(&named.provider, &named.merchant_account, entry, clearing);
-            let draft = draft.map_err(|error| LedgerError::Invariant(error.to_string()))?;
-            let before = booked.get(&entry).copied().unwrap_or(0);
-            self.insert_payout_journal(payout, &named, &draft, before)?;
+            let mut before = booked.get(&entry).copied().unwrap_or(0);
+            let (back, rest) = self.taken_back(payout, &named, entry, clearing)?;
+            let rest = (rest != 0).then(|| self.payout_draft(&named, entry, rest)).transpose()?;
+            for draft in back.iter().chain(&rest) {
+                self.insert_payout_journal(payout, &named, draft, before)?;
+                before += draft.postings[0].amount.minor();
+            }
         }
         Ok(())
+    }
+
+    fn payout_draft(&self, named: &Named, entry: PayoutEntry, clearing: i64) -> Result<PayoutDraft> {
+        let draft = self.books.payout_journal(&named.provider, &named.merchant_account, entry, clearing);
+        draft.map_err(|error| LedgerError::Invariant(error.to_string()))
+    }
+
+    /// What of `clearing` takes back something that was booked under other account names, before somebody changed them: it is booked
+    /// where that was, the newest first. Returns the rest too.
+    fn taken_back(
+        &self,
+        payout: PayoutId,
+        named: &Named,
+        entry: PayoutEntry,
+        clearing: i64,
+    ) -> Result<(Vec<PayoutDraft>, i64)> {
+        let current = self.payout_draft(named, entry, clearing)?.postings.map(|posting| posting.account);
+        let (mut back, mut rest) = (Vec::new(), clearing);
+        for (accounts, stands) in standing(self.connection, payout, entry)? {
+            if accounts == current || rest.signum() != -stands.signum() {
+                continue;
+            }
+            let minor = rest.signum() * rest.abs().min(stands.abs());
+            let amount = Amount::from_minor(minor, entry.currency);
+            let [clearing, other] = accounts;
+            let postings =
+                [Posting { account: clearing, amount }, Posting { account: other, amount: amount.negated() }];
+            back.push(PayoutDraft { entry, postings });
+            rest -= minor;
+        }
+        Ok((back, rest))
     }
 
     /// `before`: what of it is booked already.
@@ -169,6 +204,22 @@ pub(in crate::ledger) fn booked(connection: &Connection, payout: PayoutId) -> Re
     )?;
     let rows = statement.query_and_then([payout.0], |row| Ok((entry(row)?, row.plain("clearing_minor")?)))?;
     rows.collect::<Result<BTreeMap<_, _>>>()
+}
+
+/// What stands of an entry on each pair of accounts it was booked on, clearing first; the newest first.
+fn standing(connection: &Connection, payout: PayoutId, entry: PayoutEntry) -> Result<Vec<([Account; 2], i64)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT c.account AS clearing, o.account AS other, sum(c.amount_minor) AS minor FROM payout_journals j
+         JOIN payout_postings c ON c.journal_id = j.id AND c.line = 1 JOIN payout_postings o ON o.journal_id = j.id AND o.line = 2
+         WHERE j.payout_id = ?1 AND j.kind = ?2 AND j.posting_date = ?3 AND j.currency = ?4
+         GROUP BY c.account, o.account HAVING minor <> 0 ORDER BY max(j.id) DESC",
+    )?;
+    let key = (payout.0, entry.kind.as_str(), day_text(entry.posting_date), entry.currency.code());
+    let rows = statement.query_and_then(key, |row| {
+        let accounts = [row.named("clearing", Account::parse)?, row.named("other", Account::parse)?];
+        Ok((accounts, row.plain("minor")?))
+    })?;
+    rows.collect()
 }
 
 fn entry(row: &Row<'_>) -> Result<PayoutEntry> {

@@ -101,6 +101,10 @@ struct Transaction<'a> {
 impl<'a> Transaction<'a> {
     fn begin(ledger: &'a Ledger, how: &str) -> Result<Self> {
         let (connection, is_part) = (&ledger.connection, ledger.is_rehearsing);
+        // A full disk ended it: on its own this part would stay.
+        if is_part && connection.is_autocommit() {
+            return Err(LedgerError::Invariant("the transaction of a dry run is gone".to_owned()));
+        }
         connection.prepare_cached(if is_part { "SAVEPOINT rehearsed" } else { how })?.execute([])?;
         Ok(Self { connection, is_part, is_over: false })
     }

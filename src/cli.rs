@@ -97,6 +97,14 @@ The same request again gives the same entry and page; after a refused payment a 
 
 Exit codes: 0 done, 2 the request cannot be taken, 5 the provider did not answer: the same request again goes on";
 
+const LEFTOVERS_HELP: &str = "\
+Examples:
+  payjournal leftovers                     all of it, the oldest of each kind first
+  payjournal leftovers --older-than 30     what nobody has cleared for a month
+  payjournal leftovers --json | jq '.leftovers[] | select(.kind == \"money_without_invoice\")'
+
+It changes nothing. Exit code 0 whatever is left over";
+
 const LIST_HELP: &str = "\
 Examples:
   payjournal list payouts                  every payout with its sums, and whether it adds up
@@ -238,6 +246,13 @@ pub enum Command {
     /// What the PSPs say they paid out, and for what
     #[command(subcommand, after_help = LIST_HELP)]
     List(ListCommand),
+    /// Money without invoice, invoices without money, entries paid and not invoiced, keys used twice
+    #[command(after_help = LEFTOVERS_HELP)]
+    Leftovers {
+        /// Only what is at least so many days old
+        #[arg(long, default_value_t = 0, value_name = "DAYS")]
+        older_than: u32,
+    },
     /// Say how a settlement line came to its order, or why it has none
     #[command(after_help = EXPLAIN_HELP)]
     Explain {

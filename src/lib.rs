@@ -133,6 +133,7 @@ fn schema(command: &Command) -> &'static str {
         Command::Verify(_) => "payjournal/verify/1",
         Command::Export { .. } => "payjournal/export/1",
         Command::List(_) => "payjournal/list/1",
+        Command::Leftovers { .. } => "payjournal/leftovers/1",
         Command::Explain { .. } => "payjournal/explain/1",
         Command::Match { .. } => "payjournal/match/1",
         Command::Unmatch { .. } => "payjournal/unmatch/1",
@@ -193,6 +194,9 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::Explain { line } => {
             let config = load(&global)?;
             command::explain::run(line, &config.settings, json, out)
+        }
+        Command::Leftovers { older_than } => {
+            command::leftovers::run(older_than, &load(&global)?.settings, json, now, out)
         }
         Command::Match { line, order, reason } => matched(line, Some(&order), &reason, &global, now, out),
         Command::Unmatch { line, reason } => matched(line, None, &reason, &global, now, out),

@@ -332,6 +332,34 @@ fn a_dry_run_says_what_would_be_billed_and_why_the_rest_would_not() {
     assert_eq!(shop.rows("SELECT * FROM number_counters"), [""; 0]);
 }
 
+#[test]
+fn what_has_no_counterpart_is_left_over() {
+    let shop = shop("");
+    shop.documents("invoice,ERP-1,,EUR,5.00,,,2026-10-20\n");
+    orders(&shop, "A,10.00,C1,,\nB,10.00,C1,KEY-B,\nC,10.00,C1,KEY-B,\n");
+    entries(&shop, "W-1,KEY-1,C1,7.00,\n");
+    collected(&shop, "TX-A,A,,,14.00\nTX-1,,W-1,,7.00\n");
+    shop.exits("finalize-invoices", 1);
+    let of = |line: &str| -> Vec<String> {
+        let document = shop.json(line);
+        let rows = document["leftovers"].as_array().unwrap().clone();
+        rows.iter().map(|row| format!("{} {} {}", row["what"], row["amount"]["amount"], row["age_days"])).collect()
+    };
+    assert_eq!(
+        of("leftovers"),
+        [
+            "\"payment TX-1\" \"7.00\" 6",
+            "\"payment TX-A\" \"4.00\" 6",
+            "\"invoice ERP-1\" \"5.00\" 33",
+            "\"entry W-1\" \"7.00\" 6",
+            "\"entry key KEY-B of orders webshop/B, webshop/C\" null null",
+        ]
+    );
+    assert_eq!(of("leftovers --older-than 30").len(), 2);
+    let table = shop.ok("leftovers --older-than 30").stdout;
+    assert!(table.contains("invoice without money") && table.contains("key used twice"), "{table}");
+}
+
 /// Killed before and after every commit: the next run ends where an undisturbed one does.
 #[test]
 fn killed_anywhere_the_next_run_ends_the_same() {

@@ -1,0 +1,143 @@
+//! An invoice reaches its customer: once, in the customer's language, and not before there is an address.
+
+mod support;
+
+use std::process::Stdio;
+
+use support::Shop;
+
+const CONFIG: &str = "
+[invoices]
+enabled = true
+bill_when = []
+due_days = 14
+
+[seller]
+name = \"Coffee Ltd.\"
+iban = \"DE02120300000000202051\"
+";
+
+fn shop(more: &str) -> Shop {
+    let shop = Shop::with(&format!("{}{CONFIG}{more}", support::CONFIG));
+    let import = |what: &str, text: &str| {
+        shop.write("rows.csv", text);
+        shop.ok(&format!("import {what} rows.csv"));
+    };
+    import(
+        "orders",
+        "order,currency,total,bill_to,ordered_on\nA,EUR,119.00,C1,2026-11-20\nB,EUR,50.00,C2,2026-11-20\n",
+    );
+    import(
+        "order-lines",
+        "order,line,description,quantity,unit_price,tax_rate\nA,1,Grinder,1,119.00,19\nB,1,Bücher,2,25.00,7\n",
+    );
+    shop
+}
+
+fn customers(shop: &Shop, rows: &str) {
+    shop.write("customers.csv", &format!("customer,name,email,language\n{rows}"));
+    shop.ok("import customers customers.csv");
+}
+
+/// The mails that went to customers, in the order of their subjects.
+fn sent(shop: &Shop) -> Vec<String> {
+    let mut texts: Vec<String> = shop
+        .mails()
+        .iter()
+        .map(|name| std::fs::read_to_string(shop.path.join("mail/new").join(name)).unwrap_or_default())
+        .filter(|text| !text.contains("admin@shop.example"))
+        .collect();
+    texts.sort_by_key(|text| subject(text));
+    texts
+}
+
+fn subject(mail: &str) -> String {
+    mail.lines().find(|line| line.starts_with("Subject: ")).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn each_invoice_is_sent_once_in_its_customer_s_language() {
+    let shop = shop("[invoice_text.en]\nsubject = \"[SellerName]: [InvoiceNo] over [Total]\"\n");
+    customers(&shop, "C1,Ada Lovelace,ada@example.com,\nC2,Käthe Öhm,kaethe@example.de,de\n");
+    shop.ok("finalize-invoices");
+    let mails = sent(&shop);
+    assert_eq!(
+        mails.iter().map(|mail| subject(mail)).collect::<Vec<_>>(),
+        ["Subject: Coffee Ltd.: 2026-00001 over 119.00 EUR", "Subject: Rechnung: 2026-00002"]
+    );
+    assert!(mails[0].contains("To: ada@example.com"), "{}", mails[0]);
+    assert!(mails[1].contains("To: kaethe@example.de"), "{}", mails[1]);
+    shop.ok("finalize-invoices");
+    shop.ok("sync-journals");
+    assert_eq!(sent(&shop), mails);
+    // What becomes known of a customer later changes no invoice.
+    customers(&shop, "C1,Augusta King,king@example.com,\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(sent(&shop), mails);
+    assert!(shop.rows("SELECT parties FROM invoice_sheets").concat().contains("Ada Lovelace"));
+    shop.ok("verify");
+}
+
+#[test]
+fn without_an_address_a_person_is_told_and_the_invoice_waits() {
+    let shop = shop("");
+    customers(&shop, "C1,Ada Lovelace,,\n");
+    shop.exits("finalize-invoices", 1);
+    let told = || shop.rows("SELECT kind, subject FROM exceptions WHERE state = 'open'");
+    // C1 has no address: its invoice is there. Of C2 nothing is known: no invoice without a name.
+    assert_eq!(told(), ["invoice_not_sent invoice 2026-00001 of webshop/A", "not_billable webshop/B"]);
+    assert_eq!(sent(&shop), [""; 0]);
+    shop.ok("finalize-invoices");
+    customers(&shop, "C1,Ada Lovelace,ada@example.com,\nC2,Emmy Noether,emmy@example.com,\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(told(), [""; 0]);
+    assert_eq!(sent(&shop).len(), 2);
+    shop.ok("verify");
+}
+
+#[test]
+fn killed_anywhere_each_invoice_arrives_once() {
+    let copy = |from: &Shop| {
+        let to = Shop::new();
+        support::copy(&from.path, &to.path);
+        to
+    };
+    let template = shop("");
+    customers(&template, "C1,Ada Lovelace,ada@example.com,\nC2,Emmy Noether,emmy@example.com,\n");
+    let undisturbed = copy(&template);
+    let log = undisturbed.path.join("moments");
+    let run = undisturbed.command(&["finalize-invoices"]).env("PAYJOURNAL_KILL_LOG", &log).status();
+    assert!(run.is_ok_and(|status| status.success()));
+    let moments = std::fs::read_to_string(&log).unwrap_or_default().lines().count();
+    assert!(moments >= 12, "{moments} moments");
+    let expected = sent(&undisturbed);
+    assert_eq!(expected.len(), 2);
+    for moment in 1..=moments {
+        let shop = copy(&template);
+        let mut killed = shop.command(&["finalize-invoices"]);
+        killed.env("PAYJOURNAL_KILL_AT", moment.to_string()).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(killed.status().is_ok_and(|status| !status.success()), "moment {moment} is not reached");
+        // A call without an answer is asked about by the next run, and sent by it or the one after.
+        shop.ok("finalize-invoices");
+        shop.ok("finalize-invoices --as-of 2026-11-22T03:00:00Z");
+        let arrived: Vec<String> = sent(&shop).iter().map(|mail| subject(mail)).collect();
+        assert_eq!(arrived, expected.iter().map(|mail| subject(mail)).collect::<Vec<_>>(), "killed at {moment}");
+        shop.ok("verify --as-of 2026-11-22T03:00:00Z");
+    }
+}
+
+#[test]
+fn a_config_that_mails_says_who_sends() {
+    let shop = Shop::with(&format!(
+        "{}\n[invoices]\nenabled = true\n[invoice_text.fr]\nsubject = \"[Facture]\"\n",
+        support::CONFIG
+    ));
+    let refused = shop.exits("check", 3).stderr;
+    for part in [
+        "`seller.name` is missing",
+        "`invoice_text.fr`: no invoice is written in this language; valid: en, de",
+        "`[Facture]` is not known",
+    ] {
+        assert!(refused.contains(part), "`{part}`: {refused}");
+    }
+}

@@ -1,0 +1,123 @@
+//! What the help of a command adds to its options: examples, what it changes, exit codes.
+
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  payjournal demo                        see the main job on sample data, in ./payjournal-demo
+  payjournal init                        write a first config here
+  payjournal import orders orders.csv    hand over the shop's orders (then payments, documents)
+  payjournal capture --dry-run           show what would be captured, and why
+  payjournal capture && payjournal sync-journals
+  payjournal status                      last runs, exceptions, what is pending
+  payjournal settlements                 read the PSP's settlement reports, prove every payout
+  payjournal verify                      prove that the ledger holds
+  payjournal export --format hledger     the journals for an accounting program
+
+Exit codes:
+  0 done or nothing to do       1 finished, some items need a person
+  2 wrong command line          3 wrong configuration
+  4 another run holds the lock  5 a remote system did not answer; running again is safe
+  6 the ledger refused          70 a bug
+  130, 143 stopped by SIGINT or SIGTERM; running again goes on";
+
+pub(super) const SIMULATE_HELP: &str = "\
+Examples:
+  payjournal simulate --seeds 100              a hundred shops, 30 days with 50 orders each
+  payjournal simulate --seed 4711              one history, the same on every machine
+  payjournal simulate --seconds 60 --json      as many as a minute allows, for a script
+
+Exit codes:
+  0 nothing was violated    70 something was: what, when, and the command that shows it again
+  1 nothing was violated in 10000 seeds or more, but a fault, state or exception was never reached
+Interrupted, it ends after the seeds under way and reports what it has seen (exit code 130 or 143).";
+
+pub(super) const VERIFY_HELP: &str = "\
+Examples:
+  payjournal verify                                    the ledger and its files alone; prints nothing if all holds
+  payjournal verify -v                                 and say so
+  payjournal verify --against-provider --against-erp   ask the other side too, about what may still change
+  payjournal verify --against-provider --all           every payment, however old
+  payjournal verify --json                             one document for scripts
+
+Exit codes: 0 all holds, 1 something does not, 5 the other side could not be asked,
+            6 the ledger is damaged, or of another schema: it is looked at only, and brought up to date by any other command.";
+
+pub(super) const SETTLEMENTS_HELP: &str = "\
+Examples:
+  payjournal settlements              read new reports, ask the providers that can be asked, match, prove and book
+  payjournal settlements --dry-run    what would come in, be learnt and booked, and which payouts would not add up
+  payjournal settlements --json       one document for scripts: files, payouts, new exceptions
+  payjournal list payouts --open      afterwards: payouts that are not proved
+
+A file is read once, whatever its name: leave it in the folder or move it away.
+
+Exit codes: 0 nothing new needs a person, 1 something does (`payjournal status` lists it),
+            5 a folder or file could not be read, or a provider did not answer";
+
+pub(super) const FINALIZE_HELP: &str = "\
+Examples:
+  payjournal finalize-invoices --dry-run   which orders would be billed, and why the others are not
+  payjournal finalize-invoices             bills every order that `invoices.bill_when` lets through
+  payjournal finalize-invoices --json      the same for a script; `jq '.rows[] | select(.action == \"invoice\")'`
+  payjournal show document 2026-00001      an invoice with its lines, its entry and what paid it
+
+Each invoice is one transaction: number, document, booking, entry, and the money that is there already. An entry with the
+order's `entry_assignment_key` becomes the invoice's entry; a payment with its `payment_assignment_key` settles a new one;
+without a key the order's own payments do. A key that is used twice, or does not fit, is left to a person.
+PDF and mail to the customer are not part of it yet.
+
+Exit codes: 0 done, 1 an order needs a person, 3 `invoices.enabled` is not true";
+
+pub(super) const CHECKOUT_HELP: &str = "\
+Examples:
+  payjournal checkout request.json | jq -r .payment_url
+  payjournal checkout --order SO-1001      the page of an order whose entry is there
+  payjournal sandbox pay LINK              plays the customer
+
+A request:
+  {\"order\": {\"order\": \"WEB-1\", \"currency\": \"EUR\", \"total\": \"119.00\", \"ordered_on\": \"2026-11-20\"},
+   \"lines\": [{\"line\": \"1\", \"description\": \"Coffee grinder\", \"quantity\": \"1\", \"unit_price\": \"119.00\", \"tax_rate\": \"19\"}],
+   \"customer\": {\"customer\": \"10042\", \"name\": \"Ada Lovelace\", \"email\": \"ada@example.com\"},
+   \"return_url\": \"https://shop.example/thanks\"}
+
+`order`, `lines` and `customer` have the fields of `payjournal import orders`, `order-lines` and `customers`. In their place,
+`entries` names entries that are there, to be paid together. Optional: `assignment_key` (the order's number), `title`, `due_on`,
+`provider` (if there are several), `method`, `return_url`, `cancel_url`.
+
+The same request again gives the same entry and page; after a refused payment a new page; once all is paid, none.
+
+Exit codes: 0 done, 2 the request cannot be taken, 5 the provider did not answer: the same request again goes on";
+
+pub(super) const LEFTOVERS_HELP: &str = "\
+Examples:
+  payjournal leftovers                     all of it, the oldest of each kind first
+  payjournal leftovers --older-than 30     what nobody has cleared for a month
+  payjournal leftovers --json | jq '.leftovers[] | select(.kind == \"money_without_invoice\")'
+
+It changes nothing. Exit code 0 whatever is left over";
+
+pub(super) const LIST_HELP: &str = "\
+Examples:
+  payjournal list payouts                  every payout with its sums, and whether it adds up
+  payjournal list payouts --open           only those that are not proved
+  payjournal list lines --payout 7         what one payout consists of
+  payjournal list lines --order SO-1001    what a PSP settled for an order
+  payjournal list lines --unmatched        lines without an order, for `payjournal match`
+  payjournal list lines --unknown          lines of a kind payjournal does not know
+  payjournal list orders                   orders that are not settled as they should be
+  payjournal list orders --state settled   orders for which all was
+  payjournal list lines --json             every field of every line, for a script";
+
+pub(super) const EXPLAIN_HELP: &str = "\
+Examples:
+  payjournal list lines --unmatched        shows each line with its FILE:NUMBER
+  payjournal explain 3:18                  what was tried for it, and what its reference could mean
+  payjournal explain 3:18 --json           the same for a script";
+
+pub(super) const MATCH_HELP: &str = "\
+Examples:
+  payjournal list lines --unmatched        shows each line with its FILE:NUMBER
+  payjournal match 3:18 SO-1001 --reason 'paid by telephone, see ticket 77'
+  payjournal unmatch 3:18 --reason 'was a test payment'
+
+It holds for every line of the same transaction, in later reports too.
+FILE is the number of the report in the ledger, NUMBER the line in it.";

@@ -11,6 +11,8 @@
 //!    the [`provider`], the [`erp`] or the [`mail`] transport.
 //! 5. The answer and everything that follows from it are committed together; [`run::report`] shows what happened, and
 //!    [`exit`] says it to scripts.
+//!
+//! What an invoice's mail carries is rendered by [`invoice`]: a pure function of what stands on it.
 
 pub mod cli;
 pub mod command;
@@ -20,6 +22,7 @@ pub mod erp;
 pub mod exchange;
 pub mod exit;
 pub mod failure;
+pub mod invoice;
 pub mod kill_switch;
 pub mod ledger;
 pub mod mail;

@@ -131,6 +131,17 @@ pub enum Command {
     /// What the PSPs say they paid out, and for what
     #[command(subcommand, after_help = LIST_HELP)]
     List(ListCommand),
+    /// Write an invoice that payjournal made: the PDF its customer gets, or the e-invoice (EN 16931) alone
+    Invoice {
+        /// Its number (or COMPANY/KIND/NUMBER)
+        number: String,
+        /// The XML of the e-invoice, which the PDF carries too
+        #[arg(long)]
+        xml: bool,
+        /// The file to write [default: stdout]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Money without invoice, invoices without money, entries paid and not invoiced, keys used twice
     #[command(after_help = LEFTOVERS_HELP)]
     Leftovers {

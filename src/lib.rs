@@ -137,6 +137,7 @@ fn schema(command: &Command) -> &'static str {
         Command::Export { .. } => "payjournal/export/1",
         Command::List(_) => "payjournal/list/1",
         Command::Leftovers { .. } => "payjournal/leftovers/1",
+        Command::Invoice { .. } => "payjournal/invoice/1",
         Command::Explain { .. } => "payjournal/explain/1",
         Command::Match { .. } => "payjournal/match/1",
         Command::Unmatch { .. } => "payjournal/unmatch/1",
@@ -197,6 +198,9 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::Explain { line } => {
             let config = load(&global)?;
             command::explain::run(line, &config.settings, json, out)
+        }
+        Command::Invoice { number, xml, output } => {
+            command::invoice::run(&number, xml, output.as_deref(), &load(&global)?.settings, out)
         }
         Command::Leftovers { older_than } => {
             command::leftovers::run(older_than, &load(&global)?.settings, json, now, out)

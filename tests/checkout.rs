@@ -16,8 +16,10 @@ const REQUEST: &str = r#"{
 }"#;
 
 fn portal() -> Shop {
-    let shop =
-        Shop::with(&format!("{}\n[seller]\nname = \"Coffee Ltd.\"\n[invoices]\nenabled = true\n", support::CONFIG));
+    let shop = Shop::with(&format!(
+        "{}\n[seller]\nname = \"Coffee Ltd.\"\ncountry = \"DE\"\nvat_id = \"DE123456789\"\n[invoices]\nenabled = true\n",
+        support::CONFIG
+    ));
     shop.write("request.json", REQUEST);
     shop
 }

@@ -14,6 +14,8 @@ due_days = 14
 
 [seller]
 name = \"Coffee Ltd.\"
+country = \"DE\"
+vat_id = \"DE123456789\"
 iban = \"DE02120300000000202051\"
 ";
 
@@ -37,6 +39,15 @@ fn shop(more: &str) -> Shop {
 fn customers(shop: &Shop, rows: &str) {
     shop.write("customers.csv", &format!("customer,name,email,language\n{rows}"));
     shop.ok("import customers customers.csv");
+}
+
+/// The name of each attachment, with the beginning and the end of what it holds.
+fn page(mail: &str) -> (String, String) {
+    let name = mail.split("filename=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    let part = mail.split("Content-Type: application/pdf").nth(1).unwrap_or_default();
+    let body = part.split("\r\n\r\n").nth(1).unwrap_or_default();
+    // `%PDF-1.7` in base 64.
+    (name.to_owned(), body.chars().take(10).collect())
 }
 
 /// The mails that went to customers, in the order of their subjects.
@@ -67,6 +78,14 @@ fn each_invoice_is_sent_once_in_its_customer_s_language() {
     );
     assert!(mails[0].contains("To: ada@example.com"), "{}", mails[0]);
     assert!(mails[1].contains("To: kaethe@example.de"), "{}", mails[1]);
+    assert_eq!(page(&mails[0]), ("2026-11-22_2026-00001_Ada-Lovelace.pdf".to_owned(), "JVBERi0xLj".to_owned()));
+    // The same page from the command, whenever it is asked for.
+    shop.ok("invoice 2026-00001 --output a.pdf");
+    shop.ok("invoice 2026-00001 --output b.pdf --as-of 2027-01-01T00:00:00Z");
+    let read = |name: &str| std::fs::read(shop.path.join(name)).unwrap_or_default();
+    assert!(read("a.pdf").starts_with(b"%PDF-") && read("a.pdf") == read("b.pdf"));
+    let xml = shop.ok("invoice 2026-00002 --xml").stdout;
+    assert!(xml.contains("urn:cen.eu:en16931:2017") && xml.contains("Bücher"), "{xml}");
     shop.ok("finalize-invoices");
     shop.ok("sync-journals");
     assert_eq!(sent(&shop), mails);
@@ -135,6 +154,8 @@ fn a_config_that_mails_says_who_sends() {
     let refused = shop.exits("check", 3).stderr;
     for part in [
         "`seller.name` is missing",
+        "`seller.country` is missing",
+        "`seller.vat_id` or `seller.tax_number` is missing",
         "`invoice_text.fr`: no invoice is written in this language; valid: en, de",
         "`[Facture]` is not known",
     ] {

@@ -63,7 +63,8 @@ Examples:
 Each invoice is one transaction: number, document, booking, entry, and the money that is there already. An entry with the
 order's `entry_assignment_key` becomes the invoice's entry; a payment with its `payment_assignment_key` settles a new one;
 without a key the order's own payments do. A key that is used twice, or does not fit, is left to a person.
-PDF and mail to the customer are not part of it yet.
+The customer gets it by mail, as a PDF/A-3 that carries the e-invoice, as soon as an address is known. An invoice cannot be
+cancelled yet.
 
 Exit codes: 0 done, 1 an order needs a person, 3 `invoices.enabled` is not true";
 

@@ -7,6 +7,7 @@ pub mod explain;
 pub mod export;
 pub mod import;
 pub mod init;
+pub mod invoice;
 pub mod leftovers;
 pub mod man;
 pub mod matching;

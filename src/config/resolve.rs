@@ -157,9 +157,8 @@ pub(super) fn resolve(
     let invoices = invoices.resolve(&accounts.receivables, all);
     let seller = seller.resolve(all);
     let invoice_texts = seller::resolve_texts(invoice_texts, all);
-    if invoices.enabled && invoices.mail && seller.name.is_empty() && !all.reading.is_wrong("seller.name") {
-        let why = "`seller.name` is missing: invoices that are mailed must say who sends them; or set `invoices.mail = false`";
-        all.reading.problem(Position::START, "seller.name", why);
+    if invoices.enabled && invoices.mail {
+        seller::check_mailed(&seller, all);
     }
     let ledger_file = provider::LedgerFile { path: &ledger, place: ledger_place.as_ref() };
     let providers = resolve_providers(providers, mode, &ledger_file, all);

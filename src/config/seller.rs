@@ -1,5 +1,6 @@
 //! `[seller]` and `[invoice_text.LANGUAGE]`: who stands on invoices, and what their mails say.
 
+use super::problem::Position;
 use super::resolve::Resolver;
 use super::table::{Given, Place, Table};
 use super::toml_text::{TomlText, quoted};
@@ -64,6 +65,23 @@ impl SellerTable {
             iban: all.without_default(iban),
             bic: all.without_default(bic),
             note: all.without_default(note),
+        }
+    }
+}
+
+/// What an invoice must say of who sends it (EN 16931: BT-27, BT-40, and BT-31 or BT-32).
+pub(super) fn check_mailed(seller: &Seller, all: &Resolver<'_, '_>) {
+    let lacks = [
+        ("name", seller.name.is_empty(), "`seller.name`"),
+        ("country", seller.address.country.is_none(), "`seller.country`"),
+        ("vat_id", seller.vat_id.is_none() && seller.tax_number.is_none(), "`seller.vat_id` or `seller.tax_number`"),
+    ];
+    for (key, _, what) in lacks.into_iter().filter(|(_, lacks, _)| *lacks) {
+        let key = format!("seller.{key}");
+        if !all.reading.is_wrong(&key) {
+            let why =
+                format!("{what} is missing: an invoice that is mailed must say it; or set `invoices.mail = false`");
+            all.reading.problem(Position::START, &key, why);
         }
     }
 }

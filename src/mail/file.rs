@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use lettre::message::{Mailbox, MessageBuilder, SinglePart};
+use lettre::message::header::ContentType;
+use lettre::message::{Attachment, Mailbox, MessageBuilder, MultiPart, MultiPartKind, SinglePart};
 
 use super::Post;
 use crate::config::settings::MailSettings;
 use crate::domain::id::ModificationId;
+use crate::domain::invoice::letter::file_name;
 use crate::domain::letter::Recipient;
+use crate::invoice;
 use crate::operation::request::MailRequest;
 use crate::operation::{Answer, LookUp, Refusal};
 
@@ -69,7 +72,15 @@ impl Maildir {
         for address in to {
             builder = builder.to(address.parse().with_context(|| format!("the address `{address}` cannot be read"))?);
         }
-        Ok(builder.singlepart(SinglePart::plain(request.body.clone()))?.formatted())
+        let words = SinglePart::plain(request.body.clone());
+        let Some(sheet) = &request.invoice else { return Ok(builder.singlepart(words)?.formatted()) };
+        let page = invoice::pdf(sheet).with_context(|| format!("the invoice {} cannot be rendered", sheet.number))?;
+        let page = Attachment::new(file_name(sheet, "pdf")).body(page, ContentType::parse("application/pdf")?);
+        // The same mail is the same bytes, however often it is written.
+        let boundary = format!("payjournal-{}", request.key);
+        let parts =
+            MultiPart::builder().kind(MultiPartKind::Mixed).boundary(boundary).singlepart(words).singlepart(page);
+        Ok(builder.multipart(parts)?.formatted())
     }
 
     fn write(&self, request: &MailRequest, message: &[u8]) -> anyhow::Result<()> {

@@ -30,7 +30,7 @@ pub(super) fn payment(ledger: &Ledger, id: &str) -> Result<Payment, Failure> {
         .ok_or_else(|| unknown(ledger, Named::Payment, "payment", id))
 }
 
-pub(super) fn document(ledger: &Ledger, id: &str) -> Result<Document, Failure> {
+pub(in crate::command) fn document(ledger: &Ledger, id: &str) -> Result<Document, Failure> {
     let names = |document: &Document| {
         let Document { company, number, .. } = document;
         let kind = document.kind.as_str();

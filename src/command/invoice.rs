@@ -1,0 +1,50 @@
+//! `invoice`: one invoice that payjournal made, as the PDF its customer gets or as the e-invoice alone.
+
+use std::io::{IsTerminal as _, Write};
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::show::find;
+use crate::config::Settings;
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::invoice;
+use crate::run::{look_at_ledger, refused};
+
+/// Into a file, which is whole or as it was before, or to `out`.
+pub fn run(
+    number: &str,
+    is_xml: bool,
+    output: Option<&Path>,
+    settings: &Settings,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let ledger = look_at_ledger(settings)?;
+    let document = find::document(&ledger, number)?;
+    let sheet = ledger.invoice_sheet(document.id).map_err(refused)?.ok_or_else(|| {
+        Failure::usage(format!("{} was not made by payjournal", document.name()))
+            .hint("the ERP prints it; `payjournal show document` tells what is known of it")
+    })?;
+    let rendered = if is_xml { invoice::xml(&sheet).map(String::into_bytes) } else { invoice::pdf(&sheet) };
+    let bytes = rendered.map_err(|error| Failure::new(Exit::NeedsPerson, error))?;
+    match output {
+        None if !is_xml && std::io::stdout().is_terminal() => {
+            return Err(Failure::usage("a PDF is nothing for a terminal").hint("add `--output FILE`"));
+        }
+        None => out.write_all(&bytes).context("the invoice cannot be written").map_err(Failure::bug)?,
+        Some(path) => write_file(path, &bytes).map_err(|error| {
+            Failure::usage(format!("`{}` cannot be written: {error}", path.display()))
+                .hint("`--output` must name a file in a folder that can be written")
+        })?,
+    }
+    Ok(Exit::Done)
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path).map(|_| ()).map_err(|error| error.error)
+}

@@ -142,6 +142,9 @@ fn what_is_wrong_with_a_request_is_named_and_nothing_is_stored() {
             "\"order\": \"WEB-1\", \"bill_to\": \"7\"",
             "customer.customer `10042` is not the order's `bill_to`",
         ),
+        ("\"tax_rate\": \"19\"", "\"tax_rate\": \"16\"", "`tax_rate` 16, which is not among"),
+        ("\"unit_price\": \"119.00\"", "\"unit_price\": \"118.00\"", "its 1 lines come to 118.00 EUR"),
+        ("\"ordered_on\"", "\"cancelled\": \"full\", \"ordered_on\"", "is cancelled"),
         ("}],", "}]", "at line"),
         ("{\n", "[", "the request is no JSON object"),
     ] {

@@ -43,7 +43,7 @@ fn customers(shop: &Shop, rows: &str) {
 
 /// The name of each attachment, with the beginning and the end of what it holds.
 fn page(mail: &str) -> (String, String) {
-    let name = mail.split("filename=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    let name = mail.split("filename*0=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
     let part = mail.split("Content-Type: application/pdf").nth(1).unwrap_or_default();
     let body = part.split("\r\n\r\n").nth(1).unwrap_or_default();
     // `%PDF-1.7` in base 64.

@@ -170,7 +170,7 @@ fn a_key_matches_nothing_where_anything_speaks_against_it() {
         "key_collides webshop/PAYMENTS its `payment_assignment_key` `KEY-6` is that of payments TX-6, TX-6b",
         "key_collides webshop/RIVAL-1 shares its `entry_assignment_key` `KEY-5` with order webshop/RIVAL-2",
         "key_collides webshop/RIVAL-2 shares its `entry_assignment_key` `KEY-5` with order webshop/RIVAL-1",
-        "key_collides webshop/TWICE its `entry_assignment_key` `KEY-1` is that of entry W-1 and entry W-1b",
+        "key_collides webshop/TWICE several entries have its `entry_assignment_key` `KEY-1`: entry W-1 and entry W-1b",
         "key_mismatch webshop/AMOUNT is over 10.00 EUR, and entry W-3, which has its key, over 10.01 EUR",
         "key_mismatch webshop/CANCELLED its `entry_assignment_key` `KEY-2` is that of a cancelled entry",
         "key_mismatch webshop/CUSTOMER is billed to customer C1, and entry W-4, which has its key, is of customer C2",
@@ -275,6 +275,98 @@ fn a_capture_that_fails_a_refund_and_a_chargeback_open_the_entry_again() {
     shop.run(&["sync-payments", "--as-of", "2026-11-26T03:00:00Z"]);
     assert_eq!(all_entries(&shop), ["- open 0/10000 2026-00001"]);
     shop.ok("verify --as-of 2026-11-26T05:00:00Z");
+}
+
+/// Every capture assigns what it is over at most, whatever it is told to be for.
+#[test]
+fn money_of_an_entry_pays_nothing_else() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,,\nB,100.00,C1,,\n");
+    import(&shop, "entries", "entry,order,customer,amount,currency\nE-B,B,C1,100.00,EUR\n");
+    // For the entry of B, and named for A: refused; without A it is B's.
+    let head = "provider,transaction,order,entries,assignment_key,authorised,method,currency,status,authorised_at,captured_at\n";
+    let at = "2026-11-16T08:00:00Z";
+    for (order, key, why) in [("A", "", "is of another order"), ("", "KEY", "cannot be given beside `entries`")] {
+        shop.write("rows.csv", &format!("{head}psp,TX-1,{order},E-B,{key},100.00,card,EUR,captured,{at},{at}\n"));
+        let refused = shop.exits("import payments rows.csv", 1).stderr;
+        assert!(refused.contains(why), "{refused}");
+    }
+    collected(&shop, "TX-1,,E-B,,100.00\n");
+    shop.ok("capture");
+    // B has no key, and its own entry all the same.
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop), ["2026-00001 A 10000 0", "2026-00002 B 10000 10000"]);
+    assert_eq!(all_entries(&shop), ["- open 0/10000 2026-00001", "E-B balanced 10000/10000 2026-00002"]);
+    shop.ok("capture");
+    shop.ok("verify");
+}
+
+#[test]
+fn what_was_paid_back_before_the_invoice_is_counted_once() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,KEY,\n");
+    entries(&shop, "E,KEY,C1,100.00,\n");
+    collected(&shop, "TX-1,,E,,100.00\n");
+    shop.sandbox(
+        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-1', 'refund', 3000, 'by hand', 'confirmed',
+           '2026-11-21T10:00:00+00:00', '2026-11-21T10:00:00+00:00')",
+    );
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    assert_eq!(all_entries(&shop), ["E open 7000/10000 -"]);
+    let night = "--as-of 2026-11-24T03:00:00Z";
+    shop.ok(&format!("finalize-invoices {night}"));
+    assert_eq!(invoices(&shop), ["2026-00001 A 10000 7000"]);
+    assert_eq!(all_entries(&shop), ["E open 7000/10000 2026-00001"]);
+    shop.ok(&format!("verify {night}"));
+}
+
+#[test]
+fn charged_back_money_pays_no_invoice() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,,\nB,50.00,C1,KEY,\n");
+    entries(&shop, "E,KEY,C1,50.00,\n");
+    collected(&shop, "TX-A,A,,,100.00\nTX-1,,E,,50.00\n");
+    shop.ok("sandbox payout");
+    shop.ok("sandbox dispute TX-A");
+    shop.ok("sandbox dispute TX-1");
+    shop.ok("sandbox payout");
+    shop.exits("settlements", 1);
+    // Paid again, by another payment.
+    collected(&shop, "TX-2,,E,,50.00\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop), ["2026-00001 A 10000 0", "2026-00002 B 5000 5000"]);
+    assert_eq!(
+        shop.rows("SELECT p.transaction_id FROM journals j JOIN movements m ON m.id = j.movement_id JOIN payments p ON p.id = m.payment_id
+                   WHERE j.kind = 'application'"),
+        ["TX-2"]
+    );
+    shop.ok("verify");
+}
+
+#[test]
+fn an_order_whose_money_went_back_is_not_billed_and_its_own_money_counts_beside_a_key() {
+    let shop = Shop::with(&format!("{}\n[invoices]\nenabled = true\nmail = false\n", support::CONFIG));
+    orders(&shop, "A,100.00,C1,,\nB,100.00,C2,,KEY-B\nC,10.00,C3,,KEY-C\n");
+    collected(&shop, "TX-A,A,,,100.00\nTX-B,B,,,100.00\nTX-C,,,KEY-C,10.00\n");
+    // A second payment with the key that was refused is none.
+    shop.write(
+        "rows.csv",
+        "provider,transaction,assignment_key,method,currency,status\npsp,TX-C0,KEY-C,card,EUR,refused\n",
+    );
+    shop.ok("import payments rows.csv");
+    shop.sandbox(
+        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-A', 'refund', 10000, 'by hand', 'confirmed',
+           '2026-11-21T10:00:00+00:00', '2026-11-21T10:00:00+00:00')",
+    );
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    let night = "--as-of 2026-11-24T03:00:00Z";
+    shop.ok(&format!("finalize-invoices {night}"));
+    assert_eq!(invoices(&shop), ["2026-00001 B 10000 10000", "2026-00002 C 1000 1000"]);
+    // The ERP cannot bill it once more.
+    shop.write("documents.csv", "kind,number,order,currency,total,posted_on\ninvoice,ERP-B,B,EUR,100.00,2026-11-22\n");
+    let refused = shop.exits("import documents documents.csv", 1).stderr;
+    assert!(refused.contains("was billed by payjournal"), "{refused}");
+    shop.ok(&format!("verify {night}"));
 }
 
 #[test]

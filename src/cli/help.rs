@@ -57,7 +57,7 @@ pub(super) const FINALIZE_HELP: &str = "\
 Examples:
   payjournal finalize-invoices --dry-run   which orders would be billed, and why the others are not
   payjournal finalize-invoices             bills every order that `invoices.bill_when` lets through
-  payjournal finalize-invoices --json      the same for a script; `jq '.rows[] | select(.action == \"invoice\")'`
+  payjournal finalize-invoices --json      the same for a script; `jq '.steps[] | select(.action == \"invoice\")'`
   payjournal show document 2026-00001      an invoice with its lines, its entry and what paid it
 
 Each invoice is one transaction: number, document, booking, entry, and the money that is there already. An entry with the

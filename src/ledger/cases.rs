@@ -9,8 +9,8 @@ use super::figures::Figures;
 use super::payments::Unsummed;
 use super::row::{Columns, time_text};
 use super::{
-    BookedJournal, Ledger, LedgerError, QueuedMail, Result, documents, journals, mails, movements, operations, orders,
-    payments,
+    BookedJournal, Ledger, LedgerError, QueuedMail, Result, documents, entries, journals, mails, movements, operations,
+    orders, payments,
 };
 use crate::domain::document::{Document, DocumentKind, NamedDocument};
 use crate::domain::id::{DocumentId, JournalId, MailId, MovementId, OrderId, PaymentId};
@@ -168,6 +168,12 @@ impl Ledger {
             payments.push(payment);
             operations.extend(its_operations);
             movements.extend(its_movements);
+        }
+        // What an entry without an invoice has is that entry's, whatever order its payment names (trap T47).
+        for movement in movements.iter_mut().filter(|movement| movement.untied.is_positive()) {
+            let reserved = entries::reserved(connection, movement.id, None)?;
+            let free = Amount::from_minor(movement.untied.minor() - reserved, movement.untied.currency());
+            movement.untied = free.or_zero();
         }
         let mut being_paid = Vec::new();
         for document in documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {

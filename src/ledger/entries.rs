@@ -183,11 +183,22 @@ impl Writer<'_> {
             Ok(Assignment { entry, movement, amount: row.amount("minor")?.negated() })
         };
         let opposites = statement.query_and_then([failure.0], opposite)?.collect::<Result<Vec<_>>>()?;
-        opposites.into_iter().try_for_each(|assignment| self.assign(assignment))
+        for Assignment { entry: id, movement, amount } in opposites {
+            let entry = entry(self.connection, id)?;
+            let amount = if amount.is_negative() {
+                amount.negated().at_most(entry.assigned)?.negated()
+            } else {
+                amount.at_most(entry.open()?)?
+            };
+            if !amount.is_zero() {
+                self.assign(Assignment { entry: id, movement, amount })?;
+            }
+        }
+        Ok(())
     }
 
     /// A journal that pays an invoice, or takes that back, does the same to the invoice's entry.
-    pub(super) fn assign_tie(&self, movement: MovementId, document: DocumentId) -> Result<()> {
+    pub(super) fn assign_tie(&self, movement: MovementId, document: DocumentId, pays: bool) -> Result<()> {
         let Some(entry) = list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [document.0])?.pop()
         else {
             return Ok(());
@@ -207,11 +218,21 @@ impl Writer<'_> {
             entry.id.0,
         )?;
         let missing = tied.checked_sub(assigned)?;
-        let missing = if missing.is_negative() {
+        let missing = match (pays, missing.is_negative()) {
             // Not below what the entry has: a chargeback may have taken it already.
-            missing.negated().at_most(entry.assigned)?.negated()
-        } else {
-            missing.at_most(entry.open()?)?
+            (false, true) => missing.negated().at_most(entry.assigned)?.negated(),
+            // Not more than the entry lacks, nor what another entry has of it.
+            (true, false) => {
+                let free = amount_of(self.connection, movement, currency)?.checked_sub(assigned_by(
+                    self.connection,
+                    movement,
+                    currency,
+                )?)?;
+                missing.at_most(entry.open()?)?.at_most(free.or_zero())?
+            }
+            (false, false) => missing.at_most(entry.open()?)?,
+            // What was paid back before the invoice took it off the entry already.
+            (true, true) => Amount::zero(currency),
         };
         if missing.is_zero() { Ok(()) } else { self.assign(Assignment { entry: entry.id, movement, amount: missing }) }
     }
@@ -330,11 +351,31 @@ fn entries_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec
     let of_key = list(
         connection,
         "status <> 'cancelled' AND payment_key = (SELECT key FROM payment_keys WHERE payment_id = ?1)
-         AND (SELECT count(*) FROM payment_keys k JOIN payment_keys o ON o.key = k.key WHERE k.payment_id = ?1) = 1",
+         AND (SELECT count(*) FROM payment_keys k JOIN payment_keys o ON o.key = k.key JOIN payments p ON p.id = o.payment_id
+              WHERE k.payment_id = ?1 AND (p.status NOT IN ('refused', 'cancelled', 'expired')
+                OR EXISTS (SELECT 1 FROM movements m WHERE m.payment_id = p.id))) = 1
+         AND (SELECT order_id IS NULL OR order_id = entries.order_id FROM payments WHERE id = ?1)",
         [payment.0],
     )?;
     // Two of one key match nothing (trap T40).
     Ok(if of_key.len() == 1 { of_key } else { Vec::new() })
+}
+
+fn amount_of(connection: &Connection, movement: MovementId, currency: Currency) -> Result<Amount> {
+    let minor = connection
+        .prepare_cached("SELECT amount_minor FROM movements WHERE id = ?1")?
+        .query_row([movement.0], |row| row.get(0))?;
+    Ok(Amount::from_minor(minor, currency))
+}
+
+/// What entries without an invoice have of a movement, but for one of them: nothing else may take it. In minor units.
+pub(super) fn reserved(connection: &Connection, movement: MovementId, but: Option<EntryId>) -> Result<i64> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT ifnull(sum(a.amount_minor), 0) FROM assignments a JOIN entries e ON e.id = a.entry_id
+             WHERE a.movement_id = ?1 AND e.document_id IS NULL AND e.status <> 'cancelled' AND e.id <> ?2",
+        )?
+        .query_row((movement.0, but.map_or(0, |entry| entry.0)), |row| row.get(0))?)
 }
 
 /// What a movement assigned so far; negative what it took back.

@@ -14,7 +14,9 @@ use crate::domain::booking::Posting;
 use crate::domain::customer::Customer;
 use crate::domain::document::{DocumentKind, NamedDocument};
 use crate::domain::entry::{Assignment, Entry};
-use crate::domain::id::{Account, AssignmentKey, DocumentId, DocumentNumber, MovementId, OrderId, PaymentId};
+use crate::domain::id::{
+    Account, AssignmentKey, DocumentId, DocumentNumber, EntryId, MovementId, OrderId, OrderNumber, PaymentId, ShopName,
+};
 use crate::domain::invoice::number::NumberRange;
 use crate::domain::invoice::pricing::{OrderLine, PricedLine};
 use crate::domain::invoice::{EntryChoice, InvoiceDraft, OrderKeys, Tie};
@@ -39,12 +41,15 @@ pub struct BillingCase {
     pub customer: Option<Customer>,
     /// Other orders with one of its keys, as a person names them.
     pub rivals: Vec<String>,
-    /// With the order's entry key, cancelled ones too.
+    /// With the order's entry key, cancelled ones too, and those made for the order that no invoice has.
     pub entries: Vec<PaidEntry>,
-    /// With the order's payment key; without one, the order's own payments that are for no entry and have no key.
+    /// With the order's payment key.
     pub payments: Vec<Payment>,
     /// The captures of `payments`, oldest first.
     pub captures: Vec<Movement>,
+    /// The order's own payments that are for no entry and have no key, and their captures, oldest first.
+    pub own: Vec<Payment>,
+    pub own_captures: Vec<Movement>,
 }
 
 /// An entry with the captures that paid it, oldest first: what each has assigned, and how much of it no document has.
@@ -76,7 +81,8 @@ impl Ledger {
             "SELECT o.id FROM orders o
              WHERE o.id > ?1 AND (
                (o.cancelled = 'none'
-                AND (NOT ?3 OR o.payment_status = 'paid' OR EXISTS (SELECT 1 FROM order_keys k WHERE k.order_id = o.id))
+                AND (NOT ?3 OR o.payment_status = 'paid' OR EXISTS (SELECT 1 FROM order_keys k WHERE k.order_id = o.id)
+                     OR EXISTS (SELECT 1 FROM entries e WHERE e.order_id = o.id AND e.document_id IS NULL AND e.status = 'balanced'))
                 AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind <> 'shipment'))
                OR EXISTS (SELECT 1 FROM invoice_sheets s WHERE s.order_id = o.id AND s.mail = 'wanted')
                OR EXISTS (SELECT 1 FROM exceptions e WHERE e.order_id = o.id AND e.task = ?4 AND e.state <> 'resolved'))
@@ -89,27 +95,31 @@ impl Ledger {
         let connection = &self.connection;
         let order = orders::order(connection, id)?;
         let keys = order_keys(connection, id)?;
-        let entries = match &keys.entry {
-            Some(key) => entries::list(connection, "key = ?1", [key.as_str()])?,
-            None => Vec::new(),
-        };
-        let payments = match &keys {
-            OrderKeys { payment: Some(key), .. } => {
-                let of_key = "p.id IN (SELECT payment_id FROM payment_keys WHERE key = ?1)";
+        let key = keys.entry.as_ref().map(AssignmentKey::as_str);
+        let entries = entries::list(connection, "key = ?1 OR order_id = ?2 AND document_id IS NULL", (key, id.0))?;
+        let payments = match &keys.payment {
+            Some(key) => {
+                // One that failed pays nothing (trap T42), and what names entries pays those.
+                let of_key = "p.id IN (SELECT payment_id FROM payment_keys WHERE key = ?1)
+                              AND p.id NOT IN (SELECT payment_id FROM entry_items)
+                              AND (p.status NOT IN ('refused', 'cancelled', 'expired')
+                                   OR EXISTS (SELECT 1 FROM movements m WHERE m.payment_id = p.id))";
                 payments::list(connection, of_key, [key.as_str()])?
             }
-            OrderKeys { entry: Some(_), .. } => Vec::new(),
-            OrderKeys { .. } => {
-                let own = "p.order_id = ?1 AND p.id NOT IN (SELECT payment_id FROM payment_keys)
-                           AND p.id NOT IN (SELECT payment_id FROM entry_items)";
-                payments::list(connection, own, [id.0])?
-            }
+            None => Vec::new(),
         };
-        let mut captures = Vec::new();
-        for payment in &payments {
-            captures.extend(captures_of(connection, payment.id)?);
-        }
-        captures.sort_by_key(|capture| (capture.occurred_at, capture.id));
+        let own = "p.order_id = ?1 AND p.pays = '' AND p.id NOT IN (SELECT payment_id FROM payment_keys)
+                   AND p.id NOT IN (SELECT payment_id FROM entry_items)";
+        let own = payments::list(connection, own, [id.0])?;
+        let captures = |of: &[Payment]| -> Result<Vec<Movement>> {
+            let mut captures = Vec::new();
+            for payment in of {
+                captures.extend(captures_of(connection, payment.id, None)?);
+            }
+            captures.sort_by_key(|capture| (capture.occurred_at, capture.id));
+            Ok(captures)
+        };
+        let (captures, own_captures) = (captures(&payments)?, captures(&own)?);
         Ok(BillingCase {
             lines: order_lines(connection, id)?,
             documents: documents::named_of_order(connection, id)?,
@@ -122,6 +132,8 @@ impl Ledger {
             keys,
             payments,
             captures,
+            own,
+            own_captures,
         })
     }
 
@@ -172,6 +184,16 @@ impl Ledger {
 }
 
 impl Writer<'_> {
+    /// The lines of an order as this transaction has them.
+    pub fn lines_of_order(&self, shop: &ShopName, number: &OrderNumber) -> Result<Vec<OrderLine>> {
+        let order: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT id FROM orders WHERE shop = ?1 AND number = ?2")?
+            .query_row((shop.as_str(), number.as_str()), |row| row.get(0))
+            .optional()?;
+        order.map_or(Ok(Vec::new()), |order| order_lines(self.connection, OrderId(order)))
+    }
+
     /// Makes an invoice final: its number, the document with its lines and journal, its entry, and what is paid already. What
     /// another run did meanwhile is refused here: an order is billed once, an entry has one invoice, a capture is tied once.
     pub fn finalise_invoice(&self, draft: &InvoiceDraft) -> Result<()> {
@@ -212,7 +234,7 @@ impl Writer<'_> {
     }
 
     /// A payment that names no order is this one's, unless it pays several entries.
-    fn bind_payer(&self, movement: MovementId, order: OrderId) -> Result<()> {
+    pub(super) fn bind_payer(&self, movement: MovementId, order: OrderId) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT m.payment_id FROM movements m JOIN payments p ON p.id = m.payment_id
              WHERE m.id = ?1 AND p.order_id IS NULL AND p.pays = ''
@@ -426,9 +448,8 @@ fn rivals(connection: &Connection, order: OrderId, keys: &OrderKeys) -> Result<V
 
 fn paid_entry(connection: &Connection, entry: Entry) -> Result<PaidEntry> {
     let mut statement = connection.prepare_cached(
-        "SELECT a.movement_id, m.payment_id, sum(a.amount_minor) AS minor, m.currency
-         FROM assignments a JOIN movements m ON m.id = a.movement_id
-         WHERE a.entry_id = ?1 AND m.kind = 'capture' GROUP BY a.movement_id HAVING minor > 0",
+        "SELECT a.movement_id, m.payment_id, m.kind, sum(a.amount_minor) AS minor, m.currency
+         FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE a.entry_id = ?1 GROUP BY a.movement_id",
     )?;
     let assigned: Vec<(MovementId, PaymentId, Amount)> = statement
         .query_and_then([entry.id.0], |row| {
@@ -438,10 +459,15 @@ fn paid_entry(connection: &Connection, entry: Entry) -> Result<PaidEntry> {
     let payments: BTreeSet<PaymentId> = assigned.iter().map(|(_, payment, _)| *payment).collect();
     let mut paid_by = Vec::new();
     for payment in payments {
-        for capture in captures_of(connection, payment)? {
-            if let Some((_, _, amount)) = assigned.iter().find(|(id, _, _)| *id == capture.id) {
-                paid_by.push((capture, *amount));
-            }
+        // What was paid back or charged back of it is not there any more: the oldest capture first.
+        let of_payment = assigned.iter().filter(|(_, of, _)| *of == payment).map(|(_, _, amount)| *amount);
+        let mut left = Amount::sum(entry.initial.currency(), of_payment)?.or_zero();
+        for capture in captures_of(connection, payment, Some(entry.id))?.into_iter().rev() {
+            let own = assigned.iter().find(|(id, _, _)| *id == capture.id).map(|(_, _, amount)| *amount);
+            let Some(own) = own.filter(|own| own.is_positive()) else { continue };
+            let part = own.at_most(left)?;
+            left = left.checked_sub(part)?;
+            paid_by.push((capture, part));
         }
     }
     paid_by.sort_by_key(|(capture, _)| (capture.occurred_at, capture.id));
@@ -449,19 +475,28 @@ fn paid_entry(connection: &Connection, entry: Entry) -> Result<PaidEntry> {
     Ok(PaidEntry { entry, paid_by, page })
 }
 
-fn captures_of(connection: &Connection, payment: PaymentId) -> Result<Vec<Movement>> {
+/// The captures of a payment, with what an invoice may take of each: not what went back, and not what an entry has, but for
+/// `entry`'s own.
+fn captures_of(connection: &Connection, payment: PaymentId, entry: Option<EntryId>) -> Result<Vec<Movement>> {
     let mut all = movements::of_payment(connection, payment)?;
-    // What was paid back without a document took prepaid money away again, of the oldest first.
-    let mut gone = all
-        .iter()
-        .filter(|movement| movement.kind == MovementKind::Refund)
-        .try_fold(0_i64, |sum, refund| sum.checked_add(refund.untied.minor()))
-        .ok_or_else(|| LedgerError::damaged(format!("the refunds of payment {payment} are too large")))?;
+    let too_large = || LedgerError::damaged(format!("the movements of payment {payment} are too large"));
+    // What was paid back without a document, or charged back, took prepaid money away again, of the oldest first.
+    let mut gone: i64 = 0;
+    for movement in &all {
+        let takes = match movement.kind {
+            MovementKind::Refund => movement.untied.minor(),
+            MovementKind::Chargeback => movement.amount.minor(),
+            MovementKind::ChargebackReversed => -movement.amount.minor(),
+            MovementKind::Capture | MovementKind::CaptureFailure | MovementKind::RefundFailure => 0,
+        };
+        gone = gone.checked_add(takes).ok_or_else(too_large)?;
+    }
     all.retain(|movement| movement.kind == MovementKind::Capture);
     for capture in &mut all {
-        let taken = gone.min(capture.untied.minor()).max(0);
+        let free = capture.untied.minor() - entries::reserved(connection, capture.id, entry)?;
+        let taken = gone.min(free).max(0);
         gone -= taken;
-        capture.untied = Amount::from_minor(capture.untied.minor() - taken, capture.untied.currency());
+        capture.untied = Amount::from_minor((free - taken).max(0), capture.untied.currency());
     }
     Ok(all)
 }

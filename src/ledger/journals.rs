@@ -152,7 +152,8 @@ impl Writer<'_> {
                 .execute((id.0, line, posting.account.as_str(), posting.amount.minor()))?;
         }
         if let Some(document) = journal.document {
-            self.assign_tie(movement, document)?;
+            let is_original = journal.direction == Direction::Original;
+            self.assign_tie(movement, document, is_original == (journal.kind != JournalKind::Reopening))?;
         }
         Ok(id)
     }

@@ -314,7 +314,14 @@ impl Writer<'_> {
         let invoice = documents::document(self.connection, document)?;
         let lacks = invoice.uncollected(invoice.outstanding()?)?;
         let part = amount.at_most(lacks)?.at_most(movement_by_id(self.connection, movement)?.untied)?;
-        if part.is_positive() { self.apply_to_invoice(movement, document, part) } else { Ok(()) }
+        if !part.is_positive() {
+            return Ok(());
+        }
+        if let Some(order) = invoice.order {
+            self.bind_payer(movement, order)?;
+        }
+        self.apply_to_invoice(movement, document, part)?;
+        invoice.order.map_or(Ok(()), |order| self.refresh_order_status(order))
     }
 
     /// The invoices a payment has paid, the newest first: an outside refund takes the newest back first.

@@ -19,7 +19,9 @@ use super::show::find;
 use crate::config::Settings;
 use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::id::{EntryReference, MerchantAccount, ProviderName};
+use crate::domain::invoice::pricing::{self, OrderLine, Pricing};
 use crate::domain::money::Amount;
+use crate::domain::order::Cancellation;
 use crate::domain::payment::TransactionStatus;
 use crate::exchange::import::{Objection, PaymentRecord};
 use crate::exit::Exit;
@@ -61,11 +63,12 @@ pub fn run(
     let references = match &request.what {
         Asked::Entries(references) => references.clone(),
         Asked::Order(asked) => {
-            take(&mut ledger, asked, &defaults, now)?;
+            take(&mut ledger, asked, &defaults, settings, now)?;
             vec![asked.entry.reference.clone()]
         }
     };
     let entries = entries(&ledger, &references)?;
+    refuse_cancelled(&ledger, &entries)?;
     let amount = open(&entries)?;
     let linked = ledger.payments_of_entries(&entries).map_err(refused)?;
     let page = match linked.iter().find(|linked| linked.is_usable(amount)) {
@@ -128,7 +131,13 @@ fn provider_of(request: &CheckoutRequest, settings: &Settings) -> Result<(Provid
 }
 
 /// Order, lines, customer and entry, all of them or nothing.
-fn take(ledger: &mut Ledger, asked: &OrderAsked, defaults: &ImportDefaults, now: DateTime<Utc>) -> Result<()> {
+fn take(
+    ledger: &mut Ledger,
+    asked: &OrderAsked,
+    defaults: &ImportDefaults,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let mut problems = Vec::new();
     let taken = ledger.write("checkout", None, now, |writer| {
         let no = &defaults.default_customer;
@@ -148,12 +157,43 @@ fn take(ledger: &mut Ledger, asked: &OrderAsked, defaults: &ImportDefaults, now:
             verdict(&format!("lines[{at}]"), writer.import_order_line(line, own)?);
         }
         verdict("entry", writer.import_entry(&asked.entry, no, mark)?);
+        // What cannot be billed is not sold: the customer would pay first and get no invoice.
+        let lines = writer.lines_of_order(&asked.order.shop, &asked.order.number)?;
+        problems.extend(unbillable(&lines, asked.order.total, settings));
         if problems.is_empty() { Ok(()) } else { Err(LedgerError::Invariant("the request is refused".to_owned())) }
     });
     match taken {
         Err(_) if !problems.is_empty() => Err(not_taken(&problems)),
         taken => taken.map_err(refused),
     }
+}
+
+/// Why an invoice over what the order costs could not be made of its lines.
+fn unbillable(lines: &[OrderLine], total: Amount, settings: &Settings) -> Option<String> {
+    let Pricing { prices, .. } = &settings.invoices.pricing;
+    let priced = settings.invoices.pricing.price(lines, total.currency());
+    let sum = priced.map(|priced| pricing::total(&priced, total.currency()));
+    match sum {
+        Err(error) => Some(format!("the order {error}")),
+        Ok(Err(error)) => Some(format!("lines: {error}")),
+        Ok(Ok(sum)) => (sum != total).then(|| {
+            let count = lines.len();
+            format!(
+                "order: its {count} lines come to {sum} with tax ({} prices), and `total` is {total}",
+                prices.as_str()
+            )
+        }),
+    }
+}
+
+fn refuse_cancelled(ledger: &Ledger, entries: &[Entry]) -> Result<()> {
+    for id in entries.iter().filter_map(|entry| entry.order) {
+        let order = ledger.order(id).map_err(refused)?;
+        if order.cancelled != Cancellation::None {
+            return Err(Failure::usage(format!("order `{}` is cancelled: nothing is to be paid for it", order.number)));
+        }
+    }
+    Ok(())
 }
 
 /// What one payment may pay together: of one customer and currency.

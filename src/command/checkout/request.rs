@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::domain::customer::Customer;
 use crate::domain::id::{AssignmentKey, EntryReference, MethodName, ProviderName};
+use crate::domain::invoice::OrderKeys;
+use crate::domain::order::Cancellation;
 use crate::exchange::import::{
     EntryRecord, ImportDefaults, ImportKind, InputFormat, Objection, OrderLineRecord, OrderRecord, Row, Rows, customer,
 };
@@ -95,25 +97,21 @@ impl CheckoutRequest {
 const METHOD: &str = crate::config::settings::CHECKOUT_METHOD;
 
 impl Document {
+    fn entries_asked(&self, problems: &mut Problems) -> Option<Asked> {
+        let given = [("lines", !self.lines.is_empty()), ("customer", self.customer.is_some())];
+        problems.extend(
+            given.iter().filter(|(_, is)| *is).map(|(name, _)| format!("{name} is only for requests with an order")),
+        );
+        if self.entries.is_empty() {
+            problems.push("order or entries is required".to_owned());
+        }
+        let entries: Option<Vec<EntryReference>> =
+            self.entries.iter().map(|text| parsed(Some(text), "entries", EntryReference::parse, problems)).collect();
+        entries.map(Asked::Entries)
+    }
+
     fn asked(&self, defaults: &ImportDefaults, problems: &mut Problems) -> Option<Asked> {
-        let Some(order) = &self.order else {
-            let given = [("lines", !self.lines.is_empty()), ("customer", self.customer.is_some())];
-            problems.extend(
-                given
-                    .iter()
-                    .filter(|(_, is)| *is)
-                    .map(|(name, _)| format!("{name} is only for requests with an order")),
-            );
-            if self.entries.is_empty() {
-                problems.push("order or entries is required".to_owned());
-            }
-            let entries: Option<Vec<EntryReference>> = self
-                .entries
-                .iter()
-                .map(|text| parsed(Some(text), "entries", EntryReference::parse, problems))
-                .collect();
-            return entries.map(Asked::Entries);
-        };
+        let Some(order) = &self.order else { return self.entries_asked(problems) };
         if !self.entries.is_empty() {
             problems.push("entries is only for requests without an order".to_owned());
         }
@@ -144,12 +142,23 @@ impl Document {
             }
             order.bill_to = Some(customer.number.clone());
         }
+        if order.cancelled.is_some_and(|cancelled| cancelled != Cancellation::None) {
+            problems.push("order: cancelled: it is cancelled, and nothing is to be paid for it".to_owned());
+        }
+        if order.keys != OrderKeys::default() {
+            problems.push("order: the keys of an order are given by `assignment_key`".to_owned());
+        }
         let key = self.assignment_key.as_deref().unwrap_or(order.number.as_str());
         let key = parsed(Some(key), "assignment_key", AssignmentKey::parse, problems)?;
         order.keys.entry = Some(key.clone());
-        order.keys.payment = None;
+        // In another shop the same number is another order's.
+        let name = if order.shop == defaults.shop {
+            order.number.to_string()
+        } else {
+            format!("{}/{}", order.shop, order.number)
+        };
         let entry = object([
-            ("entry", json!(order.number)),
+            ("entry", json!(name)),
             ("shop", json!(order.shop)),
             ("order", json!(order.number)),
             ("assignment_key", json!(key)),

@@ -27,7 +27,7 @@ pub struct OrderKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BillWhen {
-    /// The order's payment status is Paid, which an order on account always is.
+    /// The money it requires is there; an order on account requires none.
     OrderPaid,
     /// The entry with the order's key is Balanced.
     EntryBalanced,

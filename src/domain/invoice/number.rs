@@ -72,6 +72,11 @@ impl Reset {
 impl NumberRange {
     /// Why numbers of different periods would meet, if they would.
     pub fn fault(&self) -> Option<String> {
+        let longest = CustomerNumber::parse("0")
+            .and_then(|customer| self.number(NaiveDate::default(), &customer, 999_999_999_999));
+        if let Err(error) = longest {
+            return Some(format!("the numbers would be too long: {error}"));
+        }
         let (tag, _) = self.reset.tags().iter().find(|(_, part)| !self.template.parts.contains(part))?;
         Some(format!(
             "the counter starts anew {}, so the number must hold {tag}, or two periods would make the same numbers",

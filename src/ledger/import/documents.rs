@@ -3,13 +3,13 @@
 use rusqlite::OptionalExtension;
 
 use super::{Mark, Verdict, fixed};
-use crate::domain::document::Document;
+use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id::{CustomerNumber, DocumentId, DocumentNumber, OrderId};
 use crate::domain::money::Amount;
 use crate::exchange::import::document::{BILL_TO, CURRENCY, NUMBER, ORDER, POSTED_ON, REFERENCES, TOTAL};
 use crate::exchange::import::{DocumentRecord, ImportKind, Objection};
 use crate::ledger::documents::{document, invoice_numbered};
-use crate::ledger::invoices::is_ours;
+use crate::ledger::invoices::{is_invoiced, is_ours};
 use crate::ledger::orders::order;
 use crate::ledger::row::day_text;
 use crate::ledger::{Result, Writer};
@@ -26,6 +26,12 @@ impl Writer<'_> {
             let mut objections = Vec::new();
             let order = self.document_order(record, &mut objections)?;
             let Some(id) = self.document_by_key(record)? else {
+                if let (Some((_, number)), Some(id), DocumentKind::Invoice) = (&record.order, order, record.kind)
+                    && is_invoiced(self.connection, id)?
+                {
+                    let why = "was billed by payjournal: two invoices would take the money twice";
+                    objections.push(Objection::to_value(&ORDER, number.as_str(), why));
+                }
                 if !objections.is_empty() {
                     return Ok(Verdict::Refused(objections));
                 }

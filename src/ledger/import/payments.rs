@@ -27,6 +27,7 @@ impl Writer<'_> {
             let mut objections = Vec::new();
             let order = self.paid_order(record, company, &mut objections)?;
             let entries = self.paid_entries(record, &mut objections)?;
+            self.object_to_entries(record, order, &entries, &mut objections)?;
             let order = match entries.as_slice() {
                 [only] if order.is_none() => entry(self.connection, *only)?.order,
                 _ => order,
@@ -142,6 +143,40 @@ impl Writer<'_> {
             }
         }
         Ok(entries)
+    }
+
+    /// All entries are one customer's and, where they have one, of the payment's order; a key leads elsewhere.
+    fn object_to_entries(
+        &self,
+        record: &PaymentRecord,
+        order: Option<OrderId>,
+        entries: &[EntryId],
+        objections: &mut Vec<Objection>,
+    ) -> Result<()> {
+        let value = joined_entries(&record.entries);
+        if let (Some(key), false) = (&record.key, entries.is_empty()) {
+            let why = "cannot be given beside `entries`: the payment would be for two things";
+            objections.push(Objection::to_value(&ASSIGNMENT_KEY, key.as_str(), why));
+        }
+        let mut customers = Vec::new();
+        for id in entries {
+            let entry = entry(self.connection, *id)?;
+            if let (Some(of), Some(order)) = (entry.order, order)
+                && of != order
+            {
+                objections.push(Objection::to_value(
+                    &ENTRIES,
+                    &value,
+                    format!("names {}, which is of another order", entry.name()),
+                ));
+            }
+            customers.push(entry.customer);
+        }
+        customers.dedup();
+        if customers.len() > 1 {
+            objections.push(Objection::to_value(&ENTRIES, &value, "names entries of different customers"));
+        }
+        Ok(())
     }
 
     fn put_payment_keys(&self, id: PaymentId, record: &PaymentRecord, entries: &[EntryId]) -> Result<()> {

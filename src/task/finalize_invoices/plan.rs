@@ -14,7 +14,7 @@ use crate::domain::invoice::sheet::{Parties, Seller};
 use crate::domain::invoice::{BillWhen, EntryChoice, InvoiceDraft, SheetDraft, Tie};
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::movement::Movement;
-use crate::domain::order::{Cancellation, PaymentStatus};
+use crate::domain::order::{Cancellation, Terms};
 use crate::domain::payment::Payment;
 use crate::ledger::{BillingCase, PaidEntry, UnsentInvoice};
 use crate::task::{Step, order_name};
@@ -63,35 +63,22 @@ fn bill(
         Ok(key) => key,
         Err(obstacle) => return Ok(Err(obstacle)),
     };
-    if let Err(obstacle) = may_be_billed(case, settings, &key)? {
+    let total = case.order.total;
+    let ties = ties(case, &key, total)?;
+    let judged = may_be_billed(case, settings, &key, &ties)?
+        .and_then(|()| fits(case, &key))
+        .and_then(|()| known(case, settings, dated));
+    if let Err(obstacle) = judged {
         return Ok(Err(obstacle));
-    }
-    if settings.mail && case.customer.is_none() {
-        let message = format!(
-            "customer {} is not known, and an invoice that is mailed needs a name and an address; `payjournal import customers FILE` brings them in",
-            case.order.bill_to
-        );
-        return Ok(Err(Obstacle::Person(ExceptionKind::NotBillable, message)));
     }
     let lines = match priced(case, settings)? {
         Ok(lines) => lines,
         Err(obstacle) => return Ok(Err(obstacle)),
     };
-    let total = case.order.total;
-    if let Err(obstacle) = fits(case, &key) {
-        return Ok(Err(obstacle));
-    }
-    let page = match &key {
-        Key::Entry(paid) => paid.page.clone(),
-        Key::Payment(_) | Key::Neither => None,
-    };
-    let (entry, ties) = match key {
-        Key::Entry(paid) => (EntryChoice::Existing(paid.entry.id), ties_of_entry(paid, total)?),
-        Key::Payment(key) => {
-            let entry = EntryChoice::New { payment_key: Some(key.clone()) };
-            (entry, ties_of_captures(&case.captures, total)?)
-        }
-        Key::Neither => (EntryChoice::New { payment_key: None }, ties_of_captures(&case.captures, total)?),
+    let (entry, page) = match key {
+        Key::Entry(paid) => (EntryChoice::Existing(paid.entry.id), paid.page.clone()),
+        Key::Payment(key) => (EntryChoice::New { payment_key: Some(key.clone()) }, None),
+        Key::Neither => (EntryChoice::New { payment_key: None }, None),
     };
     Ok(Ok(InvoiceDraft {
         order: case.order.id,
@@ -151,16 +138,22 @@ enum Key<'a> {
     Neither,
 }
 
-/// A key used twice, or one that nothing has, matches nothing (traps T40 and T42).
+/// A key used twice, or one that nothing has, matches nothing (traps T40 and T42). An entry that was made for the order is its
+/// entry also where nobody gave the order its key.
 fn settled_key(case: &BillingCase) -> Billing<Key<'_>> {
-    let (field, key) = match (&case.keys.entry, &case.keys.payment) {
-        (Some(key), _) => ("entry_assignment_key", key),
-        (None, Some(key)) => ("payment_assignment_key", key),
-        (None, None) => return Ok(Key::Neither),
-    };
     if case.is_invoiced {
         return Err(invoiced());
     }
+    let live = || case.entries.iter().filter(|paid| paid.entry.status != EntryStatus::Cancelled);
+    let has_key = |paid: &&PaidEntry| case.keys.entry.is_some() && paid.entry.key == case.keys.entry;
+    let made_for_it: Vec<&PaidEntry> = live().filter(|paid| !has_key(paid)).collect();
+    let (field, key) = match (&case.keys.entry, &case.keys.payment) {
+        (Some(key), _) => ("entry_assignment_key", key),
+        (None, Some(key)) => ("payment_assignment_key", key),
+        (None, None) => {
+            return only(&made_for_it, "entries were made for it").map(|found| found.map_or(Key::Neither, Key::Entry));
+        }
+    };
     if !case.rivals.is_empty() {
         let others = case.rivals.join(", ");
         return Err(Obstacle::Person(
@@ -170,40 +163,53 @@ fn settled_key(case: &BillingCase) -> Billing<Key<'_>> {
             ),
         ));
     }
-    if case.keys.entry.is_none() {
-        return Ok(match case.payments.as_slice() {
-            [] | [_] => Key::Payment(key),
-            several => {
-                let names: Vec<String> = several.iter().map(|payment| payment.transaction.to_string()).collect();
-                return Err(Obstacle::Person(
-                    ExceptionKind::KeyCollides,
-                    format!(
-                        "its `{field}` `{key}` is that of payments {}; give the order the one that is meant, or tie the others to their own orders",
-                        names.join(", ")
-                    ),
-                ));
-            }
-        });
+    if let Some(other) = made_for_it.first() {
+        let name = other.entry.name();
+        return Err(Obstacle::Person(
+            ExceptionKind::KeyMismatch,
+            format!(
+                "has the `{field}` `{key}`, and {name} was made for it, which has another; cancel the entry, or give the order its key"
+            ),
+        ));
     }
-    let live: Vec<&PaidEntry> =
-        case.entries.iter().filter(|paid| paid.entry.status != EntryStatus::Cancelled).collect();
-    match live.as_slice() {
-        [paid] => Ok(Key::Entry(paid)),
-        [] if case.entries.is_empty() => Err(Obstacle::Wait(format!(
+    if case.keys.entry.is_none() {
+        return key_of_payment(case, field, key);
+    }
+    match only(&live().filter(has_key).collect::<Vec<_>>(), &format!("entries have its `{field}` `{key}`"))? {
+        Some(paid) => Ok(Key::Entry(paid)),
+        None if case.entries.is_empty() => Err(Obstacle::Wait(format!(
             "no entry has its `{field}` `{key}` yet; `payjournal import entries` brings it in"
         ))),
-        [] => Err(Obstacle::Person(
+        None => Err(Obstacle::Person(
             ExceptionKind::KeyMismatch,
             format!("its `{field}` `{key}` is that of a cancelled entry; give the order another key, or none"),
         )),
+    }
+}
+
+/// The only one of several entries, or a person must say which is meant.
+fn only<'a>(entries: &[&'a PaidEntry], what: &str) -> Billing<Option<&'a PaidEntry>> {
+    match entries {
+        [] => Ok(None),
+        [only] => Ok(Some(only)),
         several => {
             let names: Vec<String> = several.iter().map(|paid| paid.entry.name()).collect();
-            Err(Obstacle::Person(
-                ExceptionKind::KeyCollides,
-                format!("its `{field}` `{key}` is that of {}; cancel the one that is not meant", names.join(" and ")),
-            ))
+            let message = format!("several {what}: {}; cancel the one that is not meant", names.join(" and "));
+            Err(Obstacle::Person(ExceptionKind::KeyCollides, message))
         }
     }
+}
+
+fn key_of_payment<'a>(case: &'a BillingCase, field: &str, key: &'a AssignmentKey) -> Billing<Key<'a>> {
+    if case.payments.len() < 2 {
+        return Ok(Key::Payment(key));
+    }
+    let names: Vec<String> = case.payments.iter().map(|payment| payment.transaction.to_string()).collect();
+    let message = format!(
+        "its `{field}` `{key}` is that of payments {}; give the order a key that only one has, or none",
+        names.join(", ")
+    );
+    Err(Obstacle::Person(ExceptionKind::KeyCollides, message))
 }
 
 fn invoiced() -> Obstacle {
@@ -211,11 +217,13 @@ fn invoiced() -> Obstacle {
 }
 
 /// The conditions of the config, all of which must hold, and what no config can allow.
-fn may_be_billed(case: &BillingCase, settings: &InvoiceSettings, key: &Key<'_>) -> Result<Billing<()>, MoneyError> {
+fn may_be_billed(
+    case: &BillingCase,
+    settings: &InvoiceSettings,
+    key: &Key<'_>,
+    ties: &[Tie],
+) -> Result<Billing<()>, MoneyError> {
     let wait = |why: &str| Ok(Err(Obstacle::Wait(why.to_owned())));
-    if case.is_invoiced {
-        return Ok(Err(invoiced()));
-    }
     if case.documents.iter().any(|document| document.kind == DocumentKind::Invoice) {
         return wait("the ERP has posted its invoice");
     }
@@ -224,18 +232,16 @@ fn may_be_billed(case: &BillingCase, settings: &InvoiceSettings, key: &Key<'_>) 
     }
     for condition in &settings.bill_when {
         let unmet = match condition {
-            BillWhen::OrderPaid if case.order.payment_status != PaymentStatus::Paid && !is_paid(case, key)? => {
-                Some(format!("it is {} and not Paid", case.order.payment_status))
-            }
+            BillWhen::OrderPaid => unpaid(case, ties)?,
             BillWhen::EntryBalanced => match key {
                 Key::Entry(paid) if paid.entry.status == EntryStatus::Balanced => None,
                 Key::Entry(paid) => Some(format!("{} has {} open", paid.entry.name(), paid.entry.open()?)),
                 Key::Payment(_) | Key::Neither => Some("it has no `entry_assignment_key`".to_owned()),
             },
-            BillWhen::PaymentCollected if !has_collected(&case.captures, key) => {
+            BillWhen::PaymentCollected if !has_collected(case, key) => {
                 Some("no payment of it was collected".to_owned())
             }
-            BillWhen::OrderPaid | BillWhen::PaymentCollected => None,
+            BillWhen::PaymentCollected => None,
         };
         if let Some(why) = unmet {
             return Ok(Err(Obstacle::Wait(format!("{why} (`invoices.bill_when` has \"{}\")", condition.as_str()))));
@@ -244,24 +250,52 @@ fn may_be_billed(case: &BillingCase, settings: &InvoiceSettings, key: &Key<'_>) 
     Ok(Ok(()))
 }
 
-/// A payment that is known by its key only does not move the order's status.
-fn is_paid(case: &BillingCase, key: &Key<'_>) -> Result<bool, MoneyError> {
+/// What is missing of what must be paid; the money that is there counts, and not what an order's status once was.
+fn unpaid(case: &BillingCase, ties: &[Tie]) -> Result<Option<String>, MoneyError> {
+    if case.order.terms == Terms::OnAccount {
+        return Ok(None);
+    }
+    let currency = case.order.total.currency();
+    let paid = Amount::sum(currency, ties.iter().map(|tie| tie.amount))?;
+    let required = case.order.required(Amount::zero(currency))?;
+    Ok((paid.minor() < required.minor()).then(|| format!("{paid} of {required} is paid")))
+}
+
+fn has_collected(case: &BillingCase, key: &Key<'_>) -> bool {
+    let any = |captures: &[Movement]| captures.iter().any(|capture| capture.untied.is_positive());
     match key {
-        Key::Entry(paid) => Ok(paid.entry.status == EntryStatus::Balanced),
-        Key::Payment(_) => {
-            let total = case.order.total;
-            let ties = ties_of_captures(&case.captures, total)?;
-            Ok(Amount::sum(total.currency(), ties.iter().map(|tie| tie.amount))? == total)
-        }
-        Key::Neither => Ok(false),
+        Key::Entry(paid) => paid.entry.assigned.is_positive(),
+        Key::Payment(_) => any(&case.captures),
+        Key::Neither => any(&case.own_captures),
     }
 }
 
-fn has_collected(captures: &[Movement], key: &Key<'_>) -> bool {
-    match key {
-        Key::Entry(paid) => paid.entry.assigned.is_positive(),
-        Key::Payment(_) | Key::Neither => captures.iter().any(|capture| capture.untied.is_positive()),
+/// What the invoice cannot be without: its customer, if it is mailed, and a number that fits.
+fn known(case: &BillingCase, settings: &InvoiceSettings, dated: NaiveDate) -> Billing<()> {
+    let customer = &case.order.bill_to;
+    let blocked = |message: String| Err(Obstacle::Person(ExceptionKind::NotBillable, message));
+    if settings.mail && case.customer.is_none() {
+        return blocked(format!(
+            "customer {customer} is not known, and an invoice that is mailed needs a name and an address; `payjournal import customers FILE` brings them in"
+        ));
     }
+    // As long as any number will be.
+    match settings.invoice_numbers.number(dated, customer, 999_999_999_999) {
+        Ok(_) => Ok(()),
+        Err(error) => blocked(format!("no number can be made by `invoices.number`: {error}")),
+    }
+}
+
+/// The money that is there for the invoice: that of its key first, then what the order's own payments have free (rule 10).
+fn ties(case: &BillingCase, key: &Key<'_>, total: Amount) -> Result<Vec<Tie>, MoneyError> {
+    let mut ties = match key {
+        Key::Entry(paid) => ties_of_entry(paid, total)?,
+        Key::Payment(_) => ties_of_captures(&case.captures, total)?,
+        Key::Neither => Vec::new(),
+    };
+    let of_key = Amount::sum(total.currency(), ties.iter().map(|tie| tie.amount))?;
+    ties.extend(ties_of_captures(&case.own_captures, total.checked_sub(of_key)?)?);
+    Ok(ties)
 }
 
 /// The lines as they are billed: they must come to what the order costs, to the cent.

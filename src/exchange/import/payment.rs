@@ -65,8 +65,8 @@ pub const ENTRIES: Field =
 pub const ASSIGNMENT_KEY: Field = Field::new(
     "assignment_key",
     Need::Optional,
-    "the `payment_assignment_key` of the order it is for, which may come later; never changes",
-    "WEB-7731",
+    "in place of `entries`: the `payment_assignment_key` of the order it is for, which may come later; never changes",
+    "",
 );
 
 pub const FIELDS: [Field; 16] = [

@@ -1,65 +1,24 @@
 //! Invoices payjournal makes: numbered, written, booked and tied to what is paid already, all in one transaction.
 
-use std::collections::BTreeSet;
-
 use chrono::NaiveDate;
 use rusqlite::{Connection, OptionalExtension, Row};
 use rust_decimal::Decimal;
 
-use super::customers::customer;
 use super::entries::NewEntry;
 use super::row::{Columns, day_text, time_text};
-use super::{Ledger, LedgerError, Result, UnsentInvoice, Writer, documents, entries, movements, orders, payments};
+use super::{Ledger, LedgerError, Result, Writer, orders, payments};
 use crate::domain::booking::Posting;
-use crate::domain::customer::Customer;
-use crate::domain::document::{DocumentKind, NamedDocument};
-use crate::domain::entry::{Assignment, Entry};
+use crate::domain::document::DocumentKind;
+use crate::domain::entry::Assignment;
 use crate::domain::id::{
-    Account, AssignmentKey, DocumentId, DocumentNumber, EntryId, MovementId, OrderId, OrderNumber, PaymentId, ShopName,
+    Account, AssignmentKey, DocumentId, DocumentNumber, MovementId, OrderId, OrderNumber, PaymentId, ShopName,
 };
 use crate::domain::invoice::number::NumberRange;
 use crate::domain::invoice::pricing::{OrderLine, PricedLine};
 use crate::domain::invoice::{EntryChoice, InvoiceDraft, OrderKeys, Tie};
 use crate::domain::money::Amount;
-use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::order::Order;
-use crate::domain::payment::Payment;
 use crate::operation::key::invoice_journal_number;
-
-/// An order that has no invoice, with everything that decides about one.
-#[derive(Debug, Clone)]
-pub struct BillingCase {
-    pub order: Order,
-    pub lines: Vec<OrderLine>,
-    pub keys: OrderKeys,
-    pub documents: Vec<NamedDocument>,
-    /// payjournal made an invoice for it.
-    pub is_invoiced: bool,
-    /// Its invoice, if the customer was not written to yet.
-    pub unsent: Option<UnsentInvoice>,
-    /// The one it is billed to, if anything is known of it.
-    pub customer: Option<Customer>,
-    /// Other orders with one of its keys, as a person names them.
-    pub rivals: Vec<String>,
-    /// With the order's entry key, cancelled ones too, and those made for the order that no invoice has.
-    pub entries: Vec<PaidEntry>,
-    /// With the order's payment key.
-    pub payments: Vec<Payment>,
-    /// The captures of `payments`, oldest first.
-    pub captures: Vec<Movement>,
-    /// The order's own payments that are for no entry and have no key, and their captures, oldest first.
-    pub own: Vec<Payment>,
-    pub own_captures: Vec<Movement>,
-}
-
-/// An entry with the captures that paid it, oldest first: what each has assigned, and how much of it no document has.
-#[derive(Debug, Clone)]
-pub struct PaidEntry {
-    pub entry: Entry,
-    pub paid_by: Vec<(Movement, Amount)>,
-    /// The page it can be paid on, if there is one that still asks for what is open.
-    pub page: Option<String>,
-}
 
 /// How an invoice was booked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,69 +33,6 @@ pub struct InvoiceJournal {
 }
 
 impl Ledger {
-    /// Orders that may be billed, and those with an exception to look at again. `only_paid`: of the first only those that are
-    /// Paid, or have a key to something that may be.
-    pub fn billable_orders(&self, after: OrderId, limit: u32, only_paid: bool, task: &str) -> Result<Vec<OrderId>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT o.id FROM orders o
-             WHERE o.id > ?1 AND (
-               (o.cancelled = 'none'
-                AND (NOT ?3 OR o.payment_status = 'paid' OR EXISTS (SELECT 1 FROM order_keys k WHERE k.order_id = o.id)
-                     OR EXISTS (SELECT 1 FROM entries e WHERE e.order_id = o.id AND e.document_id IS NULL AND e.status = 'balanced'))
-                AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind <> 'shipment'))
-               OR EXISTS (SELECT 1 FROM invoice_sheets s WHERE s.order_id = o.id AND s.mail = 'wanted')
-               OR EXISTS (SELECT 1 FROM exceptions e WHERE e.order_id = o.id AND e.task = ?4 AND e.state <> 'resolved'))
-             ORDER BY o.id LIMIT ?2",
-        )?;
-        statement.query_and_then((after.0, limit, only_paid, task), |row| row.id("id", OrderId))?.collect()
-    }
-
-    pub fn billing_case(&self, id: OrderId) -> Result<BillingCase> {
-        let connection = &self.connection;
-        let order = orders::order(connection, id)?;
-        let keys = order_keys(connection, id)?;
-        let key = keys.entry.as_ref().map(AssignmentKey::as_str);
-        let entries = entries::list(connection, "key = ?1 OR order_id = ?2 AND document_id IS NULL", (key, id.0))?;
-        let payments = match &keys.payment {
-            Some(key) => {
-                // One that failed pays nothing (trap T42), and what names entries pays those.
-                let of_key = "p.id IN (SELECT payment_id FROM payment_keys WHERE key = ?1)
-                              AND p.id NOT IN (SELECT payment_id FROM entry_items)
-                              AND (p.status NOT IN ('refused', 'cancelled', 'expired')
-                                   OR EXISTS (SELECT 1 FROM movements m WHERE m.payment_id = p.id))";
-                payments::list(connection, of_key, [key.as_str()])?
-            }
-            None => Vec::new(),
-        };
-        let own = "p.order_id = ?1 AND p.pays = '' AND p.id NOT IN (SELECT payment_id FROM payment_keys)
-                   AND p.id NOT IN (SELECT payment_id FROM entry_items)";
-        let own = payments::list(connection, own, [id.0])?;
-        let captures = |of: &[Payment]| -> Result<Vec<Movement>> {
-            let mut captures = Vec::new();
-            for payment in of {
-                captures.extend(captures_of(connection, payment.id, None)?);
-            }
-            captures.sort_by_key(|capture| (capture.occurred_at, capture.id));
-            Ok(captures)
-        };
-        let (captures, own_captures) = (captures(&payments)?, captures(&own)?);
-        Ok(BillingCase {
-            lines: order_lines(connection, id)?,
-            documents: documents::named_of_order(connection, id)?,
-            is_invoiced: is_invoiced(connection, id)?,
-            unsent: self.unsent_invoice(id)?,
-            customer: customer(connection, &order.bill_to)?.map(|(_, customer)| customer),
-            rivals: rivals(connection, id, &keys)?,
-            entries: entries.into_iter().map(|entry| paid_entry(connection, entry)).collect::<Result<_>>()?,
-            order,
-            keys,
-            payments,
-            captures,
-            own,
-            own_captures,
-        })
-    }
-
     /// Of the newest invoice payjournal made for an order.
     pub fn invoice_number(&self, order: OrderId) -> Result<Option<DocumentNumber>> {
         let mut statement = self.connection.prepare_cached(
@@ -406,7 +302,7 @@ pub(super) fn order_line(connection: &Connection, order: OrderId, line: u32) -> 
         .transpose()
 }
 
-fn order_lines(connection: &Connection, order: OrderId) -> Result<Vec<OrderLine>> {
+pub(super) fn order_lines(connection: &Connection, order: OrderId) -> Result<Vec<OrderLine>> {
     let mut statement = connection.prepare_cached("SELECT * FROM order_lines WHERE order_id = ?1 ORDER BY line")?;
     statement.query_and_then([order.0], line_from_row)?.collect()
 }
@@ -434,69 +330,4 @@ fn line_from_row(row: &Row<'_>) -> Result<OrderLine> {
         unit_price: decimal("unit_price")?,
         tax_rate: decimal("tax_rate")?,
     })
-}
-
-/// Other orders that name the same key (trap T40).
-fn rivals(connection: &Connection, order: OrderId, keys: &OrderKeys) -> Result<Vec<String>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT o.shop || '/' || o.number AS name FROM order_keys k JOIN orders o ON o.id = k.order_id
-         WHERE k.order_id <> ?1 AND (k.entry_key = ?2 OR k.payment_key = ?3) ORDER BY o.id LIMIT 10",
-    )?;
-    let key = |key: &Option<AssignmentKey>| key.as_ref().map(ToString::to_string);
-    statement.query_and_then((order.0, key(&keys.entry), key(&keys.payment)), |row| row.plain("name"))?.collect()
-}
-
-fn paid_entry(connection: &Connection, entry: Entry) -> Result<PaidEntry> {
-    let mut statement = connection.prepare_cached(
-        "SELECT a.movement_id, m.payment_id, m.kind, sum(a.amount_minor) AS minor, m.currency
-         FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE a.entry_id = ?1 GROUP BY a.movement_id",
-    )?;
-    let assigned: Vec<(MovementId, PaymentId, Amount)> = statement
-        .query_and_then([entry.id.0], |row| {
-            Ok((row.id("movement_id", MovementId)?, row.id("payment_id", PaymentId)?, row.amount("minor")?))
-        })?
-        .collect::<Result<_>>()?;
-    let payments: BTreeSet<PaymentId> = assigned.iter().map(|(_, payment, _)| *payment).collect();
-    let mut paid_by = Vec::new();
-    for payment in payments {
-        // What was paid back or charged back of it is not there any more: the oldest capture first.
-        let of_payment = assigned.iter().filter(|(_, of, _)| *of == payment).map(|(_, _, amount)| *amount);
-        let mut left = Amount::sum(entry.initial.currency(), of_payment)?.or_zero();
-        for capture in captures_of(connection, payment, Some(entry.id))?.into_iter().rev() {
-            let own = assigned.iter().find(|(id, _, _)| *id == capture.id).map(|(_, _, amount)| *amount);
-            let Some(own) = own.filter(|own| own.is_positive()) else { continue };
-            let part = own.at_most(left)?;
-            left = left.checked_sub(part)?;
-            paid_by.push((capture, part));
-        }
-    }
-    paid_by.sort_by_key(|(capture, _)| (capture.occurred_at, capture.id));
-    let page = entries::open_page(connection, &entry)?;
-    Ok(PaidEntry { entry, paid_by, page })
-}
-
-/// The captures of a payment, with what an invoice may take of each: not what went back, and not what an entry has, but for
-/// `entry`'s own.
-fn captures_of(connection: &Connection, payment: PaymentId, entry: Option<EntryId>) -> Result<Vec<Movement>> {
-    let mut all = movements::of_payment(connection, payment)?;
-    let too_large = || LedgerError::damaged(format!("the movements of payment {payment} are too large"));
-    // What was paid back without a document, or charged back, took prepaid money away again, of the oldest first.
-    let mut gone: i64 = 0;
-    for movement in &all {
-        let takes = match movement.kind {
-            MovementKind::Refund => movement.untied.minor(),
-            MovementKind::Chargeback => movement.amount.minor(),
-            MovementKind::ChargebackReversed => -movement.amount.minor(),
-            MovementKind::Capture | MovementKind::CaptureFailure | MovementKind::RefundFailure => 0,
-        };
-        gone = gone.checked_add(takes).ok_or_else(too_large)?;
-    }
-    all.retain(|movement| movement.kind == MovementKind::Capture);
-    for capture in &mut all {
-        let free = capture.untied.minor() - entries::reserved(connection, capture.id, entry)?;
-        let taken = gone.min(free).max(0);
-        gone -= taken;
-        capture.untied = Amount::from_minor((free - taken).max(0), capture.untied.currency());
-    }
-    Ok(all)
 }

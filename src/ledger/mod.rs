@@ -4,6 +4,7 @@
 //! function every commit passes.
 
 mod accounts;
+mod billing;
 mod cases;
 mod customers;
 mod documents;
@@ -34,6 +35,7 @@ mod verify;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
+pub use billing::{BillingCase, PaidEntry};
 pub use cases::{
     CaptureCase, InvoicePaymentCase, JournalCase, MailCase, PaymentCase, RefundCase, Scope, TiedCapture,
     UnsettledPayment,
@@ -41,7 +43,7 @@ pub use cases::{
 pub use entries::LinkedPayment;
 pub use error::LedgerError;
 pub use exceptions::OpenException;
-pub use invoices::{BillingCase, InvoiceJournal, PaidEntry};
+pub use invoices::InvoiceJournal;
 pub use journals::{BookedJournal, BookedPosting};
 pub use leftovers::{Leftover, LeftoverKind};
 pub use mails::QueuedMail;

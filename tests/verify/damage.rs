@@ -340,13 +340,18 @@ const INVOICES: [Damage; 8] = [
     damage("invoice-journal-number", &[], "UPDATE invoice_journals SET number = 'PJ-AAAAAAAAAAAAAAAA'"),
     damage("invoice-number-drawn", &[], "DELETE FROM number_counters"),
     damage("invoice-entry", &[], "UPDATE entries SET document_id = NULL"),
-    damage("entry-assigned", &[], "UPDATE entries SET assigned_minor = assigned_minor - 1"),
+    damage("entry-assigned", &["entry-tied"], "UPDATE entries SET assigned_minor = assigned_minor - 1"),
     damage(
         "assignment-within-movement",
         &["entry-assigned"],
         "INSERT INTO assignments (entry_id, movement_id, amount_minor, assigned_at) SELECT entry_id, movement_id, 1, assigned_at FROM assignments",
     ),
-    damage("entry-tied", &["entry-assigned"], "UPDATE assignments SET amount_minor = amount_minor - 1"),
+    damage(
+        "entry-tied",
+        &[],
+        "UPDATE assignments SET amount_minor = amount_minor - 1;
+         UPDATE entries SET assigned_minor = assigned_minor - 1, status = 'open'",
+    ),
 ];
 
 fn all() -> impl Iterator<Item = &'static Damage> {

@@ -302,6 +302,18 @@ fn money_of_an_entry_pays_nothing_else() {
 }
 
 #[test]
+fn what_nobody_would_capture_is_refused() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,,KEY\n");
+    let head = "provider,transaction,order,assignment_key,authorised,method,currency,status,authorised_at\n";
+    let row = |order: &str| format!("{head}psp,TX-1,{order},KEY,100.00,card,EUR,authorised,2026-11-16T08:00:00Z\n");
+    shop.write("rows.csv", &row(""));
+    let refused = shop.exits("import payments rows.csv", 1).stderr;
+    assert!(refused.contains("status `authorised` is not captured yet, and without an order"), "{refused}");
+    import(&shop, "payments", &row("A"));
+}
+
+#[test]
 fn what_was_paid_back_before_the_invoice_is_counted_once() {
     let shop = shop("");
     orders(&shop, "A,100.00,C1,KEY,\n");

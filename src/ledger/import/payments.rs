@@ -11,7 +11,7 @@ use crate::domain::money::{Amount, Currency};
 use crate::domain::movement::MovementKind;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::exchange::import::payment::{
-    ASSIGNMENT_KEY, CAPTURE_ID, CURRENCY, ENTRIES, METHOD, ORDER, PAYS, TRANSACTION,
+    ASSIGNMENT_KEY, CAPTURE_ID, CURRENCY, ENTRIES, METHOD, ORDER, PAYS, STATUS, TRANSACTION,
 };
 use crate::exchange::import::{ImportKind, Objection, PaymentRecord};
 use crate::ledger::entries::{by_reference, entry};
@@ -33,6 +33,12 @@ impl Writer<'_> {
                 _ => order,
             };
             let known = self.payment_by_key(record)?;
+            // What is reserved is captured for an order or for invoices: of this one nobody would know when, or how much.
+            let has_order = order.is_some() || known.map_or(Ok(false), |id| self.has_order(id))?;
+            if !has_order && record.pays.is_empty() && record.status == TransactionStatus::Authorised {
+                let why = "is not captured yet, and without an order nobody would capture it; name its `order`, or hand it over once it is captured";
+                objections.push(Objection::to_value(&STATUS, record.status.as_str(), why));
+            }
             self.object_to_capture(record, known, &mut objections)?;
             let Some(id) = known else {
                 if !objections.is_empty() {
@@ -72,6 +78,10 @@ impl Writer<'_> {
             )
             .optional()?;
         Ok(id.map(PaymentId))
+    }
+
+    fn has_order(&self, id: PaymentId) -> Result<bool> {
+        Ok(payment(self.connection, id)?.order.is_some())
     }
 
     /// The order a payment is for: the one it names, else that of the first invoice it pays.

@@ -31,7 +31,7 @@ pub fn run(
         of_invoices: ledger.invoice_journals(from, until).map_err(refused)?,
     };
     match output {
-        Some(path) => write_file(format, &journals, path)?,
+        Some(path) => write_file(path, |file| export::write(format, &journals, file))?,
         None => export::write(format, &journals, out).map_err(not_written)?,
     }
     Ok(Exit::Done)
@@ -51,7 +51,11 @@ fn days_of(month: &str) -> Result<(NaiveDate, NaiveDate), Failure> {
     Ok((first, after))
 }
 
-fn write_file(format: ExportFormat, journals: &Journals, path: &Path) -> Result<(), Failure> {
+/// What `fill` writes, as a file that is whole or as it was before.
+pub(super) fn write_file(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> Result<(), ExportError>,
+) -> Result<(), Failure> {
     let failed = |error: anyhow::Error| {
         Failure::new(Exit::Usage, error).hint("`--output` must name a file in a folder that can be written")
     };
@@ -59,7 +63,7 @@ fn write_file(format: ExportFormat, journals: &Journals, path: &Path) -> Result<
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut draft = tempfile::NamedTempFile::new_in(folder).with_context(context).map_err(failed)?;
     let mut buffered = std::io::BufWriter::new(draft.as_file_mut());
-    export::write(format, journals, &mut buffered).map_err(|error| match error {
+    fill(&mut buffered).map_err(|error| match error {
         ExportError::Io(error) => failed(anyhow::Error::new(error).context(context())),
         ExportError::SameName { .. } => not_written(error),
     })?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::export::write_file;
 use super::show::find;
 use crate::config::Settings;
 use crate::exit::Exit;
@@ -33,18 +34,7 @@ pub fn run(
             return Err(Failure::usage("a PDF is nothing for a terminal").hint("add `--output FILE`"));
         }
         None => out.write_all(&bytes).context("the invoice cannot be written").map_err(Failure::bug)?,
-        Some(path) => write_file(path, &bytes).map_err(|error| {
-            Failure::usage(format!("`{}` cannot be written: {error}", path.display()))
-                .hint("`--output` must name a file in a folder that can be written")
-        })?,
+        Some(path) => write_file(path, |file| Ok(file.write_all(&bytes)?))?,
     }
     Ok(Exit::Done)
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
-    draft.write_all(bytes)?;
-    draft.as_file().sync_all()?;
-    draft.persist(path).map(|_| ()).map_err(|error| error.error)
 }

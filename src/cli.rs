@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
 
 use help::{
-    AFTER_HELP, CHECKOUT_HELP, EXPLAIN_HELP, FINALIZE_HELP, LEFTOVERS_HELP, LIST_HELP, MATCH_HELP, SETTLEMENTS_HELP,
-    SIMULATE_HELP, VERIFY_HELP,
+    AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, EXPLAIN_HELP, FINALIZE_HELP, LEFTOVERS_HELP, LIST_HELP, MATCH_HELP,
+    SETTLEMENTS_HELP, SIMULATE_HELP, VERIFY_HELP,
 };
 
 use crate::command::export::ExportFormat;
@@ -141,6 +141,15 @@ pub enum Command {
         /// The file to write [default: stdout]
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
+    },
+    /// Take back an invoice that payjournal made, by a document of its own; its order can be billed again
+    #[command(after_help = CANCEL_HELP)]
+    CancelInvoice {
+        /// Its number (or COMPANY/KIND/NUMBER)
+        number: String,
+        /// Why; it is kept with the cancellation
+        #[arg(long)]
+        reason: String,
     },
     /// Money without invoice, invoices without money, entries paid and not invoiced, keys used twice
     #[command(after_help = LEFTOVERS_HELP)]

@@ -139,6 +139,7 @@ fn schema(command: &Command) -> &'static str {
         Command::Leftovers { .. } => "payjournal/leftovers/1",
         Command::Invoice { .. } => "payjournal/invoice/1",
         Command::Explain { .. } => "payjournal/explain/1",
+        Command::CancelInvoice { .. } => "payjournal/cancel-invoice/1",
         Command::Match { .. } => "payjournal/match/1",
         Command::Unmatch { .. } => "payjournal/unmatch/1",
         Command::Retry { .. } => "payjournal/retry/1",
@@ -201,6 +202,9 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         }
         Command::Invoice { number, xml, output } => {
             command::invoice::run(&number, xml, output.as_deref(), &load(&global)?.settings, out)
+        }
+        Command::CancelInvoice { number, reason } => {
+            command::cancel_invoice::run(&number, &reason, &load(&global)?.settings, json, now, out)
         }
         Command::Leftovers { older_than } => {
             command::leftovers::run(older_than, &load(&global)?.settings, json, now, out)

@@ -98,6 +98,37 @@ fn each_invoice_is_sent_once_in_its_customer_s_language() {
 }
 
 #[test]
+fn what_cancels_an_invoice_is_sent_as_the_invoice_was() {
+    let shop = shop("");
+    customers(&shop, "C1,Ada Lovelace,ada@example.com,\nC2,Käthe Öhm,kaethe@example.de,de\n");
+    shop.ok("finalize-invoices");
+    shop.ok("cancel-invoice 2026-00001 --reason wrong");
+    shop.ok("cancel-invoice 2026-00002 --reason wrong");
+    shop.write("rows.csv", "order,currency,total,ordered_on,cancelled\nB,EUR,50.00,2026-11-20,full\n");
+    shop.ok("import orders rows.csv");
+    shop.ok("finalize-invoices");
+    let mails = sent(&shop);
+    let subjects: Vec<String> = mails.iter().map(|mail| subject(mail)).collect();
+    // A is billed again, in the same run; B was cancelled.
+    assert_eq!(
+        subjects,
+        [
+            "Subject: Invoice 2026-00001 is cancelled: C-2026-11-22-001",
+            "Subject: Invoice: 2026-00001",
+            "Subject: Invoice: 2026-00003",
+            "Subject: Rechnung 2026-00002 ist storniert: C-2026-11-22-002",
+            "Subject: Rechnung: 2026-00002",
+        ]
+    );
+    assert_eq!(page(&mails[3]).0, "2026-11-22_C-2026-11-22-002_K-the--hm.pdf");
+    let xml = shop.ok("invoice C-2026-11-22-001 --xml").stdout;
+    assert!(xml.contains("<ram:TypeCode>381</ram:TypeCode>") && xml.contains("2026-00001"), "{xml}");
+    shop.ok("finalize-invoices");
+    assert_eq!(sent(&shop), mails);
+    shop.ok("verify");
+}
+
+#[test]
 fn without_an_address_a_person_is_told_and_the_invoice_waits() {
     let shop = shop("");
     customers(&shop, "C1,Ada Lovelace,,\n");

@@ -9,7 +9,7 @@ use std::process::Command;
 use payjournal::domain::customer::{Address, Language};
 use payjournal::domain::id::DocumentNumber;
 use payjournal::domain::invoice::pricing::{OrderLine, Prices, Pricing, Rounding, total};
-use payjournal::domain::invoice::sheet::{InvoiceSheet, Parties, Seller};
+use payjournal::domain::invoice::sheet::{Corrected, InvoiceSheet, Parties, Seller};
 use payjournal::domain::money::{Amount, Currency};
 use payjournal::invoice::{RenderError, pdf, xml};
 use tempfile::TempDir;
@@ -60,6 +60,7 @@ fn sheet(prices: Prices, code: &str, lines: &[OrderLine]) -> InvoiceSheet {
     let lines = Pricing { prices, rounding: Rounding::HalfUp, tax_rates }.price(lines, currency).unwrap();
     InvoiceSheet {
         number: DocumentNumber::parse("RE-2026-00042").unwrap(),
+        corrects: None,
         dated: "2026-11-26".parse().unwrap(),
         due_on: Some("2026-12-10".parse().unwrap()),
         order: "SO-1001".to_owned(),
@@ -106,6 +107,16 @@ fn cases() -> Vec<Case> {
     let many: Vec<OrderLine> = (1..=120).map(|number| line(number, "2", "9.90", "7")).collect();
     let part = InvoiceSheet { paid: Amount::from_minor(5_000, two_rates.total.currency()), ..two_rates.clone() };
     let paid = InvoiceSheet { paid: two_rates.total, ..two_rates.clone() };
+    let taken_back = |is_cancelled| Corrected {
+        is_cancelled,
+        number: DocumentNumber::parse("RE-2026-00017").unwrap(),
+        dated: "2026-11-03".parse().unwrap(),
+        reason: "wrong address".to_owned(),
+    };
+    let mut cancellation = InvoiceSheet { corrects: Some(taken_back(true)), due_on: None, ..two_rates.clone() };
+    cancellation.payment_url = None;
+    let mut credit_note = InvoiceSheet { corrects: Some(taken_back(false)), ..cancellation.clone() };
+    credit_note.parties.language = Language::De;
     let mut abroad = named("Юлія Шевченко", Language::De);
     abroad.parties.customer_vat_id = Some("ATU12345678".to_owned());
     abroad.parties.customer_address.country = Some("AT".to_owned());
@@ -120,6 +131,22 @@ fn cases() -> Vec<Case> {
         case("one line", 1..=1, sheet(Net, "EUR", &[line(1, "1", "100", "19")]), &["119.00 EUR", "DE02 1203 0000"]),
         case("two rates", 1..=1, two_rates, &texts),
         case("part paid", 1..=1, part, &["Please pay 87.07 EUR by 10 December 2026.", "-50.00 EUR"]),
+        case(
+            "cancellation",
+            1..=1,
+            cancellation,
+            &[
+                "Cancellation of an invoice RE-2026-00042",
+                "cancels our invoice RE-2026-00017 of 3 November 2026",
+                "137.07 EUR",
+            ],
+        ),
+        case(
+            "credit note",
+            1..=1,
+            credit_note,
+            &["Rechnungskorrektur RE-2026-00042", "einen Teil unserer Rechnung RE-2026-00017 vom 03.11.2026"],
+        ),
         case("paid", 1..=1, paid, &["Paid in full. Thank you!", "0.00 EUR"]),
         case("120 lines", 4..=6, sheet(Gross, "EUR", &many), &["lot 1 ", "lot 120 ", "2,376.00 EUR", "Page 3 of"]),
         case("very long", 2..=4, wordy(), &["word0 word1", "word899", "lot 2 3 9.99 7% 29.97"]),

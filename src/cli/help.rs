@@ -63,8 +63,8 @@ Examples:
 Each invoice is one transaction: number, document, booking, entry, and the money that is there already. An entry with the
 order's `entry_assignment_key` becomes the invoice's entry; a payment with its `payment_assignment_key` settles a new one;
 without a key the order's own payments do. A key that is used twice, or does not fit, is left to a person.
-The customer gets it by mail, as a PDF/A-3 that carries the e-invoice, as soon as an address is known. An invoice cannot be
-cancelled yet.
+The customer gets it by mail, as a PDF/A-3 that carries the e-invoice, as soon as an address is known. `cancel-invoice` takes one
+back, and its order is billed again.
 
 Exit codes: 0 done, 1 an order needs a person, 3 `invoices.enabled` is not true";
 
@@ -87,6 +87,18 @@ A request:
 The same request again gives the same entry and page; after a refused payment a new page; once all is paid, none.
 
 Exit codes: 0 done, 2 the request cannot be taken, 5 the provider did not answer: the same request again goes on";
+
+pub(super) const CANCEL_HELP: &str = "\
+Examples:
+  payjournal cancel-invoice 2026-00017 --reason 'wrong address'
+  payjournal cancel-invoice 2026-00017 --reason 'wrong lines' --json | jq -r .done.cancellation
+
+The invoice stays as it is. The cancellation has a number, a page and a journal of its own,
+and goes to the customer with the next `finalize-invoices` if invoices are mailed. What had
+paid the invoice is the customer's again and keeps its key: the order's next invoice takes it.
+To keep the order from being billed again, import it as cancelled first.
+Refused while a capture or refund for the invoice has no final answer, when its money was
+charged back, and when a credit note has taken a part of it back already.";
 
 pub(super) const LEFTOVERS_HELP: &str = "\
 Examples:

@@ -1,5 +1,6 @@
 //! The subcommands that are not tasks.
 
+pub mod cancel_invoice;
 pub mod check;
 pub mod checkout;
 pub mod demo;

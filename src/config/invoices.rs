@@ -23,6 +23,7 @@ pub(super) struct InvoicesTable {
     number: Given<NumberTemplate>,
     number_reset: Given<Reset>,
     number_start: Given<u32>,
+    cancellation_number: Given<NumberTemplate>,
     mail: Given<bool>,
     language: Given<Language>,
     due_days: Given<u32>,
@@ -44,6 +45,7 @@ impl InvoicesTable {
             number: table.take("number", text(NumberTemplate::parse, "RE-[Year]-{00000}")),
             number_reset: table.take("number_reset", choice),
             number_start: table.take("number_start", number(0..=1_000_000_000)),
+            cancellation_number: table.take("cancellation_number", text(NumberTemplate::parse, "ST-[Year]-{00000}")),
             mail: table.take("mail", flag),
             language: table.take("language", choice),
             due_days: table.take("due_days", number(0..=365)),
@@ -61,6 +63,7 @@ impl InvoicesTable {
             number,
             number_reset,
             number_start,
+            cancellation_number,
             mail,
             language,
             due_days,
@@ -77,12 +80,21 @@ impl InvoicesTable {
         let template = all.or("invoices", "number", number, NumberTemplate::default());
         let reset = all.or("invoices", "number_reset", number_reset, Reset::Yearly);
         let start = all.or("invoices", "number_start", number_start, 0);
+        let cancellation_place = cancellation_number.as_ref().map(|given| given.place.clone());
+        let cancellation_template =
+            all.or("invoices", "cancellation_number", cancellation_number, NumberTemplate::of_cancellations());
         let mail = all.or("invoices", "mail", mail, true);
         let language = all.or("invoices", "language", language, Language::En);
         let due_days = all.without_default(due_days);
         let invoice_numbers = NumberRange { template, reset, start };
         if let Some(fault) = invoice_numbers.fault().filter(|_| !all.reading.is_wrong("invoices.number")) {
             all.reading.problem_at(&numbers_place, &fault);
+        }
+        let cancellation_numbers = NumberRange { template: cancellation_template, reset, start: 0 };
+        if let Some(fault) =
+            cancellation_numbers.fault().filter(|_| !all.reading.is_wrong("invoices.cancellation_number"))
+        {
+            all.reading.problem_at(cancellation_place.as_ref().unwrap_or(&numbers_place), &fault);
         }
         let of_provider = ["{provider}", "{merchant_account}"].into_iter().find(|part| receivables.contains(part));
         if let (true, Some(part), Some(place)) = (enabled, of_provider, enabled_place) {
@@ -93,7 +105,7 @@ impl InvoicesTable {
         }
         let tax_rates = tax_rates.into_iter().map(|TaxRate(rate)| rate).collect();
         let pricing = Pricing { prices, rounding, tax_rates };
-        InvoiceSettings { enabled, bill_when, pricing, invoice_numbers, mail, language, due_days }
+        InvoiceSettings { enabled, bill_when, pricing, invoice_numbers, cancellation_numbers, mail, language, due_days }
     }
 }
 

@@ -78,6 +78,8 @@ pub struct InvoiceSettings {
     pub bill_when: Vec<BillWhen>,
     pub pricing: Pricing,
     pub invoice_numbers: NumberRange,
+    /// Starts anew when those of invoices do.
+    pub cancellation_numbers: NumberRange,
     /// Whether customers get their invoices by mail.
     pub mail: bool,
     /// Of customers who have none of their own.

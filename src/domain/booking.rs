@@ -69,6 +69,8 @@ pub enum JournalKind {
     Chargeback,
     /// Won back: the opposite.
     ChargebackReversed,
+    /// What an invoice was paid with, when it is cancelled: receivables ← prepayments.
+    Return,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -114,7 +116,7 @@ pub struct Share<'a> {
 }
 
 impl JournalKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Receipt,
         Self::Prepayment,
         Self::Application,
@@ -123,6 +125,7 @@ impl JournalKind {
         Self::UnappliedRefund,
         Self::Chargeback,
         Self::ChargebackReversed,
+        Self::Return,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -135,6 +138,7 @@ impl JournalKind {
             Self::UnappliedRefund => "unapplied_refund",
             Self::Chargeback => "chargeback",
             Self::ChargebackReversed => "chargeback_reversed",
+            Self::Return => "return",
         }
     }
 
@@ -148,12 +152,20 @@ impl JournalKind {
             MovementKind::Capture | MovementKind::CaptureFailure => match document {
                 Some(DocumentKind::Invoice) => Self::Receipt,
                 // A shipment is no receivable: its money waits for the invoice.
-                Some(DocumentKind::Shipment | DocumentKind::CreditNote) | None => Self::Prepayment,
+                Some(
+                    DocumentKind::Shipment
+                    | DocumentKind::CreditNote
+                    | DocumentKind::Cancellation
+                    | DocumentKind::RefundRequest,
+                )
+                | None => Self::Prepayment,
             },
             MovementKind::Refund | MovementKind::RefundFailure => match document {
                 Some(DocumentKind::CreditNote) => Self::Refund,
                 Some(DocumentKind::Invoice) => Self::Reopening,
-                Some(DocumentKind::Shipment) | None => Self::UnappliedRefund,
+                Some(DocumentKind::Shipment | DocumentKind::Cancellation | DocumentKind::RefundRequest) | None => {
+                    Self::UnappliedRefund
+                }
             },
             MovementKind::Chargeback => Self::Chargeback,
             MovementKind::ChargebackReversed => Self::ChargebackReversed,
@@ -199,13 +211,16 @@ impl Books {
             JournalKind::UnappliedRefund => (&self.accounts.prepayments, &self.accounts.clearing),
             JournalKind::Chargeback => (&self.accounts.disputed, &self.accounts.clearing),
             JournalKind::ChargebackReversed => (&self.accounts.clearing, &self.accounts.disputed),
+            JournalKind::Return => (&self.accounts.receivables, &self.accounts.prepayments),
         };
         // Only invoices and credit notes are paid by a journal; a shipment's money is a prepayment of its order, and a chargeback
         // leaves what was paid as it is.
         let document = match kind {
-            JournalKind::Receipt | JournalKind::Application | JournalKind::Refund | JournalKind::Reopening => {
-                document.map(|document| document.id)
-            }
+            JournalKind::Receipt
+            | JournalKind::Application
+            | JournalKind::Refund
+            | JournalKind::Reopening
+            | JournalKind::Return => document.map(|document| document.id),
             JournalKind::Prepayment
             | JournalKind::UnappliedRefund
             | JournalKind::Chargeback
@@ -230,6 +245,25 @@ impl Books {
         let receivables = account(&self.accounts.receivables, payment, &invoice.bill_to, amount)?;
         let accounts = [prepayments.clone(), receivables];
         draft(JournalKind::Application, Some(invoice.id), &invoice.bill_to, on, amount, accounts)
+    }
+
+    /// The journal that gives what paid an invoice back to the customer's account. It hangs on the cancellation, so that a
+    /// capture can still fail after all: each of its journals has one opposite.
+    pub fn give_back(
+        &self,
+        payment: &Payment,
+        cancellation: (DocumentId, &CustomerNumber),
+        prepayments: Option<&Account>,
+        amount: Amount,
+        on: NaiveDate,
+    ) -> Result<JournalDraft, BookingError> {
+        let (document, customer) = cancellation;
+        let receivables = account(&self.accounts.receivables, payment, customer, amount)?;
+        let prepayments = match prepayments {
+            Some(known) => known.clone(),
+            None => account(&self.accounts.prepayments, payment, customer, amount)?,
+        };
+        draft(JournalKind::Return, Some(document), customer, on, amount, [receivables, prepayments])
     }
 }
 

@@ -42,16 +42,23 @@ pub enum DocumentKind {
     Invoice,
     CreditNote,
     Shipment,
+    /// Of ours: takes back a whole invoice of ours. Never refunded by itself (rule 16).
+    Cancellation,
+    /// What a person wants paid back of a payment that no invoice has.
+    RefundRequest,
 }
 
 impl DocumentKind {
-    pub const ALL: [Self; 3] = [Self::Invoice, Self::CreditNote, Self::Shipment];
+    pub const ALL: [Self; 5] =
+        [Self::Invoice, Self::CreditNote, Self::Shipment, Self::Cancellation, Self::RefundRequest];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invoice => "invoice",
             Self::CreditNote => "credit_note",
             Self::Shipment => "shipment",
+            Self::Cancellation => "cancellation",
+            Self::RefundRequest => "refund_request",
         }
     }
 
@@ -65,6 +72,8 @@ impl DocumentKind {
             Self::Invoice => "invoice",
             Self::CreditNote => "credit note",
             Self::Shipment => "shipment",
+            Self::Cancellation => "cancellation",
+            Self::RefundRequest => "refund request",
         }
     }
 }

@@ -116,7 +116,7 @@ impl Layout<'_> {
     pub(super) fn turn(&mut self) -> Result<(), RenderError> {
         self.done.push(std::mem::take(&mut self.page));
         let y = mm(200);
-        let about = format!("{} {}", self.words.invoice, self.sheet.number);
+        let about = format!("{} {}", self.words.kind(self.sheet), self.sheet.number);
         let about = self.typesetter.line(&about, SMALL)?;
         let seller = self.typesetter.wrapped(&self.sheet.parties.seller.name, SMALL, WIDTH - about.width - mm(60))?;
         self.place_to(RIGHT, y, about);
@@ -182,7 +182,7 @@ impl Layout<'_> {
         let (sheet, words) = (self.sheet, self.words);
         let day = |day| words::date(day, self.language);
         let mut rows = vec![
-            (words.number, sheet.number.to_string()),
+            (words.number_of(sheet), sheet.number.to_string()),
             (words.date, day(sheet.dated)),
             (words.order, sheet.order.clone()),
             (words.customer, sheet.parties.customer_number.clone()),
@@ -208,7 +208,7 @@ impl Layout<'_> {
     fn title(&mut self) -> Result<(), RenderError> {
         let sheet = self.sheet;
         let mut y = mm(1070).max(self.y + mm(120));
-        for run in self.typesetter.wrapped(&format!("{} {}", self.words.invoice, sheet.number), TITLE, WIDTH)? {
+        for run in self.typesetter.wrapped(&format!("{} {}", self.words.kind(sheet), sheet.number), TITLE, WIDTH)? {
             self.place(LEFT, y, run);
             y += TITLE.leading();
         }

@@ -46,7 +46,7 @@ pub fn pdf(sheet: &InvoiceSheet) -> Result<Vec<u8>, RenderError> {
 fn metadata(sheet: &InvoiceSheet, dated: DateTime) -> Metadata {
     let (parties, words) = (&sheet.parties, words(sheet.parties.language));
     Metadata::new()
-        .title(format!("{} {}", words.invoice, sheet.number))
+        .title(format!("{} {}", words.kind(sheet), sheet.number))
         .authors(vec![printable(&parties.seller.name)])
         .creator("payjournal".to_owned())
         .language(parties.language.as_str().to_owned())

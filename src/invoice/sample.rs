@@ -57,6 +57,7 @@ pub(super) fn sheet(prices: Prices, code: &str, lines: &[OrderLine]) -> InvoiceS
     let lines = Pricing { prices, rounding: Rounding::HalfUp, tax_rates }.price(lines, currency).unwrap();
     InvoiceSheet {
         number: DocumentNumber::parse("RE-2026-00042").unwrap(),
+        corrects: None,
         dated: day("2026-11-26"),
         due_on: Some(day("2026-12-10")),
         order: "SO-1001".to_owned(),

@@ -235,10 +235,13 @@ impl Layout<'_> {
     /// What is to be done: nothing, or paying, and how.
     pub(super) fn payment(&mut self) -> Result<(), RenderError> {
         let (sheet, words) = (self.sheet, self.words);
-        let open = sheet.open()?;
+        // What takes an invoice back asks for nothing.
+        let open = if sheet.corrects.is_some() { Amount::zero(sheet.total.currency()) } else { sheet.open()? };
         let inset = mm(50);
         let (x, room) = (LEFT + inset, WIDTH - 2 * inset);
-        let headline = if open.is_positive() {
+        let headline = if let Some(corrected) = &sheet.corrects {
+            words::takes_back(corrected, self.language)
+        } else if open.is_positive() {
             words::please_pay(open, sheet.due_on, self.language)
         } else if sheet.total.is_positive() {
             words.paid_in_full.to_owned()
@@ -285,6 +288,9 @@ impl Layout<'_> {
             }
         }
         self.y += height + mm(60);
+        if sheet.corrects.is_some() {
+            return Ok(());
+        }
         self.need(NOTE.leading())?;
         self.left(LEFT, self.y, words.supplied, NOTE)
     }

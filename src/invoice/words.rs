@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use crate::domain::customer::Language;
 use crate::domain::invoice::pricing::Prices;
-use crate::domain::invoice::sheet::InvoiceSheet;
+use crate::domain::invoice::sheet::{Corrected, InvoiceSheet};
 use crate::domain::money::Amount;
 
 /// Does not break, so that a number stays with its unit.
@@ -15,7 +15,10 @@ const NO_BREAK: char = '\u{a0}';
 #[derive(Debug)]
 pub(super) struct Words {
     pub(super) invoice: &'static str,
+    pub(super) cancellation: &'static str,
+    pub(super) credit_note: &'static str,
     pub(super) number: &'static str,
+    pub(super) correction_number: &'static str,
     pub(super) date: &'static str,
     pub(super) order: &'static str,
     pub(super) customer: &'static str,
@@ -47,7 +50,10 @@ pub(super) struct Words {
 
 const ENGLISH: Words = Words {
     invoice: "Invoice",
+    cancellation: "Cancellation of an invoice",
+    credit_note: "Credit note",
     number: "Invoice number",
+    correction_number: "Number",
     date: "Date",
     order: "Order",
     customer: "Customer number",
@@ -79,7 +85,11 @@ const ENGLISH: Words = Words {
 
 const GERMAN: Words = Words {
     invoice: "Rechnung",
+    cancellation: "Stornorechnung",
+    // Not "Gutschrift": in German VAT law that is an invoice the customer writes.
+    credit_note: "Rechnungskorrektur",
     number: "Rechnungsnummer",
+    correction_number: "Nummer",
     date: "Datum",
     order: "Bestellung",
     customer: "Kundennummer",
@@ -203,6 +213,34 @@ pub(super) fn introduction(sheet: &InvoiceSheet, language: Language) -> String {
         (Language::De, Prices::Net) => {
             format!("Ihre Bestellung {order} vom {day}. Alle Preise in {currency} ohne Umsatzsteuer.")
         }
+    }
+}
+
+impl Words {
+    /// What the sheet is.
+    pub(super) fn kind(&self, sheet: &InvoiceSheet) -> &'static str {
+        match &sheet.corrects {
+            None => self.invoice,
+            Some(corrected) if corrected.is_cancelled => self.cancellation,
+            Some(_) => self.credit_note,
+        }
+    }
+
+    pub(super) fn number_of(&self, sheet: &InvoiceSheet) -> &'static str {
+        if sheet.corrects.is_none() { self.number } else { self.correction_number }
+    }
+}
+
+/// Which invoice is taken back, and how much of it.
+pub(super) fn takes_back(corrected: &Corrected, language: Language) -> String {
+    let (number, day) = (&corrected.number, date(corrected.dated, language));
+    match (language, corrected.is_cancelled) {
+        (Language::En, true) => format!("This cancels our invoice {number} of {day}. There is nothing to pay."),
+        (Language::En, false) => format!("This takes back a part of our invoice {number} of {day}."),
+        (Language::De, true) => {
+            format!("Hiermit stornieren wir unsere Rechnung {number} vom {day}. Es ist nichts zu zahlen.")
+        }
+        (Language::De, false) => format!("Hiermit berichtigen wir einen Teil unserer Rechnung {number} vom {day}."),
     }
 }
 

@@ -11,17 +11,20 @@ use super::words::{self, words};
 use super::{RenderError, decimals, printable};
 use crate::domain::customer::Address;
 use crate::domain::invoice::pricing::{PricedLine, Prices, TaxSum, by_rate};
-use crate::domain::invoice::sheet::{InvoiceSheet, Parties, Seller};
+use crate::domain::invoice::sheet::{Corrected, InvoiceSheet, Parties, Seller};
 use crate::domain::money::Amount;
 
 const GUIDELINE: &str = "urn:cen.eu:en16931:2017";
 const COMMERCIAL_INVOICE: &str = "380";
+/// Its amounts are positive and go to the customer.
+const CREDIT_NOTE: &str = "381";
 /// "One", of UN/ECE Recommendation 20.
 const PIECE: &str = "C62";
 const SEPA_TRANSFER: &str = "58";
-const NAMESPACES: [(&str, &str); 3] = [
+const NAMESPACES: [(&str, &str); 4] = [
     ("xmlns:rsm", "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100"),
     ("xmlns:ram", "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100"),
+    ("xmlns:qdt", "urn:un:unece:uncefact:data:standard:QualifiedDataType:100"),
     ("xmlns:udt", "urn:un:unece:uncefact:data:standard:UnqualifiedDataType:100"),
 ];
 
@@ -38,7 +41,7 @@ pub fn xml(sheet: &InvoiceSheet) -> Result<String, RenderError> {
     })?;
     xml.group("rsm:ExchangedDocument", |xml| {
         xml.text("ram:ID", &sheet.number.to_string())?;
-        xml.text("ram:TypeCode", COMMERCIAL_INVOICE)?;
+        xml.text("ram:TypeCode", if sheet.corrects.is_some() { CREDIT_NOTE } else { COMMERCIAL_INVOICE })?;
         xml.day("ram:IssueDateTime", sheet.dated)?;
         let Some(note) = &sheet.parties.seller.note else { return Ok(()) };
         xml.group("ram:IncludedNote", |xml| xml.text("ram:Content", note))
@@ -194,7 +197,7 @@ impl Xml {
             xml.text("ram:PaymentReference", &sheet.number.to_string())?;
             xml.text("ram:InvoiceCurrencyCode", currency.code())?;
             // An account beside an invoice that is paid would have it paid twice.
-            if open.is_positive() {
+            if open.is_positive() && sheet.corrects.is_none() {
                 xml.transfer(&sheet.parties.seller)?;
             }
             for (rate, sums) in &rates {
@@ -214,7 +217,8 @@ impl Xml {
                     xml.text("ram:TotalPrepaidAmount", &sheet.paid.decimal())?;
                 }
                 xml.text("ram:DuePayableAmount", &open.decimal())
-            })
+            })?;
+            xml.corrected(sheet.corrects.as_ref())
         })
     }
 
@@ -233,8 +237,22 @@ impl Xml {
         })
     }
 
+    /// The invoice that is taken back (BG-3).
+    fn corrected(&mut self, corrected: Option<&Corrected>) -> Written {
+        let Some(corrected) = corrected else { return Ok(()) };
+        let day = corrected.dated.format("%Y%m%d").to_string();
+        self.group("ram:InvoiceReferencedDocument", |xml| {
+            xml.text("ram:IssuerAssignedID", &corrected.number.to_string())?;
+            xml.group("ram:FormattedIssueDateTime", |xml| xml.attributed("qdt:DateTimeString", ("format", "102"), &day))
+        })
+    }
+
     fn terms(&mut self, sheet: &InvoiceSheet, open: Amount) -> Written {
         let language = sheet.parties.language;
+        if let Some(corrected) = &sheet.corrects {
+            let terms = words::takes_back(corrected, language);
+            return self.group("ram:SpecifiedTradePaymentTerms", |xml| xml.text("ram:Description", &terms));
+        }
         let mut terms = words::please_pay(open, sheet.due_on, language);
         if let Some(url) = &sheet.payment_url {
             terms = format!("{terms} {}: {url}", words(language).pay_online);

@@ -7,9 +7,8 @@ use rusqlite::Connection;
 use super::customers::customer;
 use super::invoices::{is_invoiced, order_keys, order_lines};
 use super::row::Columns;
-use super::{Ledger, LedgerError, Result, UnsentInvoice, documents, entries, movements, orders, payments};
+use super::{Ledger, LedgerError, Result, UnsentInvoice, corrections, entries, movements, orders, payments};
 use crate::domain::customer::Customer;
-use crate::domain::document::NamedDocument;
 use crate::domain::entry::Entry;
 use crate::domain::id::{AssignmentKey, EntryId, MovementId, OrderId, PaymentId};
 use crate::domain::invoice::OrderKeys;
@@ -19,17 +18,18 @@ use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
 
-/// An order that has no invoice, with everything that decides about one.
+/// An order that no invoice stands for, with everything that decides about one.
 #[derive(Debug, Clone)]
 pub struct BillingCase {
     pub order: Order,
     pub lines: Vec<OrderLine>,
     pub keys: OrderKeys,
-    pub documents: Vec<NamedDocument>,
-    /// payjournal made an invoice for it.
+    /// The ERP has posted an invoice for it.
+    pub is_invoiced_by_erp: bool,
+    /// An invoice of ours stands for it.
     pub is_invoiced: bool,
-    /// Its invoice, if the customer was not written to yet.
-    pub unsent: Option<UnsentInvoice>,
+    /// Its invoices and what cancelled them, as far as the customer was not written to yet.
+    pub unsent: Vec<UnsentInvoice>,
     /// The one it is billed to, if anything is known of it.
     pub customer: Option<Customer>,
     /// Other orders with one of its keys, as a person names them.
@@ -40,6 +40,10 @@ pub struct BillingCase {
     pub payments: Vec<Payment>,
     /// The captures of `payments`, oldest first.
     pub captures: Vec<Movement>,
+    /// The entry of its last invoice, which was cancelled.
+    pub before: Option<Entry>,
+    /// Other captures that the cancellation gave back, each with what is there of that, oldest first.
+    pub given_back: Vec<Movement>,
     /// The order's own payments that are for no entry and have no key, and their captures, oldest first.
     pub own: Vec<Payment>,
     pub own_captures: Vec<Movement>,
@@ -64,7 +68,8 @@ impl Ledger {
                (o.cancelled = 'none'
                 AND (NOT ?3 OR o.payment_status = 'paid' OR EXISTS (SELECT 1 FROM order_keys k WHERE k.order_id = o.id)
                      OR EXISTS (SELECT 1 FROM entries e WHERE e.order_id = o.id AND e.document_id IS NULL AND e.status = 'balanced'))
-                AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind <> 'shipment'))
+                AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind NOT IN ('shipment', 'cancellation')
+                                AND NOT EXISTS (SELECT 1 FROM corrections c WHERE c.invoice_id = d.id AND c.cancels = 1)))
                OR EXISTS (SELECT 1 FROM invoice_sheets s WHERE s.order_id = o.id AND s.mail = 'wanted')
                OR EXISTS (SELECT 1 FROM exceptions e WHERE e.order_id = o.id AND e.task = ?4 AND e.state <> 'resolved'))
              ORDER BY o.id LIMIT ?2",
@@ -101,11 +106,16 @@ impl Ledger {
             Ok(captures)
         };
         let (captures, own_captures) = (captures(&payments)?, captures(&own)?);
+        let before = "status = 'cancelled' AND document_id IN (SELECT document_id FROM invoices WHERE order_id = ?1)";
         Ok(BillingCase {
+            before: entries::list(connection, before, [id.0])?.pop(),
+            given_back: given_back(connection, id, |capture| {
+                captures.iter().chain(&own_captures).any(|known| known.id == capture)
+            })?,
             lines: order_lines(connection, id)?,
-            documents: documents::named_of_order(connection, id)?,
+            is_invoiced_by_erp: is_invoiced_by_erp(connection, id)?,
             is_invoiced: is_invoiced(connection, id)?,
-            unsent: self.unsent_invoice(id)?,
+            unsent: self.unsent_invoices(id)?,
             customer: customer(connection, &order.bill_to)?.map(|(_, customer)| customer),
             rivals: rivals(connection, id, &keys)?,
             entries: entries.into_iter().map(|entry| paid_entry(connection, entry)).collect::<Result<_>>()?,
@@ -117,6 +127,31 @@ impl Ledger {
             own_captures,
         })
     }
+}
+
+fn is_invoiced_by_erp(connection: &Connection, order: OrderId) -> Result<bool> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = ?1 AND d.kind = 'invoice'
+                            AND NOT EXISTS (SELECT 1 FROM invoices i WHERE i.document_id = d.id))",
+        )?
+        .query_row([order.0], |row| row.get(0))?)
+}
+
+/// What cancellations gave back to the order's account, at most what is there of it now.
+fn given_back(connection: &Connection, order: OrderId, is_known: impl Fn(MovementId) -> bool) -> Result<Vec<Movement>> {
+    let mut there = Vec::new();
+    for (id, payment, amount) in corrections::given_back(connection, order)? {
+        if is_known(id) {
+            continue;
+        }
+        let capture = captures_of(connection, payment, None)?.into_iter().find(|capture| capture.id == id);
+        if let Some(capture) = capture {
+            there.push(Movement { untied: capture.untied.at_most(amount)?, ..capture });
+        }
+    }
+    there.sort_by_key(|capture| (capture.occurred_at, capture.id));
+    Ok(there)
 }
 
 /// Other orders that name the same key (trap T40).

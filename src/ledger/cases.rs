@@ -134,9 +134,9 @@ impl Ledger {
                           WHERE p.order_id = o.id AND p.pays = '' AND c.state = 'planned')
                OR ((o.cancelled <> 'none' OR EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind = 'invoice'))
                    AND EXISTS (SELECT 1 FROM payments p JOIN movements m ON m.payment_id = p.id
-                               JOIN journals j ON j.movement_id = m.id AND j.kind = 'prepayment' AND j.direction = 'original'
+                               JOIN journals j ON j.movement_id = m.id AND j.kind IN ('prepayment', 'return') AND j.direction = 'original'
                                WHERE p.order_id = o.id
-                                 AND m.amount_minor > (SELECT ifnull(sum(CASE t.direction WHEN 'original' THEN t.amount_minor ELSE -t.amount_minor END), 0)
+                                 AND m.amount_minor > (SELECT ifnull(sum(CASE WHEN (t.direction = 'original') = (t.kind <> 'return') THEN t.amount_minor ELSE -t.amount_minor END), 0)
                                                        FROM journals t WHERE t.movement_id = m.id AND t.document_id IS NOT NULL)))
                OR (o.terms = 'online'
                    AND EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.pays = ''
@@ -156,7 +156,7 @@ impl Ledger {
     pub fn capture_case(&self, id: OrderId) -> Result<CaptureCase> {
         let connection = &self.connection;
         let mut payments = Vec::new();
-        let documents = documents::of_order(connection, id)?;
+        let documents = documents::standing_of_order(connection, id)?;
         let mut operations = Vec::new();
         let mut movements = Vec::new();
         let mut named = documents::named_of_order(connection, id)?;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Params, Row};
 
 use super::row::{Columns, InOrder, Layout};
-use super::{Ledger, LedgerError, Result, UnsettledPayment};
+use super::{Ledger, LedgerError, Result, UnsettledPayment, corrections};
 use crate::domain::document::{Document, DocumentKind, NamedDocument};
 use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, OrderId, PaymentId};
 use crate::domain::money::Amount;
@@ -60,6 +60,23 @@ pub(super) fn of_order(connection: &Connection, order: OrderId) -> Result<Vec<Do
     let mut documents = list(connection, "d.order_id = ?1", [order.0])?;
     documents
         .sort_by(|one, other| (one.posted_on, &one.number, one.id).cmp(&(other.posted_on, &other.number, other.id)));
+    Ok(documents)
+}
+
+/// Without invoices that were cancelled, and what cancelled them.
+pub(super) fn standing_of_order(connection: &Connection, order: OrderId) -> Result<Vec<Document>> {
+    let mut documents = of_order(connection, order)?;
+    if documents.iter().any(|document| document.kind == DocumentKind::Cancellation) {
+        let mut standing = Vec::new();
+        for document in documents {
+            let is_over =
+                document.kind == DocumentKind::Cancellation || corrections::is_cancelled(connection, document.id)?;
+            if !is_over {
+                standing.push(document);
+            }
+        }
+        documents = standing;
+    }
     Ok(documents)
 }
 

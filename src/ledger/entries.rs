@@ -284,11 +284,22 @@ impl Writer<'_> {
         Err(LedgerError::Invariant(format!("entry {entry} has an invoice or was cancelled meanwhile")))
     }
 
+    /// What was to pay one entry pays another in its place.
+    pub(super) fn inherit_items(&self, before: EntryId, heir: EntryId) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entry_items (entry_id, payment_id) SELECT ?2, payment_id FROM entry_items WHERE entry_id = ?1",
+            )?
+            .execute((before.0, heir.0))?;
+        Ok(())
+    }
+
     /// Takes an entry out of everything: what was assigned to it is free again.
     pub(super) fn cancel_entry(&self, id: EntryId) -> Result<()> {
         let entry = entry(self.connection, id)?;
         let mut statement = self.connection.prepare_cached(
-            "SELECT movement_id, sum(amount_minor) FROM assignments WHERE entry_id = ?1 GROUP BY movement_id HAVING sum(amount_minor) <> 0",
+            "SELECT movement_id, sum(amount_minor) FROM assignments WHERE entry_id = ?1 GROUP BY movement_id HAVING sum(amount_minor) <> 0
+             ORDER BY sum(amount_minor)",
         )?;
         let sums: Vec<(i64, i64)> =
             statement.query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
@@ -321,7 +332,8 @@ fn linked_payments(connection: &Connection, entries: &[Entry]) -> Result<Vec<Lin
         "SELECT p.transaction_id, p.status, p.currency, l.url, l.amount_minor FROM entry_items i
          JOIN payments p ON p.id = i.payment_id JOIN payment_links l ON l.payment_id = p.id
          WHERE i.entry_id = ?1
-           AND (SELECT group_concat(entry_id) FROM (SELECT entry_id FROM entry_items o WHERE o.payment_id = p.id ORDER BY entry_id)) = ?2
+           AND (SELECT group_concat(entry_id) FROM (SELECT entry_id FROM entry_items o JOIN entries e ON e.id = o.entry_id
+                WHERE o.payment_id = p.id AND (e.status <> 'cancelled' OR e.id = ?1) ORDER BY entry_id)) = ?2
          ORDER BY p.id",
     )?;
     let linked = |row: &Row<'_>| {

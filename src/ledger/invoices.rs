@@ -11,13 +11,13 @@ use crate::domain::booking::Posting;
 use crate::domain::document::DocumentKind;
 use crate::domain::entry::Assignment;
 use crate::domain::id::{
-    Account, AssignmentKey, DocumentId, DocumentNumber, MovementId, OrderId, OrderNumber, PaymentId, ShopName,
+    Account, AssignmentKey, CustomerNumber, DocumentId, DocumentNumber, EntryId, MovementId, OrderId, OrderNumber,
+    PaymentId, ShopName,
 };
 use crate::domain::invoice::number::NumberRange;
 use crate::domain::invoice::pricing::{OrderLine, PricedLine};
 use crate::domain::invoice::{EntryChoice, InvoiceDraft, OrderKeys, Tie};
 use crate::domain::money::Amount;
-use crate::domain::order::Order;
 use crate::operation::key::invoice_journal_number;
 
 /// How an invoice was booked.
@@ -52,8 +52,8 @@ impl Ledger {
         let mut statement = self.connection.prepare_cached(
             "SELECT j.number, j.posting_date, j.currency, d.number AS document, d.bill_to, o.shop || '/' || o.number AS order_name,
                p.account, p.amount_minor
-             FROM invoice_journals j JOIN invoices i ON i.document_id = j.document_id JOIN documents d ON d.id = j.document_id
-             JOIN orders o ON o.id = i.order_id JOIN invoice_postings p ON p.journal_id = j.id
+             FROM invoice_journals j JOIN documents d ON d.id = j.document_id
+             JOIN orders o ON o.id = d.order_id JOIN invoice_postings p ON p.journal_id = j.id
              WHERE (?1 IS NULL OR j.posting_date >= ?1) AND (?2 IS NULL OR j.posting_date < ?2)
              ORDER BY j.number, p.line",
         )?;
@@ -93,32 +93,22 @@ impl Writer<'_> {
     /// Makes an invoice final: its number, the document with its lines and journal, its entry, and what is paid already. What
     /// another run did meanwhile is refused here: an order is billed once, an entry has one invoice, a capture is tied once.
     pub fn finalise_invoice(&self, draft: &InvoiceDraft) -> Result<()> {
-        let order = orders::order(self.connection, draft.order)?;
-        let drawn = self.draw_number(DocumentKind::Invoice, &draft.range, draft)?;
-        let document = self.insert_invoice(&order, &drawn, draft)?;
-        self.insert_sheet(document, draft, &draft.sheet)?;
-        self.book_invoice(&order, &drawn.number, document, draft)?;
-        let entry = match &draft.entry {
-            EntryChoice::Existing(entry) => {
-                self.relate_entry(*entry, document)?;
-                *entry
-            }
-            EntryChoice::New { payment_key } => {
-                let title = format!("Invoice {}", drawn.number);
-                self.insert_entry(&NewEntry {
-                    reference: None,
-                    customer: &draft.bill_to,
-                    order: Some(draft.order),
-                    key: None,
-                    payment_key: payment_key.as_ref(),
-                    title: &title,
-                    initial: draft.total,
-                    due_on: None,
-                    document: Some(document),
-                })?
-            }
+        let drawn = self.draw_number(DocumentKind::Invoice, &draft.range, draft.dated, &draft.bill_to)?;
+        let issued = Issued {
+            kind: DocumentKind::Invoice,
+            number: &drawn.number,
+            order: draft.order,
+            bill_to: &draft.bill_to,
+            dated: draft.dated,
+            total: draft.total,
+            references: None,
         };
-        let is_new = matches!(draft.entry, EntryChoice::New { .. });
+        let document = self.insert_invoice(&issued, &drawn, &draft.lines)?;
+        self.insert_sheet(document, draft, &draft.sheet)?;
+        let postings = self.books.invoice_postings(&draft.bill_to, draft.total, &draft.lines)?;
+        self.book_issued(&issued, document, &postings)?;
+        let entry = self.entry_for(draft, document, &drawn.number)?;
+        let is_new = !matches!(draft.entry, EntryChoice::Existing(_));
         for Tie { movement, amount } in &draft.ties {
             self.bind_payer(*movement, draft.order)?;
             if is_new {
@@ -127,6 +117,33 @@ impl Writer<'_> {
             self.apply_to_invoice(*movement, document, *amount)?;
         }
         self.refresh_order_status(draft.order)
+    }
+
+    fn entry_for(&self, draft: &InvoiceDraft, document: DocumentId, number: &DocumentNumber) -> Result<EntryId> {
+        let (key, payment_key, heir_of) = match &draft.entry {
+            EntryChoice::Existing(entry) => {
+                self.relate_entry(*entry, document)?;
+                return Ok(*entry);
+            }
+            EntryChoice::New { payment_key } => (None, payment_key.as_ref(), None),
+            EntryChoice::Again { key, before } => (key.as_ref(), None, Some(*before)),
+        };
+        let title = format!("Invoice {number}");
+        let entry = self.insert_entry(&NewEntry {
+            reference: None,
+            customer: &draft.bill_to,
+            order: Some(draft.order),
+            key,
+            payment_key,
+            title: &title,
+            initial: draft.total,
+            due_on: None,
+            document: Some(document),
+        })?;
+        if let Some(before) = heir_of {
+            self.inherit_items(before, entry)?;
+        }
+        Ok(entry)
     }
 
     /// A payment that names no order is this one's, unless it pays several entries.
@@ -144,8 +161,14 @@ impl Writer<'_> {
     }
 
     /// The next number of the period. One that the ERP has given already is left out: gaps are allowed, duplicates are not.
-    fn draw_number(&self, kind: DocumentKind, range: &NumberRange, draft: &InvoiceDraft) -> Result<Drawn> {
-        let period = range.period(draft.dated);
+    pub(super) fn draw_number(
+        &self,
+        kind: DocumentKind,
+        range: &NumberRange,
+        dated: NaiveDate,
+        customer: &CustomerNumber,
+    ) -> Result<Drawn> {
+        let period = range.period(dated);
         loop {
             let counter: i64 = self
                 .connection
@@ -154,8 +177,9 @@ impl Writer<'_> {
                      ON CONFLICT (kind, period) DO UPDATE SET last = last + 1 RETURNING last",
                 )?
                 .query_row((kind.as_str(), &period, range.start), |row| row.get(0))?;
-            let number = range.number(draft.dated, &draft.bill_to, counter.unsigned_abs());
-            let number = number.map_err(|error| LedgerError::Invariant(format!("no invoice number: {error}")))?;
+            let number = range.number(dated, customer, counter.unsigned_abs());
+            let number =
+                number.map_err(|error| LedgerError::Invariant(format!("no {} number: {error}", kind.noun())))?;
             let is_taken: bool = self
                 .connection
                 .prepare_cached(
@@ -168,36 +192,49 @@ impl Writer<'_> {
         }
     }
 
-    fn insert_invoice(&self, order: &Order, drawn: &Drawn, draft: &InvoiceDraft) -> Result<DocumentId> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO documents (company, kind, number, order_id, bill_to, currency, total_minor, paid_elsewhere_minor, posted_on)
-                 VALUES (?1, 'invoice', ?2, ?3, ?4, ?5, ?6, 0, ?7)",
-            )?
-            .execute((
-                self.books.company.as_str(),
-                drawn.number.as_str(),
-                order.id.0,
-                draft.bill_to.as_str(),
-                draft.total.currency().code(),
-                draft.total.minor(),
-                day_text(draft.dated),
-            ))?;
-        let document = DocumentId(self.connection.last_insert_rowid());
+    fn insert_invoice(&self, issued: &Issued<'_>, drawn: &Drawn, lines: &[PricedLine]) -> Result<DocumentId> {
+        let document = self.insert_issued(issued)?;
         self.connection
             .prepare_cached(
                 "INSERT INTO invoices (document_id, order_id, generation, period, counter, finalised_at, run_id)
-                 VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6)",
+                 SELECT ?1, ?2, count(*) + 1, ?3, ?4, ?5, ?6 FROM invoices WHERE order_id = ?2",
             )?
             .execute((
                 document.0,
-                order.id.0,
+                issued.order.0,
                 &drawn.period,
                 drawn.counter,
                 time_text(self.now),
                 self.run.map(|run| run.0),
             ))?;
-        for PricedLine { line, net, tax } in &draft.lines {
+        self.insert_lines(document, lines)?;
+        Ok(document)
+    }
+
+    /// The row in `documents` of a document of ours.
+    pub(super) fn insert_issued(&self, issued: &Issued<'_>) -> Result<DocumentId> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO documents (company, kind, number, order_id, bill_to, currency, total_minor, paid_elsewhere_minor,
+                                        references_number, posted_on)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9)",
+            )?
+            .execute((
+                self.books.company.as_str(),
+                issued.kind.as_str(),
+                issued.number.as_str(),
+                issued.order.0,
+                issued.bill_to.as_str(),
+                issued.total.currency().code(),
+                issued.total.minor(),
+                issued.references.map(DocumentNumber::as_str),
+                day_text(issued.dated),
+            ))?;
+        Ok(DocumentId(self.connection.last_insert_rowid()))
+    }
+
+    pub(super) fn insert_lines(&self, document: DocumentId, lines: &[PricedLine]) -> Result<()> {
+        for PricedLine { line, net, tax } in lines {
             self.connection
                 .prepare_cached(
                     "INSERT INTO invoice_lines (document_id, line, item, description, quantity, unit_price, tax_rate, net_minor, tax_minor)
@@ -215,46 +252,39 @@ impl Writer<'_> {
                     tax.minor(),
                 ))?;
         }
-        Ok(document)
+        Ok(())
     }
 
-    fn book_invoice(
-        &self,
-        order: &Order,
-        number: &DocumentNumber,
-        document: DocumentId,
-        draft: &InvoiceDraft,
-    ) -> Result<()> {
-        let postings = self.books.invoice_postings(&draft.bill_to, draft.total, &draft.lines)?;
+    /// The journal of a document of ours; none where all of it is nothing.
+    pub(super) fn book_issued(&self, issued: &Issued<'_>, document: DocumentId, postings: &[Posting]) -> Result<()> {
         if postings.is_empty() {
             return Ok(());
         }
-        let sum = Amount::sum(draft.total.currency(), postings.iter().map(|posting| posting.amount))?;
+        let currency = issued.total.currency();
+        let sum = Amount::sum(currency, postings.iter().map(|posting| posting.amount))?;
         if !sum.is_zero() {
-            return Err(LedgerError::Invariant(format!("the journal of invoice {number} does not sum to zero")));
+            let what = format!("the journal of {} {} does not sum to zero", issued.kind.noun(), issued.number);
+            return Err(LedgerError::Invariant(what));
         }
-        let name = format!("{}/{}", order.shop, order.number);
-        let journal = invoice_journal_number([
-            self.books.mode,
-            self.books.company.as_str(),
-            number.as_str(),
-            &name,
-            draft.total.currency().code(),
-            &draft.total.minor().to_string(),
-        ]);
+        let order = orders::order(self.connection, issued.order)?;
+        let journal = invoice_journal_number(
+            issued.kind,
+            [
+                self.books.mode,
+                self.books.company.as_str(),
+                issued.number.as_str(),
+                &format!("{}/{}", order.shop, order.number),
+                currency.code(),
+                &issued.total.minor().to_string(),
+            ],
+        );
         self.connection
             .prepare_cached(
                 "INSERT INTO invoice_journals (document_id, number, posting_date, currency, booked_at) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute((
-                document.0,
-                journal,
-                day_text(draft.dated),
-                draft.total.currency().code(),
-                time_text(self.now),
-            ))?;
+            .execute((document.0, journal, day_text(issued.dated), currency.code(), time_text(self.now)))?;
         let id = self.connection.last_insert_rowid();
-        for (line, posting) in (1_i64..).zip(&postings) {
+        for (line, posting) in (1_i64..).zip(postings) {
             self.connection
                 .prepare_cached(
                     "INSERT INTO invoice_postings (journal_id, line, account, amount_minor) VALUES (?1, ?2, ?3, ?4)",
@@ -265,22 +295,39 @@ impl Writer<'_> {
     }
 }
 
-struct Drawn {
-    number: DocumentNumber,
-    period: String,
-    counter: i64,
+/// A document of ours, as it is written and booked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Issued<'a> {
+    pub(super) kind: DocumentKind,
+    pub(super) number: &'a DocumentNumber,
+    pub(super) order: OrderId,
+    pub(super) bill_to: &'a CustomerNumber,
+    pub(super) dated: NaiveDate,
+    pub(super) total: Amount,
+    /// The invoice it takes back.
+    pub(super) references: Option<&'a DocumentNumber>,
 }
 
+/// A number that was drawn, and what of its counter.
+pub(super) struct Drawn {
+    pub(super) number: DocumentNumber,
+    pub(super) period: String,
+    pub(super) counter: i64,
+}
+
+/// Whether an invoice of ours stands for an order.
 pub(super) fn is_invoiced(connection: &Connection, order: OrderId) -> Result<bool> {
     Ok(connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM invoices WHERE order_id = ?1)")?
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM standing_invoices WHERE order_id = ?1)")?
         .query_row([order.0], |row| row.get(0))?)
 }
 
 /// Whether payjournal made a document.
 pub(super) fn is_ours(connection: &Connection, document: DocumentId) -> Result<bool> {
     Ok(connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM invoices WHERE document_id = ?1)")?
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM invoices WHERE document_id = ?1) OR EXISTS (SELECT 1 FROM corrections WHERE document_id = ?1)",
+        )?
         .query_row([document.0], |row| row.get(0))?)
 }
 

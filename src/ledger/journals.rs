@@ -165,26 +165,30 @@ pub(super) fn journal(connection: &Connection, id: JournalId) -> Result<BookedJo
         .ok_or_else(|| LedgerError::NotFound { what: format!("journal {id}") })
 }
 
-/// The number of the prepayment an application applies, and of the journal a reversal undoes.
+/// The number of the journal whose money an application applies, and of the journal a reversal or a return undoes.
 pub(super) fn relatives(connection: &Connection, journal: &BookedJournal) -> Result<(Option<String>, Option<String>)> {
     let number = |condition: &str| -> Result<Option<String>> {
         let sql = format!(
             "SELECT o.number FROM journals j JOIN journals o ON o.movement_id = j.movement_id AND o.direction = 'original'
-             WHERE j.id = ?1 AND {condition}"
+             WHERE j.id = ?1 AND {condition} ORDER BY o.id DESC LIMIT 1"
         );
         Ok(connection.prepare_cached(&sql)?.query_row([journal.id.0], |row| row.get(0)).optional()?)
     };
     let applies_from = match journal.kind {
-        JournalKind::Application => number("o.kind = 'prepayment'")?,
+        JournalKind::Application => number("o.kind IN ('prepayment', 'return') AND o.id < j.id")?,
         JournalKind::Receipt
         | JournalKind::Prepayment
         | JournalKind::Refund
         | JournalKind::Reopening
         | JournalKind::UnappliedRefund
         | JournalKind::Chargeback
-        | JournalKind::ChargebackReversed => None,
+        | JournalKind::ChargebackReversed
+        | JournalKind::Return => None,
     };
     let reverses = match journal.direction {
+        Direction::Original if journal.kind == JournalKind::Return => {
+            number("o.document_id = (SELECT c.invoice_id FROM corrections c WHERE c.document_id = j.document_id)")?
+        }
         Direction::Original => None,
         Direction::Reversal => number("ifnull(o.document_id, 0) = ifnull(j.document_id, 0)")?,
     };

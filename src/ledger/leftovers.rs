@@ -52,7 +52,7 @@ const MONEY: &str = "
       sum(CASE m.kind WHEN 'capture' THEN 1 WHEN 'refund' THEN -1 ELSE 0 END
           * (CASE WHEN EXISTS (SELECT 1 FROM movements f WHERE f.kind = m.kind || '_failure' AND f.provider = m.provider
                      AND f.merchant_account = m.merchant_account AND f.modification_id = m.modification_id) THEN 0
-             ELSE m.amount_minor - (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+             ELSE m.amount_minor - (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'return') THEN j.amount_minor ELSE -j.amount_minor END), 0)
                                     FROM journals j WHERE j.movement_id = m.id AND j.document_id IS NOT NULL) END)) AS left_minor
     FROM movements m JOIN payments p ON p.id = m.payment_id LEFT JOIN orders o ON o.id = p.order_id
     WHERE m.kind IN ('capture', 'refund') GROUP BY p.id HAVING left_minor > 0";

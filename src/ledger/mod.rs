@@ -6,6 +6,7 @@
 mod accounts;
 mod billing;
 mod cases;
+mod corrections;
 mod customers;
 mod documents;
 mod entries;
@@ -40,6 +41,7 @@ pub use cases::{
     CaptureCase, InvoicePaymentCase, JournalCase, MailCase, PaymentCase, RefundCase, Scope, TiedCapture,
     UnsettledPayment,
 };
+pub use corrections::Correction;
 pub use entries::LinkedPayment;
 pub use error::LedgerError;
 pub use exceptions::OpenException;

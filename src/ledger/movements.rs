@@ -3,12 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::row::{Columns, InOrder, Layout, time_text};
-use super::{Ledger, LedgerError, Result, Writer, documents, journals, orders, payments};
-use crate::domain::booking::{JournalDraft, JournalKind, Posting, Share, spread};
+use super::{Ledger, LedgerError, Result, Writer, corrections, documents, journals, orders, payments};
+use crate::domain::booking::{JournalDraft, JournalKind, Share, spread};
 use crate::domain::consequence::{LearntFrom, MovementDraft};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::{CustomerNumber, DocumentId, ModificationId, MovementId, OperationId, PaymentId};
+use crate::domain::id::{Account, CustomerNumber, DocumentId, ModificationId, MovementId, OperationId, PaymentId};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::payment::{Payment, TransactionStatus};
@@ -20,7 +20,8 @@ const SELECT: &str = "
       CASE WHEN m.kind NOT IN ('capture', 'refund') OR EXISTS (SELECT 1 FROM movements f WHERE f.kind = m.kind || '_failure'
                 AND f.provider = m.provider AND f.merchant_account = m.merchant_account AND f.modification_id = m.modification_id)
         THEN 0
-        ELSE m.amount_minor - ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+        ELSE m.amount_minor
+          - ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'return') THEN j.amount_minor ELSE -j.amount_minor END), 0)
       END AS untied_minor,
       group_concat(j.document_id) AS tied_to
     FROM movements m LEFT JOIN journals j ON j.movement_id = m.id AND j.document_id IS NOT NULL ";
@@ -36,6 +37,7 @@ impl Writer<'_> {
     /// fact that now has another amount stays as it was and raises an exception.
     pub fn record_movement(&self, draft: &MovementDraft) -> Result<bool> {
         let payment = payments::payment(self.connection, draft.payment)?;
+        let draft = &self.without_cancelled(draft)?;
         if let Some(known) = known(self.connection, &payment, draft)? {
             if known.amount != draft.amount {
                 self.raise(&differs(&payment, &known, draft), None)?;
@@ -63,6 +65,14 @@ impl Writer<'_> {
             self.refresh_order_status(order)?;
         }
         Ok(true)
+    }
+
+    /// What comes for an invoice that was cancelled meanwhile is the customer's: it pays nothing yet.
+    fn without_cancelled(&self, draft: &MovementDraft) -> Result<MovementDraft> {
+        let document = draft.document.filter(|_| draft.kind == MovementKind::Capture);
+        let is_cancelled =
+            document.map_or(Ok(false), |document| corrections::is_cancelled(self.connection, document))?;
+        Ok(MovementDraft { document: draft.document.filter(|_| !is_cancelled), ..draft.clone() })
     }
 
     /// Another run may have learnt of the same money, from where it has another name, since the payment was read.
@@ -272,6 +282,9 @@ impl Writer<'_> {
         let on = self.books.posting_date(draft.occurred_at);
         for journal in journals::drafts_of_movement(self.connection, original.id)? {
             self.insert_journal(original.id, payment, failed, &draft.modification, &journal.opposite(on))?;
+            if let Some(document) = journal.document {
+                self.clear_again(document)?;
+            }
         }
         Ok(())
     }
@@ -295,9 +308,10 @@ impl Writer<'_> {
             )));
         }
         let invoice = documents::document(self.connection, document)?;
-        let prepayment = journals::drafts_of_movement(self.connection, movement.id)?;
-        let prepayment = prepayment.into_iter().find(|journal| journal.kind == JournalKind::Prepayment);
-        let Some(JournalDraft { postings: [_, Posting { account: prepayments, .. }], .. }) = prepayment else {
+        if corrections::is_cancelled(self.connection, document)? {
+            return Err(LedgerError::Invariant(format!("{} was cancelled meanwhile", invoice.name())));
+        }
+        let Some(prepayments) = self.prepayments_of(movement.id)? else {
             return Err(LedgerError::damaged(format!(
                 "capture {} is untied and has no prepayment",
                 movement.modification
@@ -307,6 +321,16 @@ impl Writer<'_> {
         let journal = self.books.application(&payment, &invoice, &prepayments, amount, on)?;
         self.insert_journal(movement.id, &payment, movement.kind, &movement.modification, &journal)?;
         Ok(())
+    }
+
+    /// The account the prepaid money of a capture was last booked on.
+    pub(super) fn prepayments_of(&self, movement: MovementId) -> Result<Option<Account>> {
+        let journals = journals::drafts_of_movement(self.connection, movement)?;
+        let mut booked =
+            journals.into_iter().rev().filter_map(|JournalDraft { kind, postings: [_, credit], .. }| {
+                matches!(kind, JournalKind::Prepayment | JournalKind::Return).then_some(credit.account)
+            });
+        Ok(booked.next())
     }
 
     /// Ties at most `amount` of a fresh capture to an invoice that lacks it: at most what is untied.
@@ -329,14 +353,16 @@ impl Writer<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT j.document_id AS id, max(j.id) AS newest FROM journals j
              JOIN movements m ON m.id = j.movement_id JOIN documents d ON d.id = j.document_id
-             WHERE m.payment_id = ?1 AND m.kind = 'capture' AND d.kind = 'invoice' GROUP BY j.document_id ORDER BY newest DESC",
+             WHERE m.payment_id = ?1 AND m.kind = 'capture' AND d.kind = 'invoice'
+               AND NOT EXISTS (SELECT 1 FROM corrections c WHERE c.invoice_id = d.id AND c.cancels = 1)
+             GROUP BY j.document_id ORDER BY newest DESC",
         )?;
         let ids = statement.query_and_then([payment.id.0], |row| row.id("id", DocumentId))?;
         ids.map(|id| documents::document(self.connection, id?)).collect()
     }
 
     /// What of each invoice the payment has paid, net of what was taken back.
-    fn paid_by(&self, payment: &Payment, invoices: &[Document]) -> Result<Vec<Amount>> {
+    pub(super) fn paid_by(&self, payment: &Payment, invoices: &[Document]) -> Result<Vec<Amount>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor
                                     ELSE -j.amount_minor END), 0)

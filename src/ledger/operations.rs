@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde::Serialize;
 
 use super::row::{Columns, InOrder, Layout, time_text};
-use super::{Ledger, LedgerError, Result, Writer, payments, requests};
+use super::{Ledger, LedgerError, Result, Writer, corrections, payments, requests};
 use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, PaymentId};
 use crate::domain::money::Amount;
 use crate::operation::{Answer, Event, Intent, Key, Kind, Operation, Refusal, State, Subject, Target};
@@ -88,6 +88,12 @@ impl Writer<'_> {
     /// Commits an intent. The sums over our own intents are asserted here, in the transaction that makes it count.
     pub fn record_intent(&self, intent: &Intent, note: &str) -> Result<OperationId> {
         self.check_sum(intent)?;
+        if let (Kind::Capture, Some(document)) = (intent.kind, intent.subject.document)
+            && corrections::is_cancelled(self.connection, document)?
+        {
+            // By a person, since the case was read.
+            return Err(LedgerError::Invariant("a capture for an invoice that was cancelled meanwhile".to_owned()));
+        }
         let target = Target::of(intent.kind, intent.subject);
         self.connection
             .prepare_cached(

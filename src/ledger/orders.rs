@@ -44,10 +44,13 @@ pub(super) fn order(connection: &Connection, id: OrderId) -> Result<Order> {
         .ok_or_else(|| LedgerError::NotFound { what: format!("order {id}") })?
 }
 
-/// The sum of the order's posted invoices.
+/// The sum of the order's posted invoices that stand.
 pub(super) fn invoiced(connection: &Connection, id: OrderId, currency: Currency) -> Result<Amount> {
     let minor: i64 = connection
-        .prepare_cached("SELECT ifnull(sum(total_minor), 0) FROM documents WHERE order_id = ?1 AND kind = 'invoice'")?
+        .prepare_cached(
+            "SELECT ifnull(sum(total_minor), 0) FROM documents d WHERE order_id = ?1 AND kind = 'invoice'
+               AND NOT EXISTS (SELECT 1 FROM corrections c WHERE c.invoice_id = d.id AND c.cancels = 1)",
+        )?
         .query_row([id.0], |row| row.get(0))?;
     Ok(Amount::from_minor(minor, currency))
 }

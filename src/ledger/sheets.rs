@@ -1,14 +1,16 @@
 //! What stands on the invoices payjournal made, and the mails that bring them to their customers.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
+use super::corrections::correction;
 use super::invoices::invoice_lines;
 use super::row::{Columns, day_text, time_text};
 use super::{Ledger, LedgerError, Result, Writer};
+use crate::domain::document::DocumentKind;
 use crate::domain::id::{DocumentId, DocumentNumber, MailId, OrderId};
 use crate::domain::invoice::letter::CustomerLetter;
 use crate::domain::invoice::pricing::Prices;
-use crate::domain::invoice::sheet::{InvoiceSheet, Parties};
+use crate::domain::invoice::sheet::{Corrected, InvoiceSheet, Parties};
 use crate::domain::invoice::{InvoiceDraft, SheetDraft};
 use crate::domain::letter::Recipient;
 
@@ -27,15 +29,17 @@ impl Ledger {
         sheet(&self.connection, document)
     }
 
-    pub(super) fn unsent_invoice(&self, order: OrderId) -> Result<Option<UnsentInvoice>> {
-        let document: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT document_id FROM invoice_sheets WHERE order_id = ?1 AND mail = 'wanted'")?
-            .query_row([order.0], |row| row.get(0))
-            .optional()?;
-        let Some(document) = document.map(DocumentId) else { return Ok(None) };
-        let key = super::documents::named(&self.connection, document)?.natural_key();
-        Ok(sheet(&self.connection, document)?.map(|sheet| UnsentInvoice { document, key, sheet }))
+    pub(super) fn unsent_invoices(&self, order: OrderId) -> Result<Vec<UnsentInvoice>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT document_id FROM invoice_sheets WHERE order_id = ?1 AND mail = 'wanted' ORDER BY document_id",
+        )?;
+        let mut unsent = Vec::new();
+        for document in statement.query_and_then([order.0], |row| row.id("document_id", DocumentId))? {
+            let document = document?;
+            let key = super::documents::named(&self.connection, document)?.natural_key();
+            unsent.extend(sheet(&self.connection, document)?.map(|sheet| UnsentInvoice { document, key, sheet }));
+        }
+        Ok(unsent)
     }
 }
 
@@ -59,6 +63,18 @@ impl Writer<'_> {
                 sheet.payment_url.as_ref().filter(|_| paid != draft.total),
                 if sheet.is_mailed { "wanted" } else { "unwanted" },
             ))?;
+        Ok(())
+    }
+
+    /// What takes an invoice back says the same of everybody, and goes where the invoice went.
+    pub(super) fn copy_sheet(&self, of: DocumentId, to: DocumentId) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO invoice_sheets (document_id, order_id, parties, prices, due_on, paid_minor, payment_url, mail)
+                 SELECT ?2, order_id, parties, prices, NULL, 0, NULL, CASE mail WHEN 'unwanted' THEN 'unwanted' ELSE 'wanted' END
+                 FROM invoice_sheets WHERE document_id = ?1",
+            )?
+            .execute((of.0, to.0))?;
         Ok(())
     }
 
@@ -106,15 +122,22 @@ pub(super) fn sheet(connection: &Connection, document: DocumentId) -> Result<Opt
     )?;
     let mut found = statement.query_and_then([document.0], from_row)?;
     let Some(sheet) = found.next().transpose()? else { return Ok(None) };
-    Ok(Some(InvoiceSheet { lines: invoice_lines(connection, document)?, ..sheet }))
+    let corrects = correction(connection, document)?.map(|correction| Corrected {
+        is_cancelled: correction.kind == DocumentKind::Cancellation,
+        number: correction.invoice,
+        dated: correction.invoice_dated,
+        reason: correction.reason,
+    });
+    Ok(Some(InvoiceSheet { lines: invoice_lines(connection, document)?, corrects, ..sheet }))
 }
 
-/// Without its lines.
+/// Without its lines and what it corrects.
 fn from_row(row: &Row<'_>) -> Result<InvoiceSheet> {
     let parties: Parties = serde_json::from_str(row.text("parties")?)
         .map_err(|error| LedgerError::damaged(format!("the parties of an invoice: {error}")))?;
     Ok(InvoiceSheet {
         number: row.named("number", DocumentNumber::parse)?,
+        corrects: None,
         dated: row.day("posted_on")?,
         due_on: match row.optional_text("due_on")? {
             Some(_) => Some(row.day("due_on")?),

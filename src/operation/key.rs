@@ -7,6 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Kind;
+use crate::domain::document::DocumentKind;
 
 /// At most 64 characters of `a–z0–9-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -130,11 +131,11 @@ pub fn payout_journal_number(natural: PayoutKey<'_>) -> String {
     format!("PJ-{}", base32(digest.get(..10).unwrap_or_default()))
 }
 
-/// The document number of the journal of an invoice of ours, of the same form: mode, company, the invoice's number, its order,
-/// currency and total in minor units. (With its first part it hashes eight parts.)
-pub fn invoice_journal_number(natural: [&str; 6]) -> String {
+/// The document number of the journal of a document of ours, of the same form: mode, company, the document's number, its order,
+/// currency and total in minor units. (With its kind it hashes eight parts.)
+pub fn invoice_journal_number(kind: DocumentKind, natural: [&str; 6]) -> String {
     let [mode, company, number, order, currency, total] = natural;
-    let digest = digest(&["invoice", mode, company, number, order, currency, total, "original"]);
+    let digest = digest(&[kind.as_str(), mode, company, number, order, currency, total, "original"]);
     format!("PJ-{}", base32(digest.get(..10).unwrap_or_default()))
 }
 

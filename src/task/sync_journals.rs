@@ -85,6 +85,7 @@ fn name(journal: &BookedJournal) -> String {
         (JournalKind::UnappliedRefund, Direction::Original) => " (refund without credit note)",
         (JournalKind::Chargeback, Direction::Original) => " (charged back)",
         (JournalKind::ChargebackReversed, Direction::Original) => " (chargeback won back)",
+        (JournalKind::Return, Direction::Original) => " (given back to the customer's account)",
         (_, Direction::Reversal) => " (reversed)",
     };
     format!("journal {} for {what}{how}", journal.number)

@@ -334,13 +334,23 @@ const SETTLEMENTS: [Damage; 10] = [
     ),
 ];
 
-const INVOICES: [Damage; 8] = [
+const INVOICES: [Damage; 10] = [
     damage("invoice-lines", &[], "UPDATE invoice_lines SET tax_minor = tax_minor + 1"),
     damage("invoice-journal", &[], "UPDATE invoice_postings SET amount_minor = amount_minor + 1 WHERE line = 1"),
-    damage("invoice-journal-number", &[], "UPDATE invoice_journals SET number = 'PJ-AAAAAAAAAAAAAAAA'"),
+    damage("invoice-journal-number", &[], "UPDATE invoice_journals SET number = 'PJ-AAAAAAAAAAAAAAA' || id"),
     damage("invoice-number-drawn", &[], "DELETE FROM number_counters"),
+    damage("invoice-stands-once", &[], "UPDATE corrections SET cancels = 0"),
+    damage(
+        "invoice-cancelled",
+        &[],
+        "UPDATE documents SET paid_elsewhere_minor = paid_elsewhere_minor + 1 WHERE kind = 'cancellation'",
+    ),
     damage("invoice-entry", &[], "UPDATE entries SET document_id = NULL"),
-    damage("entry-assigned", &["entry-tied"], "UPDATE entries SET assigned_minor = assigned_minor - 1"),
+    damage(
+        "entry-assigned",
+        &["entry-tied"],
+        "UPDATE entries SET assigned_minor = assigned_minor - 1 WHERE status <> 'cancelled'",
+    ),
     damage(
         "assignment-within-movement",
         &["entry-assigned"],
@@ -349,8 +359,8 @@ const INVOICES: [Damage; 8] = [
     damage(
         "entry-tied",
         &[],
-        "UPDATE assignments SET amount_minor = amount_minor - 1;
-         UPDATE entries SET assigned_minor = assigned_minor - 1, status = 'open'",
+        "UPDATE assignments SET amount_minor = amount_minor - 1 WHERE id = 1;
+         UPDATE entries SET assigned_minor = assigned_minor - 1, status = 'open' WHERE id = (SELECT entry_id FROM assignments WHERE id = 1)",
     ),
 ];
 

@@ -45,7 +45,8 @@ fn messy_history() -> Shop {
          SO-9,EUR,55.00,on_account,,none,C1,2026-11-15\n\
          SO-10,JPY,5000,online,,none,C2,2026-11-15\n\
          SO-11,EUR,20.00,online,,none,C1,2026-11-15\n\
-         SO-12,EUR,11.90,online,,none,C3,2026-11-15\n",
+         SO-12,EUR,11.90,online,,none,C3,2026-11-15\n\
+         SO-13,EUR,23.80,online,,none,C4,2026-11-15\n",
     );
     shop.documents("invoice,R-9,SO-9,EUR,55.00,,,2026-11-17\n");
     let at = "2026-11-16T08:00:00Z,,";
@@ -61,11 +62,10 @@ fn messy_history() -> Shop {
          TX-9,,R-9,card,EUR,authorised,55.00,{at}\n\
          TX-10,SO-10,,card,JPY,authorised,5000,{at}\n\
          TX-11,SO-11,,now,EUR,authorised,20.00,{at}\n\
-         TX-12,SO-12,,card,EUR,captured,11.90,{at}2026-11-16T08:00:00Z\n"
+         TX-12,SO-12,,card,EUR,captured,11.90,{at}2026-11-16T08:00:00Z\n\
+         TX-13,SO-13,,card,EUR,captured,23.80,{at}2026-11-16T08:00:00Z\n"
     ));
-    shop.write("lines.csv", "order,line,description,quantity,unit_price,tax_rate\nSO-12,1,Thing,1,11.90,19\n");
-    shop.ok("import order-lines lines.csv");
-    shop.ok("finalize-invoices");
+    bill(&shop);
     let posted = "EUR,{},,,2026-11-20";
     let invoice = |number: u32, order: &str, total: &str| {
         format!("invoice,R-{number},SO-{order},{}\n", posted.replace("{}", total))
@@ -99,6 +99,18 @@ fn messy_history() -> Shop {
     shop.write("reports/batch-1.csv", REPORT);
     shop.exits(&format!("settlements {night}"), 1);
     shop
+}
+
+/// Two orders are billed by payjournal, one of them twice: its first invoice was wrong.
+fn bill(shop: &Shop) {
+    shop.write(
+        "lines.csv",
+        "order,line,description,quantity,unit_price,tax_rate\nSO-12,1,Thing,1,11.90,19\nSO-13,1,Thing,2,11.90,19\n",
+    );
+    shop.ok("import order-lines lines.csv");
+    shop.ok("finalize-invoices");
+    shop.ok("cancel-invoice 2026-00002 --reason wrong");
+    shop.ok("finalize-invoices");
 }
 
 /// A payout with a line by its transaction, one by its reference, one nobody knows, a chargeback that was won back, and a fee.

@@ -9,22 +9,29 @@ use crate::domain::entry::Entry;
 use crate::domain::id::DocumentNumber;
 use crate::domain::invoice::pricing::PricedLine;
 use crate::domain::money::{Amount, MoneyError};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Correction, Ledger, LedgerError};
 
 /// Of the documents and the order of one story.
 #[derive(Debug, Default)]
 pub(super) struct Billing {
     entries: Vec<Entry>,
     invoices: Vec<(DocumentNumber, Vec<PricedLine>)>,
+    /// What takes invoices back.
+    corrections: Vec<Correction>,
 }
 
 impl Billing {
     pub(super) fn of(documents: &[Document], entries: Vec<Entry>, ledger: &Ledger) -> Result<Self, LedgerError> {
-        let mut billing = Self { entries, invoices: Vec::new() };
+        let mut billing = Self { entries, ..Self::default() };
         for document in documents {
             let lines = ledger.invoice_lines(document.id)?;
             if !lines.is_empty() {
                 billing.invoices.push((document.number.clone(), lines));
+            }
+            for correction in ledger.corrections_of(document.id)? {
+                if !billing.corrections.contains(&correction) {
+                    billing.corrections.push(correction);
+                }
             }
             if let Some(entry) = ledger.entry_of_document(document.id)?
                 && billing.entries.iter().all(|known| known.id != entry.id)
@@ -36,7 +43,7 @@ impl Billing {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.invoices.is_empty()
+        self.entries.is_empty() && self.invoices.is_empty() && self.corrections.is_empty()
     }
 
     pub(super) fn text(&self) -> Result<String, MoneyError> {
@@ -71,9 +78,24 @@ impl Billing {
         }
         let headers =
             ["invoice", "line", "item", "description", "quantity", "price", "tax rate", "net", "tax", "gross"];
+        let corrections = self.corrections.iter().map(|correction| {
+            vec![
+                correction.invoice.to_string(),
+                correction.kind.noun().to_owned(),
+                correction.number.to_string(),
+                correction.dated.to_string(),
+                correction.reason.clone(),
+            ]
+        });
+        let corrections: Vec<Vec<String>> = corrections.collect();
+        let corrections = if corrections.is_empty() {
+            String::new()
+        } else {
+            section("taken back", &["invoice", "by", "number", "on", "reason"], corrections) + "\n"
+        };
         let lines = section("invoice lines", &headers, lines);
         let entries = section("entries", &["entry", "status", "over", "assigned", "open", "key", "due"], entries);
-        Ok(format!("{entries}\n{lines}"))
+        Ok(format!("{entries}\n{corrections}{lines}"))
     }
 
     pub(super) fn entries_json(&self) -> Result<Vec<Value>, MoneyError> {
@@ -93,6 +115,19 @@ impl Billing {
             }))
         };
         self.entries.iter().map(entry).collect()
+    }
+
+    pub(super) fn corrections_json(&self) -> Vec<Value> {
+        let correction = |correction: &Correction| {
+            json!({
+                "invoice": correction.invoice,
+                "kind": correction.kind,
+                "number": correction.number,
+                "dated": correction.dated,
+                "reason": correction.reason,
+            })
+        };
+        self.corrections.iter().map(correction).collect()
     }
 
     pub(super) fn lines_json(&self) -> Vec<Value> {

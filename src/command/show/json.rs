@@ -21,6 +21,7 @@ pub(super) fn document(story: &Story) -> Result<Value, LedgerError> {
         "documents": story.documents.iter().map(erp_document).collect::<Result<Vec<_>, _>>()?,
         "entries": story.billing.entries_json()?,
         "invoice_lines": story.billing.lines_json(),
+        "corrections": story.billing.corrections_json(),
         "operations": story.operations.iter().map(operation).collect::<Vec<_>>(),
         "movements": story.movements.iter().map(|moved| movement(moved, story)).collect::<Vec<_>>(),
         "journals": story.journals.iter().map(journal).collect::<Vec<_>>(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sheet::InvoiceSheet;
+use super::sheet::{Corrected, InvoiceSheet};
 use crate::domain::customer::Language;
 use crate::domain::money::MoneyError;
 use crate::domain::template::{Tag, Template};
@@ -41,6 +41,45 @@ pub fn words(language: Language) -> (&'static str, &'static str) {
              Noch zu zahlen: [Open]. [PaymentLink]\n\nMit freundlichen Grüßen\n[SellerName]\n",
         ),
     }
+}
+
+/// The mail that brings what takes an invoice back. Its words are ours: tags of an invoice's would say the wrong thing.
+pub fn correction_letter(
+    natural_key: &str,
+    address: &str,
+    sheet: &InvoiceSheet,
+    corrected: &Corrected,
+) -> CustomerLetter {
+    let (name, number, total) = (&sheet.parties.customer_name, &sheet.number, sheet.total);
+    let (invoice, order, seller) = (&corrected.number, &sheet.order, &sheet.parties.seller.name);
+    let (subject, body) = match (sheet.parties.language, corrected.is_cancelled) {
+        (Language::En, true) => (
+            format!("Invoice {invoice} is cancelled: {number}"),
+            format!(
+                "Dear {name},\n\nour invoice {invoice} for your order {order} is cancelled; please find attached the cancellation {number} over {total}.\n\nKind regards\n{seller}\n"
+            ),
+        ),
+        (Language::En, false) => (
+            format!("Credit note: {number}"),
+            format!(
+                "Dear {name},\n\nplease find attached our credit note {number} over {total} for invoice {invoice}, your order {order}.\n\nKind regards\n{seller}\n"
+            ),
+        ),
+        (Language::De, true) => (
+            format!("Rechnung {invoice} ist storniert: {number}"),
+            format!(
+                "Guten Tag {name},\n\nunsere Rechnung {invoice} zu Ihrer Bestellung {order} ist storniert; anbei erhalten Sie die Stornorechnung {number} über {total}.\n\nMit freundlichen Grüßen\n{seller}\n"
+            ),
+        ),
+        (Language::De, false) => (
+            format!("Rechnungskorrektur: {number}"),
+            format!(
+                "Guten Tag {name},\n\nanbei erhalten Sie unsere Rechnungskorrektur {number} über {total} zur Rechnung {invoice}, Ihrer Bestellung {order}.\n\nMit freundlichen Grüßen\n{seller}\n"
+            ),
+        ),
+    };
+    let subject = subject.replace(['\n', '\r'], " ");
+    CustomerLetter { event: format!("invoice:{natural_key}"), address: address.to_owned(), subject, body }
 }
 
 impl MailText {

@@ -1,5 +1,6 @@
 //! Invoices that payjournal makes itself: the lines of an order, priced and taxed, and the numbers they get.
 
+pub mod correction;
 pub mod letter;
 pub mod number;
 pub mod pricing;
@@ -70,6 +71,8 @@ pub enum EntryChoice {
     Existing(EntryId),
     /// A new one, with the key its payment carries, if it is payment-first.
     New { payment_key: Option<AssignmentKey> },
+    /// A new one in place of that of a cancelled invoice, with its key and the payments that are for it.
+    Again { key: Option<AssignmentKey>, before: EntryId },
 }
 
 /// A part of a capture that pays the invoice.

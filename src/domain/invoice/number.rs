@@ -122,6 +122,22 @@ impl Default for NumberTemplate {
 }
 
 impl NumberTemplate {
+    /// `C-[Year]-[Month]-[Day]-{000}`: it holds what any reset needs.
+    pub fn of_cancellations() -> Self {
+        let dash = || Part::Text("-".to_owned());
+        let parts = vec![
+            Part::Text("C-".to_owned()),
+            Part::Year,
+            dash(),
+            Part::Month,
+            dash(),
+            Part::Day,
+            dash(),
+            Part::Counter { digits: 3 },
+        ];
+        Self { text: "C-[Year]-[Month]-[Day]-{000}".to_owned(), parts }
+    }
+
     /// Reads a template; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
@@ -199,7 +215,9 @@ mod tests {
 
     #[test]
     fn the_default_is_what_its_text_says() {
-        assert_eq!(NumberTemplate::parse(&NumberTemplate::default().to_string()), Ok(NumberTemplate::default()));
+        for template in [NumberTemplate::default(), NumberTemplate::of_cancellations()] {
+            assert_eq!(NumberTemplate::parse(&template.to_string()), Ok(template));
+        }
     }
 
     #[test]

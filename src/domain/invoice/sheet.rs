@@ -12,6 +12,8 @@ use crate::domain::money::{Amount, MoneyError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoiceSheet {
     pub number: DocumentNumber,
+    /// The invoice it takes back, all of it or some lines; `None`: it is an invoice itself.
+    pub corrects: Option<Corrected>,
     /// The invoice's date, and that of the supply.
     pub dated: NaiveDate,
     pub due_on: Option<NaiveDate>,
@@ -28,6 +30,16 @@ pub struct InvoiceSheet {
     pub paid: Amount,
     /// Where the rest can be paid.
     pub payment_url: Option<String>,
+}
+
+/// An invoice that was taken back, or a part of it. The sums of what takes it back are positive all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Corrected {
+    /// All of it: by a cancellation, not by a credit note.
+    pub is_cancelled: bool,
+    pub number: DocumentNumber,
+    pub dated: NaiveDate,
+    pub reason: String,
 }
 
 /// Who sells to whom, and in which language they are told.

@@ -135,7 +135,7 @@ impl Writer<'_> {
         Ok(DocumentId(self.connection.last_insert_rowid()))
     }
 
-    fn set_paid_elsewhere(&self, id: DocumentId, paid: Amount) -> Result<()> {
+    pub(in crate::ledger) fn set_paid_elsewhere(&self, id: DocumentId, paid: Amount) -> Result<()> {
         self.connection
             .prepare_cached("UPDATE documents SET paid_elsewhere_minor = ?2 WHERE id = ?1")?
             .execute((id.0, paid.minor()))?;

@@ -3,39 +3,63 @@
 use rusqlite::Row;
 
 use super::{Bench, Check, Fault, Result};
+use crate::domain::document::DocumentKind;
 use crate::ledger::row::Columns;
 use crate::operation::key::invoice_journal_number;
 
-pub(super) const CHECKS: [Check; 8] = [
+pub(super) const CHECKS: [Check; 10] = [
     Check {
         name: "invoice-lines",
-        sql: "SELECT d.number, d.currency, d.total_minor,
+        sql: "SELECT d.kind, d.number, d.currency, d.total_minor,
                 (SELECT ifnull(sum(l.net_minor + l.tax_minor), 0) FROM invoice_lines l WHERE l.document_id = d.id) AS lines_minor
-              FROM invoices i JOIN documents d ON d.id = i.document_id WHERE lines_minor <> d.total_minor",
+              FROM issued_documents i JOIN documents d ON d.id = i.document_id WHERE lines_minor <> d.total_minor",
         judge: other_lines,
     },
-    // One journal, which sums to zero and debits what the invoice is over; none where all of it is nothing.
+    // One journal on the document's day, which sums to zero and debits what an invoice is over, or credits what takes one back;
+    // none where all of it is nothing.
     Check {
         name: "invoice-journal",
-        sql: "SELECT d.number, d.currency, d.total_minor, ifnull(sum(p.amount_minor), 0) AS off_minor,
-                ifnull(sum(p.amount_minor) FILTER (WHERE p.line = 1), 0) AS owed_minor
-              FROM invoices i JOIN documents d ON d.id = i.document_id
+        sql: "SELECT d.kind, d.number, d.currency, d.total_minor, ifnull(sum(p.amount_minor), 0) AS off_minor,
+                ifnull(sum(p.amount_minor) FILTER (WHERE p.line = 1), 0) * iif(d.kind = 'invoice', 1, -1) AS owed_minor,
+                d.posted_on, ifnull(min(j.posting_date), d.posted_on) AS booked_on
+              FROM issued_documents i JOIN documents d ON d.id = i.document_id
               LEFT JOIN invoice_journals j ON j.document_id = d.id LEFT JOIN invoice_postings p ON p.journal_id = j.id
-              GROUP BY d.id HAVING off_minor <> 0 OR d.total_minor <> 0 AND owed_minor <> d.total_minor",
+              GROUP BY d.id HAVING off_minor <> 0 OR booked_on <> d.posted_on
+                OR d.total_minor <> 0 AND owed_minor <> d.total_minor",
         judge: other_journal,
     },
     Check {
         name: "invoice-journal-number",
-        sql: "SELECT j.number, d.company, d.number AS document, o.shop || '/' || o.number AS order_name, d.currency, d.total_minor
-              FROM invoice_journals j JOIN invoices i ON i.document_id = j.document_id JOIN documents d ON d.id = j.document_id
+        sql: "SELECT j.number, d.company, d.kind, d.number AS document, o.shop || '/' || o.number AS order_name, d.currency, d.total_minor
+              FROM invoice_journals j JOIN issued_documents i ON i.document_id = j.document_id JOIN documents d ON d.id = j.document_id
               JOIN orders o ON o.id = i.order_id",
         judge: other_number,
     },
     Check {
         name: "invoice-number-drawn",
-        sql: "SELECT d.number, i.counter, ifnull(c.last, 0) AS drawn FROM invoices i JOIN documents d ON d.id = i.document_id
+        sql: "SELECT d.kind, d.number, i.counter, ifnull(c.last, 0) AS drawn
+              FROM issued_documents i JOIN documents d ON d.id = i.document_id
               LEFT JOIN number_counters c ON c.kind = d.kind AND c.period = i.period WHERE drawn < i.counter",
         judge: not_drawn,
+    },
+    Check {
+        name: "invoice-stands-once",
+        sql: "SELECT o.shop || '/' || o.number AS order_name, count(*) AS times FROM standing_invoices i JOIN orders o ON o.id = i.order_id
+              GROUP BY o.id HAVING times > 1",
+        judge: billed_twice,
+    },
+    // Each of the two clears the other, to the cent, and its entry takes part in nothing.
+    Check {
+        name: "invoice-cancelled",
+        sql: "SELECT i.number, n.number AS cancellation FROM corrections c JOIN documents i ON i.id = c.invoice_id
+              JOIN documents n ON n.id = c.document_id
+              WHERE c.cancels = 1 AND (n.kind <> 'cancellation' OR n.total_minor <> i.total_minor OR n.currency <> i.currency
+                OR n.bill_to <> i.bill_to OR n.paid_elsewhere_minor <> i.paid_elsewhere_minor
+                OR EXISTS (SELECT 1 FROM entries e WHERE e.document_id = i.id AND e.status <> 'cancelled')
+                OR n.total_minor - n.paid_elsewhere_minor <> ifnull((SELECT
+                     sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END)
+                     FROM journals j WHERE j.document_id = n.id), 0))",
+        judge: not_cleared,
     },
     Check {
         name: "invoice-entry",
@@ -72,28 +96,43 @@ pub(super) const CHECKS: [Check; 8] = [
     },
 ];
 
+fn document(row: &Row<'_>) -> Result<String> {
+    Ok(format!("{} {}", row.choice("kind", DocumentKind::parse)?.noun(), row.text("number")?))
+}
+
+fn billed_twice(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let what = format!("{} invoices stand for it, and it is billed once", row.count("times")?);
+    Ok(Some(Fault::tampered(format!("order {}", row.text("order_name")?), &what)))
+}
+
+fn not_cleared(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let what = format!("it and its cancellation {} do not clear each other", row.text("cancellation")?);
+    Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
+}
+
 fn other_lines(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
     let (total, lines) = (row.amount("total_minor")?, row.amount("lines_minor")?);
     let what = format!("it is over {total}, and its lines come to {lines}");
-    Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
+    Ok(Some(Fault::tampered(document(row)?, &what)))
 }
 
 fn other_journal(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
     let (total, off, owed) = (row.amount("total_minor")?, row.amount("off_minor")?, row.amount("owed_minor")?);
-    let what = format!("it is over {total}; its journal debits {owed} to receivables, and its postings sum to {off}");
-    Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
+    let what = format!(
+        "it is over {total} of {}; its journal is of {} and books {owed} on receivables, and its postings sum to {off}",
+        row.text("posted_on")?,
+        row.text("booked_on")?
+    );
+    Ok(Some(Fault::tampered(document(row)?, &what)))
 }
 
 fn other_number(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
     let total = row.amount("total_minor")?;
-    let right = invoice_journal_number([
-        bench.books.mode,
-        row.text("company")?,
-        row.text("document")?,
-        row.text("order_name")?,
-        total.currency().code(),
-        &total.minor().to_string(),
-    ]);
+    let kind = row.choice("kind", DocumentKind::parse)?;
+    let minor = total.minor().to_string();
+    let (company, document, order) = (row.text("company")?, row.text("document")?, row.text("order_name")?);
+    let right =
+        invoice_journal_number(kind, [bench.books.mode, company, document, order, total.currency().code(), &minor]);
     let number = row.text("number")?;
     let what = format!("its natural key makes {right}");
     Ok((number != right).then(|| Fault::tampered(format!("invoice journal {number}"), &what)))
@@ -102,7 +141,7 @@ fn other_number(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
 fn not_drawn(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
     let (counter, last): (i64, i64) = (row.plain("counter")?, row.plain("drawn")?);
     let what = format!("its counter is {counter}, and the last number drawn is {last}: the next would be drawn twice");
-    Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
+    Ok(Some(Fault::tampered(document(row)?, &what)))
 }
 
 fn without_entry(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {

@@ -20,7 +20,7 @@ pub(super) const CHECKS: [Check; 13] = [
         name: "movement-booked",
         sql: "SELECT m.modification_id, m.kind, p.transaction_id, m.currency, m.amount_minor,
                 (SELECT ifnull(sum(j.amount_minor), 0) FROM journals j
-                 WHERE j.movement_id = m.id AND j.direction = 'original' AND j.kind <> 'application') AS booked_minor
+                 WHERE j.movement_id = m.id AND j.direction = 'original' AND j.kind NOT IN ('application', 'return')) AS booked_minor
               FROM movements m JOIN payments p ON p.id = m.payment_id
               WHERE m.kind NOT IN ('capture_failure', 'refund_failure') AND booked_minor <> m.amount_minor",
         judge: not_booked,
@@ -29,7 +29,7 @@ pub(super) const CHECKS: [Check; 13] = [
         name: "applications-within-prepayment",
         sql: "SELECT m.modification_id, m.kind, p.transaction_id, m.currency,
                 sum(CASE j.kind WHEN 'application' THEN j.amount_minor ELSE 0 END) AS applied_minor,
-                sum(CASE j.kind WHEN 'prepayment' THEN j.amount_minor ELSE 0 END) AS prepaid_minor
+                sum(CASE WHEN j.kind IN ('prepayment', 'return') THEN j.amount_minor ELSE 0 END) AS prepaid_minor
               FROM journals j JOIN movements m ON m.id = j.movement_id JOIN payments p ON p.id = m.payment_id
               WHERE j.direction = 'original' GROUP BY j.movement_id HAVING applied_minor > prepaid_minor",
         judge: applied_too_much,
@@ -101,7 +101,7 @@ pub(super) const CHECKS: [Check; 13] = [
                 OR (m.kind IN ('capture', 'refund') AND o.amount_minor IS NOT m.amount_minor AND NOT EXISTS (SELECT 1
                       FROM exceptions e WHERE e.kind = 'amount_differs' AND e.payment_id = m.payment_id))
                 OR EXISTS (SELECT 1 FROM documents d JOIN journals j ON j.movement_id = m.id AND j.direction = 'original'
-                             AND j.kind <> 'application' AND j.document_id IS NOT d.id
+                             AND j.kind NOT IN ('application', 'return') AND j.document_id IS NOT d.id
                            WHERE d.id = o.document_id AND d.kind <> 'shipment')
                   AND NOT EXISTS (SELECT 1 FROM operation_events no JOIN operation_events done ON done.operation_id = no.operation_id
                                   WHERE no.operation_id = o.id AND no.state IN ('refused', 'withdrawn') AND done.state = 'confirmed'

@@ -86,7 +86,7 @@ impl Task for Capture {
         let mut outstanding = BTreeMap::new();
         for document in &case.documents {
             let left = match document.kind {
-                DocumentKind::CreditNote => continue,
+                DocumentKind::CreditNote | DocumentKind::Cancellation | DocumentKind::RefundRequest => continue,
                 DocumentKind::Invoice => ports.outstanding(document),
                 // A shipment is no receivable: the ERP cannot say what is outstanding on it, the ledger can.
                 DocumentKind::Shipment => {

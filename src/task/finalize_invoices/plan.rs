@@ -4,11 +4,10 @@ use chrono::{Days, NaiveDate};
 
 use crate::config::settings::InvoiceSettings;
 use crate::domain::consequence::Consequence;
-use crate::domain::document::DocumentKind;
 use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::AssignmentKey;
-use crate::domain::invoice::letter::MailTexts;
+use crate::domain::invoice::letter::{MailTexts, correction_letter};
 use crate::domain::invoice::pricing::{self, PricedLine};
 use crate::domain::invoice::sheet::{Parties, Seller};
 use crate::domain::invoice::{BillWhen, EntryChoice, InvoiceDraft, SheetDraft, Tie};
@@ -37,20 +36,22 @@ pub(super) fn plan(
     dated: NaiveDate,
 ) -> Result<Vec<Step>, MoneyError> {
     let about = order_name(&case.order);
-    if let Some(unsent) = &case.unsent {
-        return Ok(vec![send(case, unsent, texts)?]);
+    let mut steps = case.unsent.iter().map(|unsent| send(case, unsent, texts)).collect::<Result<Vec<_>, _>>()?;
+    if case.is_invoiced && !steps.is_empty() {
+        return Ok(steps);
     }
-    match bill(case, settings, seller, dated)? {
+    steps.push(match bill(case, settings, seller, dated)? {
         Ok(draft) => {
             let reason = said(case, &draft)?;
-            Ok(vec![Step::record(about, reason, Consequence::Invoice(Box::new(draft)))])
+            Step::record(about, reason, Consequence::Invoice(Box::new(draft)))
         }
-        Err(Obstacle::Wait(why)) => Ok(vec![Step::leave(about, why)]),
+        Err(Obstacle::Wait(why)) => Step::leave(about, why),
         Err(Obstacle::Person(kind, message)) => {
             let about_order = About { order: Some(case.order.id), ..About::default() };
-            Ok(vec![Step::raise(ExceptionDraft { kind, subject: about, message, about: about_order }, None)])
+            Step::raise(ExceptionDraft { kind, subject: about, message, about: about_order }, None)
         }
-    }
+    });
+    Ok(steps)
 }
 
 fn bill(
@@ -78,7 +79,11 @@ fn bill(
     let (entry, page) = match key {
         Key::Entry(paid) => (EntryChoice::Existing(paid.entry.id), paid.page.clone()),
         Key::Payment(key) => (EntryChoice::New { payment_key: Some(key.clone()) }, None),
-        Key::Neither => (EntryChoice::New { payment_key: None }, None),
+        Key::Again(before) => (EntryChoice::Again { key: before.key.clone(), before: before.id }, None),
+        Key::Neither => match &case.before {
+            Some(before) => (EntryChoice::Again { key: None, before: before.id }, None),
+            None => (EntryChoice::New { payment_key: None }, None),
+        },
     };
     Ok(Ok(InvoiceDraft {
         order: case.order.id,
@@ -115,18 +120,26 @@ fn parties(case: &BillingCase, settings: &InvoiceSettings, seller: &Seller) -> P
 
 /// The mail that brings a final invoice to its customer, as soon as there is an address.
 fn send(case: &BillingCase, unsent: &UnsentInvoice, texts: &MailTexts) -> Result<Step, MoneyError> {
-    let about = format!("invoice {} of {}", unsent.sheet.number, order_name(&case.order));
+    let kind = match &unsent.sheet.corrects {
+        None => "invoice",
+        Some(corrected) if corrected.is_cancelled => "cancellation",
+        Some(_) => "credit note",
+    };
+    let about = format!("{kind} {} of {}", unsent.sheet.number, order_name(&case.order));
     let address = case.customer.as_ref().and_then(|customer| customer.email.as_ref());
     let (Some(address), Some(text)) = (address, texts.get(&unsent.sheet.parties.language)) else {
         let message = format!(
-            "customer {} has no `email`, and the invoice was not sent; `payjournal import customers FILE` with it, and the next run sends it",
+            "customer {} has no `email`, and the {kind} was not sent; `payjournal import customers FILE` with it, and the next run sends it",
             case.order.bill_to
         );
         let about_it = About { order: Some(case.order.id), document: Some(unsent.document), ..About::default() };
         let draft = ExceptionDraft { kind: ExceptionKind::InvoiceNotSent, subject: about, message, about: about_it };
         return Ok(Step::raise(draft, None));
     };
-    let letter = text.letter(&unsent.key, address, &unsent.sheet)?;
+    let letter = match &unsent.sheet.corrects {
+        Some(corrected) => correction_letter(&unsent.key, address, &unsent.sheet, corrected),
+        None => text.letter(&unsent.key, address, &unsent.sheet)?,
+    };
     let reason = format!("it goes to {address}");
     Ok(Step::record(about, reason, Consequence::InvoiceMail { document: unsent.document, letter }))
 }
@@ -134,6 +147,8 @@ fn send(case: &BillingCase, unsent: &UnsentInvoice, texts: &MailTexts) -> Result
 /// What the order's key leads to.
 enum Key<'a> {
     Entry(&'a PaidEntry),
+    /// Its entry went with the invoice that was cancelled; another takes its place, with the same key.
+    Again(&'a Entry),
     Payment(&'a AssignmentKey),
     Neither,
 }
@@ -177,6 +192,9 @@ fn settled_key(case: &BillingCase) -> Billing<Key<'_>> {
     }
     match only(&live().filter(has_key).collect::<Vec<_>>(), &format!("entries have its `{field}` `{key}`"))? {
         Some(paid) => Ok(Key::Entry(paid)),
+        None if case.before.as_ref().is_some_and(|before| before.key == case.keys.entry) => {
+            Ok(case.before.as_ref().map_or(Key::Neither, Key::Again))
+        }
         None if case.entries.is_empty() => Err(Obstacle::Wait(format!(
             "no entry has its `{field}` `{key}` yet; `payjournal import entries` brings it in"
         ))),
@@ -224,7 +242,7 @@ fn may_be_billed(
     ties: &[Tie],
 ) -> Result<Billing<()>, MoneyError> {
     let wait = |why: &str| Ok(Err(Obstacle::Wait(why.to_owned())));
-    if case.documents.iter().any(|document| document.kind == DocumentKind::Invoice) {
+    if case.is_invoiced_by_erp {
         return wait("the ERP has posted its invoice");
     }
     if case.order.cancelled != Cancellation::None {
@@ -236,6 +254,7 @@ fn may_be_billed(
             BillWhen::EntryBalanced => match key {
                 Key::Entry(paid) if paid.entry.status == EntryStatus::Balanced => None,
                 Key::Entry(paid) => Some(format!("{} has {} open", paid.entry.name(), paid.entry.open()?)),
+                Key::Again(_) => unpaid(case, ties)?,
                 Key::Payment(_) | Key::Neither => Some("it has no `entry_assignment_key`".to_owned()),
             },
             BillWhen::PaymentCollected if !has_collected(case, key) => {
@@ -265,8 +284,9 @@ fn has_collected(case: &BillingCase, key: &Key<'_>) -> bool {
     let any = |captures: &[Movement]| captures.iter().any(|capture| capture.untied.is_positive());
     match key {
         Key::Entry(paid) => paid.entry.assigned.is_positive(),
+        Key::Again(_) => any(&case.given_back),
         Key::Payment(_) => any(&case.captures),
-        Key::Neither => any(&case.own_captures),
+        Key::Neither => any(&case.own_captures) || any(&case.given_back),
     }
 }
 
@@ -286,15 +306,18 @@ fn known(case: &BillingCase, settings: &InvoiceSettings, dated: NaiveDate) -> Bi
     }
 }
 
-/// The money that is there for the invoice: that of its key first, then what the order's own payments have free (rule 10).
+/// The money that is there for the invoice: that of its key first, then what a cancelled invoice gave back, then what the order's
+/// own payments have free (rule 10).
 fn ties(case: &BillingCase, key: &Key<'_>, total: Amount) -> Result<Vec<Tie>, MoneyError> {
     let mut ties = match key {
         Key::Entry(paid) => ties_of_entry(paid, total)?,
         Key::Payment(_) => ties_of_captures(&case.captures, total)?,
-        Key::Neither => Vec::new(),
+        Key::Again(_) | Key::Neither => Vec::new(),
     };
-    let of_key = Amount::sum(total.currency(), ties.iter().map(|tie| tie.amount))?;
-    ties.extend(ties_of_captures(&case.own_captures, total.checked_sub(of_key)?)?);
+    for more in [&case.given_back, &case.own_captures] {
+        let so_far = Amount::sum(total.currency(), ties.iter().map(|tie| tie.amount))?;
+        ties.extend(ties_of_captures(more, total.checked_sub(so_far)?)?);
+    }
     Ok(ties)
 }
 
@@ -344,7 +367,7 @@ fn fits(case: &BillingCase, key: &Key<'_>) -> Billing<()> {
             // Paid later: the payment finds the invoice's entry by the key.
             None => Ok(()),
         },
-        Key::Neither => Ok(()),
+        Key::Again(_) | Key::Neither => Ok(()),
     }
 }
 
@@ -398,6 +421,7 @@ fn said(case: &BillingCase, draft: &InvoiceDraft) -> Result<String, MoneyError> 
     let paid = draft.total.checked_sub(open)?;
     let by = match (&draft.entry, &case.keys.payment) {
         (EntryChoice::Existing(_), _) => format!("{paid} of its entry"),
+        (EntryChoice::Again { .. }, _) => format!("{paid} of what paid its cancelled invoice"),
         (EntryChoice::New { .. }, Some(key)) => format!("{paid} of the payment with key `{key}`"),
         (EntryChoice::New { .. }, None) => format!("{paid} of its own payments"),
     };

@@ -1,0 +1,62 @@
+//! `cancel-invoice`: an invoice payjournal made is taken back, by a document of its own.
+
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::person::answer;
+use super::show::find;
+use crate::config::Settings;
+use crate::domain::invoice::correction::{CancellationDraft, Cancelled};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::run::{open_ledger, refused};
+
+pub fn run(
+    number: &str,
+    reason: &str,
+    settings: &Settings,
+    json: bool,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(Failure::usage("--reason cannot be empty: it is what the next person reads"));
+    }
+    let mut ledger = open_ledger(settings, false, now)?;
+    let invoice = find::document(&ledger, number)?;
+    let draft = CancellationDraft {
+        invoice: invoice.id,
+        dated: now.with_timezone(&settings.time_zone).date_naive(),
+        range: settings.invoices.cancellation_numbers.clone(),
+        reason: reason.to_owned(),
+    };
+    let cancelled = ledger.write("cancel-invoice", None, now, |writer| writer.cancel_invoice(&draft));
+    let Cancelled { number, total, returned } = cancelled
+        .map_err(refused)?
+        .map_err(|why| Failure::usage(format!("{} cannot be cancelled: {why}", invoice.name())))?;
+    let order = invoice.order.map(|id| ledger.order(id)).transpose().map_err(refused)?;
+    let order = order.map(|order| format!("{}/{}", order.shop, order.number));
+    let again = order.as_ref().map_or_else(String::new, |order| {
+        format!(
+            "; the next `payjournal finalize-invoices` bills order {order} again, unless it is cancelled before: correct it or its \
+             lines by `payjournal import`"
+        )
+    });
+    let said = format!(
+        "{} over {total} is cancelled by {number}; {returned} that had paid it is on the account of customer {}{again}",
+        invoice.name(),
+        invoice.bill_to
+    );
+    let done = json!({
+        "invoice": invoice.number,
+        "cancellation": number,
+        "total": total,
+        "returned": returned,
+        "customer": invoice.bill_to,
+        "order": order,
+    });
+    answer(out, json, "cancel-invoice", &done, &said)
+}

@@ -1,0 +1,262 @@
+//! Documents that take back invoices of ours. Nothing of an invoice changes: what takes it back is a document of its own, with
+//! the opposite journal, and each of the two is cleared by the other.
+
+use chrono::NaiveDate;
+use rusqlite::Connection;
+
+use super::invoices::{Issued, invoice_lines};
+use super::row::{Columns, time_text};
+use super::{Ledger, LedgerError, Result, Writer, documents, entries, movements, payments};
+use crate::domain::booking::Posting;
+use crate::domain::document::{Document, DocumentKind};
+use crate::domain::id::{
+    Account, CustomerNumber, DocumentId, DocumentNumber, MovementId, OperationId, OrderId, PaymentId, TransactionId,
+};
+use crate::domain::invoice::correction::{CancellationDraft, Cancelled, CannotCancel};
+use crate::domain::money::Amount;
+use crate::domain::movement::Movement;
+
+/// What took an invoice back, or a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    pub kind: DocumentKind,
+    pub number: DocumentNumber,
+    pub dated: NaiveDate,
+    pub reason: String,
+    /// The invoice that it corrects, and its date.
+    pub invoice: DocumentNumber,
+    pub invoice_dated: NaiveDate,
+}
+
+impl Ledger {
+    /// Of an invoice of ours, oldest first.
+    pub fn corrections_of(&self, invoice: DocumentId) -> Result<Vec<Correction>> {
+        list(&self.connection, "c.invoice_id = ?1", invoice)
+    }
+}
+
+/// `document` itself, if it corrects an invoice of ours.
+pub(super) fn correction(connection: &Connection, document: DocumentId) -> Result<Option<Correction>> {
+    Ok(list(connection, "c.document_id = ?1", document)?.pop())
+}
+
+fn list(connection: &Connection, condition: &str, id: DocumentId) -> Result<Vec<Correction>> {
+    let sql = format!(
+        "SELECT d.kind, d.number, d.posted_on, c.reason, i.number AS invoice, i.posted_on AS invoice_dated FROM corrections c
+         JOIN documents d ON d.id = c.document_id JOIN documents i ON i.id = c.invoice_id WHERE {condition} ORDER BY d.id"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_and_then([id.0], |row| {
+        Ok(Correction {
+            kind: row.choice("kind", DocumentKind::parse)?,
+            number: row.named("number", DocumentNumber::parse)?,
+            dated: row.day("posted_on")?,
+            reason: row.plain("reason")?,
+            invoice: row.named("invoice", DocumentNumber::parse)?,
+            invoice_dated: row.day("invoice_dated")?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// Whether an invoice of ours was cancelled.
+pub(super) fn is_cancelled(connection: &Connection, document: DocumentId) -> Result<bool> {
+    Ok(connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM corrections WHERE invoice_id = ?1 AND cancels = 1)")?
+        .query_row([document.0], |row| row.get(0))?)
+}
+
+impl Writer<'_> {
+    /// Takes an invoice of ours back: the opposite document and journal; what had paid it is the customer's again, under the key
+    /// it had; its entry takes part in nothing any more, and its order can be billed again (rule 6).
+    pub fn cancel_invoice(&self, draft: &CancellationDraft) -> Result<Result<Cancelled, CannotCancel>> {
+        if let Some(why) = self.cannot_cancel(draft.invoice)? {
+            return Ok(Err(why));
+        }
+        let invoice = documents::document(self.connection, draft.invoice)?;
+        let order =
+            invoice.order.ok_or_else(|| LedgerError::damaged(format!("{} without an order", invoice.name())))?;
+        let dated = draft.dated.max(invoice.posted_on);
+        let drawn = self.draw_number(DocumentKind::Cancellation, &draft.range, dated, &invoice.bill_to)?;
+        let issued = Issued {
+            kind: DocumentKind::Cancellation,
+            number: &drawn.number,
+            order,
+            bill_to: &invoice.bill_to,
+            dated,
+            total: invoice.total,
+            references: Some(&invoice.number),
+        };
+        let cancellation = self.insert_issued(&issued)?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO corrections (document_id, invoice_id, cancels, reason, period, counter, made_at)
+                 VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6)",
+            )?
+            .execute((
+                cancellation.0,
+                draft.invoice.0,
+                &draft.reason,
+                &drawn.period,
+                drawn.counter,
+                time_text(self.now),
+            ))?;
+        self.insert_lines(cancellation, &invoice_lines(self.connection, draft.invoice)?)?;
+        self.copy_sheet(draft.invoice, cancellation)?;
+        self.book_issued(&issued, cancellation, &self.opposite_postings(&invoice)?)?;
+        let returned = self.give_back(&invoice, cancellation, dated)?;
+        for document in [draft.invoice, cancellation] {
+            self.clear_again(document)?;
+        }
+        for entry in entries::list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [draft.invoice.0])? {
+            self.cancel_entry(entry.id)?;
+        }
+        self.resolve_of_document(draft.invoice)?;
+        self.refresh_order_status(order)?;
+        Ok(Ok(Cancelled { number: drawn.number, total: invoice.total, returned }))
+    }
+
+    fn cannot_cancel(&self, invoice: DocumentId) -> Result<Option<CannotCancel>> {
+        let is_ours: bool = self
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM invoices WHERE document_id = ?1)")?
+            .query_row([invoice.0], |row| row.get(0))?;
+        if !is_ours {
+            return Ok(Some(CannotCancel::NotOurs));
+        }
+        if let Some(correction) = list(self.connection, "c.invoice_id = ?1", invoice)?.pop() {
+            let by = correction.number;
+            return Ok(Some(match correction.kind {
+                DocumentKind::Cancellation => CannotCancel::Already { by },
+                DocumentKind::CreditNote
+                | DocumentKind::Invoice
+                | DocumentKind::Shipment
+                | DocumentKind::RefundRequest => CannotCancel::Credited { by },
+            }));
+        }
+        // A credit note of the ERP's own for it.
+        let mut statement = self.connection.prepare_cached(
+            "SELECT n.number FROM documents d JOIN documents n ON n.kind = 'credit_note' AND n.company = d.company
+               AND n.references_number = d.number WHERE d.id = ?1",
+        )?;
+        let mut notes = statement.query_and_then([invoice.0], |row| row.named("number", DocumentNumber::parse))?;
+        if let Some(by) = notes.next().transpose()? {
+            return Ok(Some(CannotCancel::Credited { by }));
+        }
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, kind FROM operations WHERE document_id = ?1 AND kind IN ('capture', 'refund')
+               AND state NOT IN ('confirmed', 'refused', 'withdrawn') ORDER BY id LIMIT 1",
+        )?;
+        let mut under_way = statement.query_and_then([invoice.0], |row| {
+            let kind = if row.text("kind")? == "capture" { "capture" } else { "refund" };
+            Ok::<_, LedgerError>(CannotCancel::UnderWay { operation: row.id("id", OperationId)?, kind })
+        })?;
+        if let Some(operation) = under_way.next().transpose()? {
+            return Ok(Some(operation));
+        }
+        for payer in self.payers(invoice)? {
+            let payment = payments::payment(self.connection, payer)?;
+            if payment.charged_back.is_positive() {
+                let transaction: TransactionId = payment.transaction;
+                return Ok(Some(CannotCancel::ChargedBack { transaction }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The payments whose captures have paid an invoice.
+    fn payers(&self, invoice: DocumentId) -> Result<Vec<PaymentId>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT m.payment_id FROM journals j JOIN movements m ON m.id = j.movement_id
+             WHERE j.document_id = ?1 AND m.kind = 'capture' ORDER BY m.payment_id",
+        )?;
+        statement.query_and_then([invoice.0], |row| row.id("payment_id", PaymentId))?.collect()
+    }
+
+    /// What paid the invoice goes back to the account of its customer, capture by capture; not what somebody has paid back of it
+    /// already. Returns how much.
+    fn give_back(&self, invoice: &Document, cancellation: DocumentId, on: NaiveDate) -> Result<Amount> {
+        let mut returned = Amount::zero(invoice.total.currency());
+        for payer in self.payers(invoice.id)? {
+            let payment = payments::payment(self.connection, payer)?;
+            let net = self.paid_by(&payment, std::slice::from_ref(invoice))?;
+            let mut left = net.first().copied().unwrap_or(returned).or_zero();
+            // What went back was of the oldest first, as everywhere.
+            for capture in movements::of_payment(self.connection, payer)?.into_iter().rev() {
+                let part = left.at_most(self.tied(&capture, invoice)?)?;
+                if !part.is_positive() {
+                    continue;
+                }
+                left = left.checked_sub(part)?;
+                returned = returned.checked_add(part)?;
+                let prepayments: Option<Account> = self.prepayments_of(capture.id)?;
+                let to: (DocumentId, &CustomerNumber) = (cancellation, &invoice.bill_to);
+                let journal = self.books.give_back(&payment, to, prepayments.as_ref(), part, on)?;
+                self.insert_journal(capture.id, &payment, capture.kind, &capture.modification, &journal)?;
+            }
+        }
+        Ok(returned)
+    }
+
+    fn tied(&self, capture: &Movement, invoice: &Document) -> Result<Amount> {
+        let minor = self
+            .connection
+            .prepare_cached(
+                "SELECT ifnull(sum(CASE direction WHEN 'original' THEN amount_minor ELSE -amount_minor END), 0)
+                 FROM journals WHERE movement_id = ?1 AND document_id = ?2 AND kind IN ('receipt', 'application')",
+            )?
+            .query_row((capture.id.0, invoice.id.0), |row| row.get(0))?;
+        Ok(Amount::from_minor(minor, invoice.total.currency()))
+    }
+
+    /// A cancelled invoice and its cancellation clear each other: what journals have not paid of either is paid by the other.
+    /// Asked again whenever one of their journals is undone; of any other document nothing changes.
+    pub(super) fn clear_again(&self, document: DocumentId) -> Result<()> {
+        let is_one_of_two: bool = self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM corrections WHERE cancels = 1 AND (document_id = ?1 OR invoice_id = ?1))",
+            )?
+            .query_row([document.0], |row| row.get(0))?;
+        if is_one_of_two {
+            let Document { total, booked, .. } = documents::document(self.connection, document)?;
+            self.set_paid_elsewhere(document, total.checked_sub(booked)?)?;
+        }
+        Ok(())
+    }
+
+    /// The journal of the invoice, turned round.
+    fn opposite_postings(&self, invoice: &Document) -> Result<Vec<Posting>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT p.account, p.amount_minor FROM invoice_postings p JOIN invoice_journals j ON j.id = p.journal_id
+             WHERE j.document_id = ?1 ORDER BY p.line",
+        )?;
+        let rows = statement.query_and_then([invoice.id.0], |row| {
+            let amount = Amount::from_minor(row.plain("amount_minor")?, invoice.total.currency());
+            Ok(Posting { account: row.named("account", Account::parse)?, amount: amount.negated() })
+        })?;
+        rows.collect()
+    }
+
+    /// What was to be looked at about a document that is over.
+    fn resolve_of_document(&self, document: DocumentId) -> Result<()> {
+        self.connection
+            .prepare_cached("UPDATE exceptions SET state = 'resolved', resolved_at = ?2 WHERE document_id = ?1 AND state <> 'resolved'")?
+            .execute((document.0, time_text(self.now)))?;
+        Ok(())
+    }
+}
+
+/// What the last cancellation for an order gave back of each capture: it keeps its key, and pays the order's next invoice.
+pub(super) fn given_back(connection: &Connection, order: OrderId) -> Result<Vec<(MovementId, PaymentId, Amount)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT j.movement_id, m.payment_id, max(j.id), j.amount_minor, j.currency FROM documents d
+         JOIN journals j ON j.document_id = d.id AND j.kind = 'return' AND j.direction = 'original'
+         JOIN movements m ON m.id = j.movement_id
+         WHERE d.order_id = ?1 AND d.kind = 'cancellation' GROUP BY j.movement_id ORDER BY j.movement_id",
+    )?;
+    let rows = statement.query_and_then([order.0], |row| {
+        Ok((row.id("movement_id", MovementId)?, row.id("payment_id", PaymentId)?, row.amount("amount_minor")?))
+    })?;
+    rows.collect()
+}

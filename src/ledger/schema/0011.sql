@@ -1,0 +1,52 @@
+-- Documents that take back invoices of ours, and what a person wants paid back of a customer's balance.
+
+-- CHECKs and references are only loosened, as in version 6: a correction has lines, a sheet and a journal as an invoice has.
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(sql, 'kind = ''shipment''', 'kind = ''shipment'' OR kind = ''cancellation'' OR kind = ''refund_request''')
+    WHERE type = 'table' AND name = 'documents';
+UPDATE sqlite_schema SET sql = replace(sql, 'kind = ''unapplied_refund''', 'kind = ''unapplied_refund'' OR kind = ''return''')
+    WHERE type = 'table' AND name = 'journals';
+UPDATE sqlite_schema SET sql = replace(sql, 'REFERENCES invoices (document_id)', 'REFERENCES documents (id)')
+    WHERE type = 'table' AND name IN ('invoice_lines', 'invoice_journals', 'invoice_sheets');
+PRAGMA writable_schema = RESET;
+
+-- A cancellation takes back a whole invoice, once; a credit note takes back lines of it.
+CREATE TABLE corrections (
+    document_id  INTEGER PRIMARY KEY REFERENCES documents (id),
+    invoice_id   INTEGER NOT NULL REFERENCES invoices (document_id),
+    cancels      INTEGER NOT NULL CHECK (cancels IN (0, 1)),
+    reason       TEXT NOT NULL CHECK (reason <> ''),
+    period       TEXT NOT NULL,
+    counter      INTEGER NOT NULL CHECK (counter > 0),
+    made_at      TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX corrections_cancel_once ON corrections (invoice_id) WHERE cancels = 1;
+CREATE INDEX corrections_by_invoice ON corrections (invoice_id);
+
+CREATE TRIGGER corrections_fixed BEFORE UPDATE ON corrections BEGIN SELECT RAISE(ABORT, 'a final document is fixed'); END;
+CREATE TRIGGER corrections_kept BEFORE DELETE ON corrections BEGIN SELECT RAISE(ABORT, 'a final document is fixed'); END;
+
+-- What an order is billed by.
+CREATE VIEW standing_invoices AS
+    SELECT i.* FROM invoices i WHERE NOT EXISTS (SELECT 1 FROM corrections c WHERE c.invoice_id = i.document_id AND c.cancels = 1);
+CREATE TRIGGER invoices_once BEFORE INSERT ON invoices WHEN EXISTS (SELECT 1 FROM standing_invoices WHERE order_id = NEW.order_id)
+    BEGIN SELECT RAISE(ABORT, 'an order is billed once'); END;
+
+-- What was sold is fixed as long as its invoice stands.
+DROP TRIGGER order_lines_fixed;
+DROP TRIGGER order_lines_kept;
+DROP TRIGGER order_lines_closed;
+DROP TRIGGER order_keys_fixed;
+CREATE TRIGGER order_lines_fixed BEFORE UPDATE ON order_lines WHEN EXISTS (SELECT 1 FROM standing_invoices WHERE order_id = OLD.order_id)
+    BEGIN SELECT RAISE(ABORT, 'the lines of an invoiced order are fixed'); END;
+CREATE TRIGGER order_lines_kept BEFORE DELETE ON order_lines WHEN EXISTS (SELECT 1 FROM standing_invoices WHERE order_id = OLD.order_id)
+    BEGIN SELECT RAISE(ABORT, 'the lines of an invoiced order are fixed'); END;
+CREATE TRIGGER order_lines_closed BEFORE INSERT ON order_lines WHEN EXISTS (SELECT 1 FROM standing_invoices WHERE order_id = NEW.order_id)
+    BEGIN SELECT RAISE(ABORT, 'the lines of an invoiced order are fixed'); END;
+CREATE TRIGGER order_keys_fixed BEFORE UPDATE ON order_keys WHEN EXISTS (SELECT 1 FROM standing_invoices WHERE order_id = OLD.order_id)
+    BEGIN SELECT RAISE(ABORT, 'the keys of an invoiced order are fixed'); END;
+
+-- Everything that draws a number and has lines and a journal of its own.
+CREATE VIEW issued_documents AS
+    SELECT document_id, order_id, period, counter FROM invoices
+    UNION ALL SELECT c.document_id, i.order_id, c.period, c.counter FROM corrections c JOIN invoices i ON i.document_id = c.invoice_id;

@@ -1,0 +1,161 @@
+//! What was invoiced can be taken back: once, whole or in part, with the money where it belongs, and billed anew.
+
+#![expect(clippy::indexing_slicing, reason = "in a test a panic is the report")]
+
+mod support;
+
+use support::Shop;
+use support::billing::{all_entries, collected, entries, import, invoices, orders, shop, told};
+
+/// Sums of accounts that are not zero, in minor units, without the customer's clearing details.
+fn balances(shop: &Shop) -> Vec<String> {
+    shop.rows(
+        "SELECT account, sum(amount_minor) FROM (
+           SELECT account, amount_minor FROM postings UNION ALL SELECT account, amount_minor FROM invoice_postings)
+         GROUP BY account HAVING sum(amount_minor) <> 0 ORDER BY account",
+    )
+}
+
+/// `NUMBER OUTSTANDING` of all documents, by the ledger's own figures once everything is delivered.
+fn outstanding(shop: &Shop) -> Vec<String> {
+    shop.ok("sync-journals");
+    shop.rows(
+        "SELECT d.number, d.total_minor - d.paid_elsewhere_minor
+           - (SELECT ifnull(sum(CASE WHEN (direction = 'original') = (kind <> 'reopening') THEN amount_minor ELSE -amount_minor END), 0)
+              FROM journals j WHERE j.document_id = d.id)
+         FROM documents d ORDER BY d.id",
+    )
+}
+
+fn cancel(shop: &Shop, number: &str) -> String {
+    let done = shop.json(&format!("cancel-invoice {number} --reason wrong"));
+    let field = |name: &str| done["done"][name].as_str().unwrap_or_default().to_owned();
+    format!(
+        "{} {} {}",
+        field("cancellation"),
+        done["done"]["returned"]["amount"].as_str().unwrap_or_default(),
+        field("order")
+    )
+}
+
+#[test]
+fn a_cancelled_invoice_is_billed_again_with_the_money_of_its_key() {
+    let shop = shop("");
+    orders(&shop, "A,119.00,C1,KEY-A,\nB,50.00,C2,,KEY-B\nC,30.00,C3,,\n");
+    entries(&shop, "WEB-1,KEY-A,C1,119.00,\n");
+    collected(&shop, "TX-A,,WEB-1,,119.00\nTX-B,,,KEY-B,50.00\nTX-C,C,,,30.00\n");
+    shop.ok("finalize-invoices");
+    let before = balances(&shop);
+    for (number, expected) in [
+        ("2026-00001", "C-2026-11-22-001 119.00 webshop/A"),
+        ("2026-00002", "C-2026-11-22-002 50.00 webshop/B"),
+        ("2026-00003", "C-2026-11-22-003 30.00 webshop/C"),
+    ] {
+        assert_eq!(cancel(&shop, number), expected);
+    }
+    // Nothing is sold and nothing is owed; the money is the customers'.
+    assert_eq!(
+        balances(&shop),
+        [
+            "Assets:PSP:psp:Shop:EUR 19900",
+            "Liabilities:Prepayments:C1 -11900",
+            "Liabilities:Prepayments:C3 -3000",
+            "Liabilities:Prepayments:CASH -5000"
+        ]
+    );
+    assert!(outstanding(&shop).iter().all(|line| line.ends_with(" 0")), "{:?}", outstanding(&shop));
+    assert!(all_entries(&shop).iter().all(|entry| entry.contains("cancelled 0/")), "{:?}", all_entries(&shop));
+    shop.ok("verify");
+    // What is cancelled is not captured, refunded or cancelled again.
+    for task in ["capture", "refunds", "sync-payments"] {
+        shop.ok(task);
+    }
+    let again = shop.exits("cancel-invoice 2026-00001 --reason again", 2);
+    assert!(again.stderr.contains("was cancelled by C-2026-11-22-001"), "{}", again.stderr);
+    // What was wrong can be corrected now; the next run bills each once more, and the books stand as they stood.
+    import(&shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nA,1,Better thing,1,119.00,19\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop)[3..], ["2026-00004 A 11900 11900", "2026-00005 B 5000 5000", "2026-00006 C 3000 3000"]);
+    assert_eq!(balances(&shop), before);
+    assert_eq!(
+        shop.rows("SELECT key, status FROM entries WHERE key IS NOT NULL"),
+        ["KEY-A balanced", "KEY-A cancelled"]
+    );
+    assert_eq!(told(&shop), [""; 0]);
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop).len(), 6);
+    // And once more: each generation has the money of the one before.
+    cancel(&shop, "2026-00004");
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop)[6], "2026-00007 A 11900 11900");
+    assert_eq!(balances(&shop), before);
+    outstanding(&shop);
+    shop.ok("verify");
+    shop.ok("verify --against-provider --against-erp");
+}
+
+#[test]
+fn an_order_that_is_cancelled_too_is_not_billed_again_and_its_money_is_left_over() {
+    let shop = shop("");
+    orders(&shop, "A,119.00,C1,,\n");
+    collected(&shop, "TX-A,A,,,119.00\n");
+    shop.ok("finalize-invoices");
+    import(&shop, "orders", "order,currency,total,ordered_on,cancelled\nA,EUR,119.00,2026-11-15,full\n");
+    cancel(&shop, "2026-00001");
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop).len(), 1);
+    let left = shop.json("leftovers");
+    let found: Vec<&str> = left["leftovers"].as_array().unwrap().iter().filter_map(|it| it["kind"].as_str()).collect();
+    assert_eq!(found, ["money_without_invoice"]);
+    let shown = shop.ok("show document 2026-00001").stdout;
+    assert!(shown.contains("C-2026-11-22-001") && shown.contains("wrong"), "{shown}");
+}
+
+#[test]
+fn what_failed_or_went_back_after_all_leaves_both_documents_cleared() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,,\nB,80.00,C2,,\n");
+    collected(&shop, "TX-A,A,,,100.00\nTX-B,B,,,80.00\n");
+    shop.ok("finalize-invoices");
+    // Somebody pays a part of B back before it is cancelled: what is there is what goes back to the account.
+    shop.sandbox(
+        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-B', 'refund', 3000, 'by hand', 'confirmed',
+           '2026-11-21T10:00:00+00:00', '2026-11-21T10:00:00+00:00')",
+    );
+    shop.exits("sync-payments", 1);
+    assert_eq!(outstanding(&shop), ["2026-00001 0", "2026-00002 3000"]);
+    cancel(&shop, "2026-00001");
+    assert_eq!(cancel(&shop, "2026-00002"), "C-2026-11-22-002 50.00 webshop/B");
+    assert_eq!(
+        balances(&shop),
+        ["Assets:PSP:psp:Shop:EUR 15000", "Liabilities:Prepayments:C1 -10000", "Liabilities:Prepayments:C2 -5000"]
+    );
+    shop.ok("verify");
+    // The capture of A fails after all: nothing is there any more, and nobody owes anything.
+    shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'TX-A'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-24T03:00:00Z"]);
+    assert_eq!(balances(&shop), ["Assets:PSP:psp:Shop:EUR 5000", "Liabilities:Prepayments:C2 -5000"]);
+    assert!(outstanding(&shop).iter().all(|line| line.ends_with(" 0")), "{:?}", outstanding(&shop));
+    shop.ok("verify");
+}
+
+#[test]
+fn what_cannot_be_taken_back_says_why() {
+    let shop = shop("");
+    shop.one_order("SO-1");
+    shop.documents("invoice,ERP-1,SO-1,EUR,10.00,,,2026-11-20\n");
+    let refused = |line: &str, why: &str| {
+        let said = shop.exits(line, 2).stderr;
+        assert!(said.contains(why), "{line}: {said}");
+    };
+    refused("cancel-invoice ERP-1 --reason x", "was not made by payjournal");
+    refused("cancel-invoice NOPE --reason x", "the ledger knows no document `NOPE`");
+    let empty = shop.run(&["cancel-invoice", "ERP-1", "--reason", " "]);
+    assert!(empty.code == Some(2) && empty.stderr.contains("--reason cannot be empty"), "{}", empty.stderr);
+    orders(&shop, "A~capture:confirm-late,100.00,C1,,\n");
+    shop.payments("TX-A,A~capture:confirm-late,,card,EUR,authorised,100.00,2026-11-16T09:00:00Z,,\n");
+    shop.ok("finalize-invoices");
+    shop.run(&["capture"]);
+    refused("cancel-invoice 2026-00001 --reason x", "has no final answer");
+    assert_eq!(shop.rows("SELECT count(*) FROM corrections"), ["0"]);
+}

@@ -9,7 +9,7 @@ use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
 
 use help::{
     AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, EXPLAIN_HELP, FINALIZE_HELP, LEFTOVERS_HELP, LIST_HELP, MATCH_HELP,
-    SETTLEMENTS_HELP, SIMULATE_HELP, VERIFY_HELP,
+    REFUND_BALANCE_HELP, SETTLEMENTS_HELP, SIMULATE_HELP, VERIFY_HELP,
 };
 
 use crate::command::export::ExportFormat;
@@ -151,6 +151,9 @@ pub enum Command {
         #[arg(long)]
         reason: String,
     },
+    /// Ask for free money of a payment to be paid back: what no invoice and no entry has; `refunds` does it
+    #[command(after_help = REFUND_BALANCE_HELP)]
+    RefundBalance(RefundBalance),
     /// Money without invoice, invoices without money, entries paid and not invoiced, keys used twice
     #[command(after_help = LEFTOVERS_HELP)]
     Leftovers {
@@ -208,6 +211,22 @@ pub struct TaskArgs {
     /// Started by a schedule: do nothing unless the task is due
     #[arg(long)]
     pub scheduled: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RefundBalance {
+    /// The payment's transaction id (or PROVIDER/ID)
+    #[arg(required_unless_present = "withdraw")]
+    pub payment: Option<String>,
+    /// In the payment's currency [default: all that is free]
+    #[arg(long, value_name = "AMOUNT", conflicts_with = "withdraw")]
+    pub amount: Option<String>,
+    /// Why; it is kept with the request
+    #[arg(long, required_unless_present = "withdraw")]
+    pub reason: Option<String>,
+    /// Think better of a request that was not sent yet
+    #[arg(long, value_name = "REQUEST", conflicts_with_all = ["payment", "reason"])]
+    pub withdraw: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -44,6 +44,7 @@ use serde_json::json;
 
 use cli::{Cli, Command, Global, LineName, ListCommand, SandboxCommand, TaskArgs, VerifyArgs};
 use command::checkout::Source;
+use command::refund_balance::Wish;
 use config::Loaded;
 use config::settings::{ErpKind, ProviderKind, TaskName};
 use exit::Exit;
@@ -140,6 +141,7 @@ fn schema(command: &Command) -> &'static str {
         Command::Invoice { .. } => "payjournal/invoice/1",
         Command::Explain { .. } => "payjournal/explain/1",
         Command::CancelInvoice { .. } => "payjournal/cancel-invoice/1",
+        Command::RefundBalance(_) => "payjournal/refund-balance/1",
         Command::Match { .. } => "payjournal/match/1",
         Command::Unmatch { .. } => "payjournal/unmatch/1",
         Command::Retry { .. } => "payjournal/retry/1",
@@ -206,6 +208,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::CancelInvoice { number, reason } => {
             command::cancel_invoice::run(&number, &reason, &load(&global)?.settings, json, now, out)
         }
+        Command::RefundBalance(args) => refund_balance(&args, &global, now, out),
         Command::Leftovers { older_than } => {
             command::leftovers::run(older_than, &load(&global)?.settings, json, now, out)
         }
@@ -224,6 +227,16 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         }
         Command::Man => print(&command::man::page()?, "the man page", out),
     }
+}
+
+fn refund_balance(args: &cli::RefundBalance, global: &Global, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
+    let settings = load(global)?.settings;
+    if let Some(request) = &args.withdraw {
+        return command::refund_balance::withdraw(request, &settings, global.json, now, out);
+    }
+    let (payment, reason) = (args.payment.as_deref().unwrap_or_default(), args.reason.as_deref().unwrap_or_default());
+    let wish = Wish { payment, amount: args.amount.as_deref(), reason };
+    command::refund_balance::ask(wish, &settings, global.json, now, out)
 }
 
 fn import(

@@ -100,6 +100,17 @@ To keep the order from being billed again, import it as cancelled first.
 Refused while a capture or refund for the invoice has no final answer, when its money was
 charged back, and when a credit note has taken a part of it back already.";
 
+pub(super) const REFUND_BALANCE_HELP: &str = "\
+Examples:
+  payjournal leftovers                                             shows which payments have free money
+  payjournal refund-balance TX-1001 --reason 'paid twice'          all that is free of it
+  payjournal refund-balance TX-1001 --amount 10.00 --reason 'paid too much, ticket 77'
+  payjournal refunds                                               pays it back
+  payjournal refund-balance --withdraw RB-2026-00001               not after all
+
+Only money is paid back that no invoice is tied to, no entry has and nobody else has paid back. From the moment it is
+asked for nothing else takes it. It is booked from the customer's prepayments to the PSP's clearing account.";
+
 pub(super) const LEFTOVERS_HELP: &str = "\
 Examples:
   payjournal leftovers                     all of it, the oldest of each kind first

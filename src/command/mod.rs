@@ -14,6 +14,7 @@ pub mod man;
 pub mod matching;
 pub mod payouts;
 pub mod person;
+pub mod refund_balance;
 pub mod sandbox;
 pub mod show;
 pub mod simulate;

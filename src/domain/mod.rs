@@ -15,6 +15,7 @@ pub mod money;
 pub mod movement;
 pub mod order;
 pub mod payment;
+pub mod refund_request;
 pub mod schedule;
 pub mod settlement;
 pub mod template;

@@ -7,10 +7,12 @@ use rusqlite::Connection;
 use super::customers::customer;
 use super::invoices::{is_invoiced, order_keys, order_lines};
 use super::row::Columns;
-use super::{Ledger, LedgerError, Result, UnsentInvoice, corrections, entries, movements, orders, payments};
+use super::{
+    Ledger, LedgerError, Result, UnsentInvoice, corrections, entries, movements, orders, payments, refund_requests,
+};
 use crate::domain::customer::Customer;
 use crate::domain::entry::Entry;
-use crate::domain::id::{AssignmentKey, EntryId, MovementId, OrderId, PaymentId};
+use crate::domain::id::{AssignmentKey, DocumentId, EntryId, MovementId, OrderId, PaymentId};
 use crate::domain::invoice::OrderKeys;
 use crate::domain::invoice::pricing::OrderLine;
 use crate::domain::money::Amount;
@@ -68,7 +70,7 @@ impl Ledger {
                (o.cancelled = 'none'
                 AND (NOT ?3 OR o.payment_status = 'paid' OR EXISTS (SELECT 1 FROM order_keys k WHERE k.order_id = o.id)
                      OR EXISTS (SELECT 1 FROM entries e WHERE e.order_id = o.id AND e.document_id IS NULL AND e.status = 'balanced'))
-                AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind NOT IN ('shipment', 'cancellation')
+                AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind NOT IN ('shipment', 'cancellation', 'refund_request')
                                 AND NOT EXISTS (SELECT 1 FROM corrections c WHERE c.invoice_id = d.id AND c.cancels = 1)))
                OR EXISTS (SELECT 1 FROM invoice_sheets s WHERE s.order_id = o.id AND s.mail = 'wanted')
                OR EXISTS (SELECT 1 FROM exceptions e WHERE e.order_id = o.id AND e.task = ?4 AND e.state <> 'resolved'))
@@ -100,7 +102,7 @@ impl Ledger {
         let captures = |of: &[Payment]| -> Result<Vec<Movement>> {
             let mut captures = Vec::new();
             for payment in of {
-                captures.extend(captures_of(connection, payment.id, None)?);
+                captures.extend(captures_of(connection, payment.id, None, None)?);
             }
             captures.sort_by_key(|capture| (capture.occurred_at, capture.id));
             Ok(captures)
@@ -145,7 +147,7 @@ fn given_back(connection: &Connection, order: OrderId, is_known: impl Fn(Movemen
         if is_known(id) {
             continue;
         }
-        let capture = captures_of(connection, payment, None)?.into_iter().find(|capture| capture.id == id);
+        let capture = captures_of(connection, payment, None, None)?.into_iter().find(|capture| capture.id == id);
         if let Some(capture) = capture {
             there.push(Movement { untied: capture.untied.at_most(amount)?, ..capture });
         }
@@ -180,7 +182,7 @@ fn paid_entry(connection: &Connection, entry: Entry) -> Result<PaidEntry> {
         // What was paid back or charged back of it is not there any more: the oldest capture first.
         let of_payment = assigned.iter().filter(|(_, of, _)| *of == payment).map(|(_, _, amount)| *amount);
         let mut left = Amount::sum(entry.initial.currency(), of_payment)?.or_zero();
-        for capture in captures_of(connection, payment, Some(entry.id))?.into_iter().rev() {
+        for capture in captures_of(connection, payment, Some(entry.id), None)?.into_iter().rev() {
             let own = assigned.iter().find(|(id, _, _)| *id == capture.id).map(|(_, _, amount)| *amount);
             let Some(own) = own.filter(|own| own.is_positive()) else { continue };
             let part = own.at_most(left)?;
@@ -193,13 +195,18 @@ fn paid_entry(connection: &Connection, entry: Entry) -> Result<PaidEntry> {
     Ok(PaidEntry { entry, paid_by, page })
 }
 
-/// The captures of a payment, with what an invoice may take of each: not what went back, and not what an entry has, but for
-/// `entry`'s own.
-fn captures_of(connection: &Connection, payment: PaymentId, entry: Option<EntryId>) -> Result<Vec<Movement>> {
+/// The captures of a payment, with what is there of each for an invoice, for `entry` or for `request`: not what went back or is to
+/// go back, and not what another entry has.
+pub(super) fn captures_of(
+    connection: &Connection,
+    payment: PaymentId,
+    entry: Option<EntryId>,
+    request: Option<DocumentId>,
+) -> Result<Vec<Movement>> {
     let mut all = movements::of_payment(connection, payment)?;
     let too_large = || LedgerError::damaged(format!("the movements of payment {payment} are too large"));
     // What was paid back without a document, or charged back, took prepaid money away again, of the oldest first.
-    let mut gone: i64 = 0;
+    let mut gone: i64 = refund_requests::wanted(connection, payment, request)?;
     for movement in &all {
         let takes = match movement.kind {
             MovementKind::Refund => movement.untied.minor(),

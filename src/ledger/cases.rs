@@ -9,13 +9,13 @@ use super::figures::Figures;
 use super::payments::Unsummed;
 use super::row::{Columns, time_text};
 use super::{
-    BookedJournal, Ledger, LedgerError, QueuedMail, Result, documents, entries, journals, mails, movements, operations,
-    orders, payments,
+    BookedJournal, Ledger, LedgerError, QueuedMail, Result, billing, documents, entries, journals, mails, movements,
+    operations, orders, payments, refund_requests,
 };
 use crate::domain::document::{Document, DocumentKind, NamedDocument};
 use crate::domain::id::{DocumentId, JournalId, MailId, MovementId, OrderId, PaymentId};
 use crate::domain::money::Amount;
-use crate::domain::movement::Movement;
+use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
 use crate::operation::Operation;
@@ -39,6 +39,8 @@ pub struct CaptureCase {
     /// All captures, refunds and releases of these payments.
     pub operations: Vec<Operation>,
     pub movements: Vec<Movement>,
+    /// What is left out of the `untied` of these movements: entries and refund requests have it.
+    pub withheld: Amount,
     /// What money of these payments may be for.
     pub named: Vec<NamedDocument>,
     /// Documents a payment of their own is paying right now.
@@ -67,7 +69,7 @@ pub struct InvoicePaymentCase {
     pub paid_before: Option<UnsettledPayment>,
 }
 
-/// A posted credit note with what was paid for its invoice.
+/// A posted credit note with what was paid for its invoice, or a refund request with what is free of its payment.
 #[derive(Debug, Clone)]
 pub struct RefundCase {
     pub note: Document,
@@ -81,6 +83,8 @@ pub struct RefundCase {
     pub named: Vec<NamedDocument>,
     /// The credit notes of the invoice, this one included.
     pub siblings: Vec<Document>,
+    /// When a person asked for it; of a request only.
+    pub asked_at: Option<DateTime<Utc>>,
 }
 
 /// The part of a payment's captures that paid one invoice.
@@ -169,11 +173,24 @@ impl Ledger {
             operations.extend(its_operations);
             movements.extend(its_movements);
         }
-        // What an entry without an invoice has is that entry's, whatever order its payment names (trap T47).
-        for movement in movements.iter_mut().filter(|movement| movement.untied.is_positive()) {
+        // What an entry without an invoice has is that entry's, whatever order its payment names (trap T47), and what is to be
+        // paid back is nobody's.
+        let mut wanted = BTreeMap::new();
+        for payment in &payments {
+            wanted.insert(payment.id, refund_requests::wanted(connection, payment.id, None)?);
+        }
+        let order = orders::order(connection, id)?;
+        let mut withheld = Amount::zero(order.total.currency());
+        let captures = movements.iter_mut().filter(|movement| movement.kind == MovementKind::Capture);
+        for movement in captures.filter(|movement| movement.untied.is_positive()) {
             let reserved = entries::reserved(connection, movement.id, None)?;
-            let free = Amount::from_minor(movement.untied.minor() - reserved, movement.untied.currency());
-            movement.untied = free.or_zero();
+            let free = (movement.untied.minor() - reserved).max(0);
+            let wanted = wanted.entry(movement.payment).or_default();
+            let taken = free.min(*wanted);
+            *wanted -= taken;
+            let left = Amount::from_minor(free - taken, movement.untied.currency());
+            withheld = withheld.checked_add(movement.untied.checked_sub(left)?)?;
+            movement.untied = left;
         }
         let mut being_paid = Vec::new();
         for document in documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {
@@ -181,15 +198,7 @@ impl Ledger {
                 being_paid.push((document.id, payment));
             }
         }
-        Ok(CaptureCase {
-            order: orders::order(connection, id)?,
-            payments,
-            documents,
-            operations,
-            movements,
-            named,
-            being_paid,
-        })
+        Ok(CaptureCase { order, payments, documents, operations, movements, withheld, named, being_paid })
     }
 
     /// Authorised payments that customers made for posted invoices.
@@ -218,7 +227,7 @@ impl Ledger {
         Ok(InvoicePaymentCase { payment, order, operations, movements, named, invoices, paid_before })
     }
 
-    /// Credit notes with something open, with a refund that was planned and not sent, or with an exception to look at again.
+    /// Credit notes and refund requests with something open, with a refund that was planned and not sent, or with an exception to look at again.
     pub fn refund_notes(&self, after: DocumentId, limit: u32) -> Result<Vec<DocumentId>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT d.id FROM documents d
@@ -228,7 +237,13 @@ impl Ledger {
                     FROM journals j WHERE j.document_id = d.id)
                OR EXISTS (SELECT 1 FROM operations o WHERE o.document_id = d.id AND o.kind = 'refund' AND o.state = 'planned')
                OR EXISTS (SELECT 1 FROM exceptions e WHERE e.document_id = d.id AND e.task = 'refunds' AND e.state <> 'resolved'))
-             ORDER BY d.id LIMIT ?2",
+             UNION ALL SELECT d.id FROM refund_requests r JOIN documents d ON d.id = r.document_id
+             WHERE d.id > ?1 AND (
+               d.total_minor > d.paid_elsewhere_minor + (SELECT ifnull(sum(o.amount_minor), 0) FROM operations o
+                    WHERE o.document_id = d.id AND o.kind = 'refund' AND o.state = 'confirmed')
+               OR EXISTS (SELECT 1 FROM operations o WHERE o.document_id = d.id AND o.kind = 'refund' AND o.state = 'planned')
+               OR EXISTS (SELECT 1 FROM exceptions e WHERE e.document_id = d.id AND e.task = 'refunds' AND e.state <> 'resolved'))
+             ORDER BY id LIMIT ?2",
         )?;
         statement.query_and_then((after.0, limit), |row| row.id("id", DocumentId))?.collect()
     }
@@ -236,6 +251,12 @@ impl Ledger {
     pub fn refund_case(&self, id: DocumentId) -> Result<RefundCase> {
         let connection = &self.connection;
         let note = documents::document(connection, id)?;
+        let request = match note.kind {
+            DocumentKind::RefundRequest => Some(refund_requests::of_document(connection, id)?),
+            DocumentKind::CreditNote | DocumentKind::Invoice | DocumentKind::Shipment | DocumentKind::Cancellation => {
+                None
+            }
+        };
         let invoice = match &note.references {
             Some(number) => {
                 let found = documents::invoice_numbered(connection, number, &note.company)?;
@@ -243,9 +264,10 @@ impl Ledger {
             }
             None => None,
         };
-        let captures = match &invoice {
-            Some(invoice) => tied_captures(connection, invoice)?,
-            None => Vec::new(),
+        let captures = match (&invoice, request) {
+            (_, Some((payment, _))) => free_captures(connection, payment, id)?,
+            (Some(invoice), None) => tied_captures(connection, invoice)?,
+            (None, None) => Vec::new(),
         };
         let mut operations = Vec::new();
         let mut movements = Vec::new();
@@ -269,11 +291,12 @@ impl Ledger {
                 "d.kind = 'credit_note' AND d.references_number = ?1 AND d.company = ?2",
                 (number.as_str(), note.company.as_str()),
             )?,
-            None => Vec::new(),
+            None => vec![note.clone()],
         };
         let currency = note.total.currency();
         let siblings = siblings.into_iter().filter(|sibling| sibling.total.currency() == currency).collect();
-        Ok(RefundCase { note, invoice, captures, operations, movements, named, siblings })
+        let asked_at = request.map(|(_, asked_at)| asked_at);
+        Ok(RefundCase { note, invoice, captures, operations, movements, named, siblings, asked_at })
     }
 
     /// Journals without a confirmed delivery, in the order booked.
@@ -384,6 +407,14 @@ fn psp_operations(connection: &Connection, payment: PaymentId) -> Result<Vec<Ope
         "WHERE payment_id = ?1 AND kind NOT IN ('journal', 'mail') ORDER BY id",
         [payment.0],
     )
+}
+
+/// The captures of a payment, each with the part that nothing else has.
+fn free_captures(connection: &Connection, payment: PaymentId, request: DocumentId) -> Result<Vec<TiedCapture>> {
+    let whole = payments::payment(connection, payment)?;
+    let captures = billing::captures_of(connection, payment, None, Some(request))?;
+    let part = |capture: Movement| TiedCapture { movement: capture.id, payment: whole.clone(), tied: capture.untied };
+    Ok(captures.into_iter().map(part).collect())
 }
 
 /// The captures an invoice was paid by, oldest first, each with the part that paid it.

@@ -8,13 +8,14 @@ use super::invoices::{Issued, invoice_lines};
 use super::row::{Columns, time_text};
 use super::{Ledger, LedgerError, Result, Writer, documents, entries, movements, payments};
 use crate::domain::booking::Posting;
+use crate::domain::consequence::MovementDraft;
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id::{
     Account, CustomerNumber, DocumentId, DocumentNumber, MovementId, OperationId, OrderId, PaymentId, TransactionId,
 };
 use crate::domain::invoice::correction::{CancellationDraft, Cancelled, CannotCancel};
 use crate::domain::money::Amount;
-use crate::domain::movement::Movement;
+use crate::domain::movement::{Movement, MovementKind};
 
 /// What took an invoice back, or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,6 +224,13 @@ impl Writer<'_> {
             self.set_paid_elsewhere(document, total.checked_sub(booked)?)?;
         }
         Ok(())
+    }
+
+    /// What comes for an invoice that was cancelled meanwhile is the customer's: it pays nothing yet.
+    pub(super) fn without_cancelled(&self, draft: &MovementDraft) -> Result<MovementDraft> {
+        let document = draft.document.filter(|_| draft.kind == MovementKind::Capture);
+        let is_over = document.map_or(Ok(false), |document| is_cancelled(self.connection, document))?;
+        Ok(MovementDraft { document: draft.document.filter(|_| !is_over), ..draft.clone() })
     }
 
     /// The journal of the invoice, turned round.

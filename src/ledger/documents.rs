@@ -9,7 +9,7 @@ use crate::domain::id::{Company, CustomerNumber, DocumentId, DocumentNumber, Ord
 use crate::domain::money::Amount;
 use crate::domain::payment::Payment;
 
-/// A shipment carries no journal: what was captured for it counts at once. A reopening takes away from what an invoice was
+/// A shipment and a refund request carry no journal: what was captured, or refunded, for them counts at once. A reopening takes away from what an invoice was
 /// paid. States are told apart by what they are not: of a longer list `SQLite` builds a table each time.
 const SELECT: &str = "
     SELECT d.*,
@@ -29,9 +29,11 @@ const SELECT: &str = "
       (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
          WHERE c.document_id = d.id AND c.kind IN ('capture', 'refund')
            AND c.state <> 'confirmed' AND c.state NOT IN ('refused', 'withdrawn')) AS in_flight_minor,
-      CASE d.kind WHEN 'shipment'
-        THEN (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
-                WHERE c.document_id = d.id AND c.kind = 'capture' AND c.state = 'confirmed') END AS shipment_minor
+      CASE d.kind
+        WHEN 'shipment' THEN (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
+                WHERE c.document_id = d.id AND c.kind = 'capture' AND c.state = 'confirmed')
+        WHEN 'refund_request' THEN (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
+                WHERE c.document_id = d.id AND c.kind = 'refund' AND c.state = 'confirmed') END AS without_journals_minor
     FROM documents d
     LEFT JOIN journals j ON j.document_id = d.id
     LEFT JOIN operations o ON o.journal_id = j.id AND o.kind = 'journal' AND o.state NOT IN ('refused', 'withdrawn') ";
@@ -229,7 +231,7 @@ static LAYOUT: Layout = Layout::new(&[
     "unanswered_minor",
     "reopened_minor",
     "in_flight_minor",
-    "shipment_minor",
+    "without_journals_minor",
 ]);
 
 fn from_row(row: &Row<'_>) -> Result<Document> {
@@ -252,7 +254,7 @@ fn from_row(row: &Row<'_>) -> Result<Document> {
         reopened: row.amount("reopened_minor")?,
         in_flight: row.amount("in_flight_minor")?,
     };
-    Ok(match row.plain::<Option<i64>>("shipment_minor")? {
+    Ok(match row.plain::<Option<i64>>("without_journals_minor")? {
         Some(captured) => {
             let captured = Amount::from_minor(captured, row.currency()?);
             Document { booked: captured, delivered: captured, ..document }

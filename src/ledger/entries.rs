@@ -123,8 +123,8 @@ impl Writer<'_> {
                 self.assign_all(movement, &spread(draft.amount, &entries)?)
             }
             MovementKind::CaptureFailure | MovementKind::RefundFailure => self.undo_assignments(movement),
-            // It pays out the credit note, and leaves the invoice paid (rule 17).
-            MovementKind::Refund if self.is_for_credit_note(draft.document)? => Ok(()),
+            // It pays out the credit note and leaves the invoice paid (rule 17), or pays out what no entry has.
+            MovementKind::Refund if self.leaves_entries(draft.document)? => Ok(()),
             MovementKind::Refund | MovementKind::Chargeback => {
                 let taken = assigned_by(self.connection, movement, draft.amount.currency())?;
                 let left = draft.amount.checked_add(taken)?;
@@ -265,9 +265,10 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn is_for_credit_note(&self, document: Option<DocumentId>) -> Result<bool> {
+    fn leaves_entries(&self, document: Option<DocumentId>) -> Result<bool> {
         let Some(document) = document else { return Ok(false) };
-        Ok(documents::named(self.connection, document)?.kind == DocumentKind::CreditNote)
+        let kind = documents::named(self.connection, document)?.kind;
+        Ok(matches!(kind, DocumentKind::CreditNote | DocumentKind::RefundRequest))
     }
 
     /// Gives an entry to an invoice.

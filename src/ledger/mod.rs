@@ -24,6 +24,7 @@ mod open;
 mod operations;
 mod orders;
 mod payments;
+mod refund_requests;
 mod requests;
 mod row;
 pub mod rows;

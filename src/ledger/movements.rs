@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::row::{Columns, InOrder, Layout, time_text};
-use super::{Ledger, LedgerError, Result, Writer, corrections, documents, journals, orders, payments};
+use super::{Ledger, LedgerError, Result, Writer, corrections, documents, journals, orders, payments, refund_requests};
 use crate::domain::booking::{JournalDraft, JournalKind, Share, spread};
 use crate::domain::consequence::{LearntFrom, MovementDraft};
 use crate::domain::document::{Document, DocumentKind};
@@ -65,14 +65,6 @@ impl Writer<'_> {
             self.refresh_order_status(order)?;
         }
         Ok(true)
-    }
-
-    /// What comes for an invoice that was cancelled meanwhile is the customer's: it pays nothing yet.
-    fn without_cancelled(&self, draft: &MovementDraft) -> Result<MovementDraft> {
-        let document = draft.document.filter(|_| draft.kind == MovementKind::Capture);
-        let is_cancelled =
-            document.map_or(Ok(false), |document| corrections::is_cancelled(self.connection, document))?;
-        Ok(MovementDraft { document: draft.document.filter(|_| !is_cancelled), ..draft.clone() })
     }
 
     /// Another run may have learnt of the same money, from where it has another name, since the payment was read.
@@ -202,8 +194,10 @@ impl Writer<'_> {
         named: &'a [Document],
         invoices: &'a [Document],
     ) -> Result<Vec<Share<'a>>> {
-        // A shipment's money is a prepayment, all of it.
-        if named.iter().any(|document| document.kind == DocumentKind::Shipment) {
+        // A shipment's money is a prepayment, all of it, and so is what a request wants back.
+        let is_prepaid =
+            |document: &Document| matches!(document.kind, DocumentKind::Shipment | DocumentKind::RefundRequest);
+        if named.iter().any(is_prepaid) {
             return Ok(vec![Share { document: named.first(), amount: draft.amount }]);
         }
         // What is on its way for it by this very payment is this, seen by another run before its answer came.
@@ -300,7 +294,9 @@ impl Writer<'_> {
         }
         let payment = payments::payment(self.connection, movement.payment)?;
         // What was paid back without a document was prepaid money too, and another run may have learnt of it just now.
-        let there = untied(self.connection, movement.payment, amount.currency())?;
+        let wanted =
+            Amount::from_minor(refund_requests::wanted(self.connection, movement.payment, None)?, amount.currency());
+        let there = untied(self.connection, movement.payment, amount.currency())?.checked_sub(wanted)?;
         if amount.minor() > there.minor() {
             return Err(LedgerError::Invariant(format!(
                 "{amount} of capture {} cannot be tied, of payment {} only {there} is untied and not paid back",

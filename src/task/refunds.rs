@@ -1,4 +1,5 @@
-//! `refunds`: a posted credit note that references an invoice is paid back through the PSP the invoice was paid by (rule 16).
+//! `refunds`: a posted credit note that references an invoice is paid back through the PSP the invoice was paid by (rule 16),
+//! and what a person wants paid back of a payment, from what is free of it.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,11 @@ impl Task for Refunds {
     }
 
     fn observe(&self, case: &RefundCase, ports: &Ports, _frame: &Frame<'_>) -> Seen {
-        let open = ports.outstanding(&case.note);
+        // A request is the ledger's own: no ERP knows it.
+        let open = match case.asked_at {
+            Some(_) => case.note.outstanding().map_err(|error| PortError::CannotTell { why: error.to_string() }),
+            None => ports.outstanding(&case.note),
+        };
         let mut seen = Seen { capabilities: BTreeMap::new(), standings: BTreeMap::new(), open };
         let may_refund = seen.open.as_ref().is_ok_and(|open| open.is_positive());
         for payment in case.captures.iter().map(|capture| &capture.payment) {
@@ -71,32 +76,10 @@ impl Task for Refunds {
         if seen.open.as_ref().is_ok_and(|open| !open.is_positive()) {
             return Ok(nothing_open(case));
         }
-        let Some(reference) = &note.references else {
-            let message = "names no invoice, so nobody knows which payment it belongs to: refund it by hand".to_owned();
-            return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message, frame)]);
+        let from = match paid_from(case) {
+            Ok(from) => from,
+            Err((kind, message)) => return Ok(vec![blocked(case, kind, message, frame)]),
         };
-        let Some(invoice) = &case.invoice else {
-            let message = format!(
-                "references invoice {reference}, which is not in the ledger: import the invoice, or refund by hand"
-            );
-            return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message, frame)]);
-        };
-        if invoice.total.currency() != note.total.currency() {
-            let message = format!(
-                "is in {}, {} in {}: refund it by hand",
-                note.total.currency(),
-                invoice.name(),
-                invoice.total.currency()
-            );
-            return Ok(vec![blocked(case, ExceptionKind::RefundExceedsCaptured, message, frame)]);
-        }
-        if note.order.is_some() && invoice.order.is_some() && note.order != invoice.order {
-            let message = format!(
-                "belongs to another order than {}, which it references: refund it by hand, or correct it in the ERP",
-                invoice.name()
-            );
-            return Ok(vec![blocked(case, ExceptionKind::RefundWithoutInvoice, message, frame)]);
-        }
         let mut stale = give_up_stale(refunds_of(case, note.id), frame);
         let open = match &seen.open {
             Ok(open) => *open,
@@ -127,7 +110,7 @@ impl Task for Refunds {
             stale.extend(charged_back(case, wanted, frame));
             return Ok(stale);
         }
-        refund(case, invoice, wanted, seen, frame)
+        refund(case, &from, wanted, seen, frame)
     }
 
     fn scope(&self, case: &RefundCase) -> Scope {
@@ -136,6 +119,44 @@ impl Task for Refunds {
 
     fn name(&self, case: &RefundCase) -> String {
         case.note.name()
+    }
+}
+
+/// Whose money the note or request pays back, as a person names it; or why nobody knows.
+fn paid_from(case: &RefundCase) -> Result<String, (ExceptionKind, String)> {
+    let note = &case.note;
+    let without = |message: String| Err((ExceptionKind::RefundWithoutInvoice, message));
+    if case.asked_at.is_some() {
+        let payment = case.captures.first().map(|capture| capture.payment.transaction.to_string());
+        return Ok(format!("the free money of payment {}", payment.unwrap_or_default()));
+    }
+    let Some(reference) = &note.references else {
+        return without("names no invoice, so nobody knows which payment it belongs to: refund it by hand".to_owned());
+    };
+    let Some(invoice) = &case.invoice else {
+        return without(format!(
+            "references invoice {reference}, which is not in the ledger: import the invoice, or refund by hand"
+        ));
+    };
+    let (currency, invoiced) = (note.total.currency(), invoice.total.currency());
+    if invoiced != currency {
+        let message = format!("is in {currency}, {} in {invoiced}: refund it by hand", invoice.name());
+        return Err((ExceptionKind::RefundExceedsCaptured, message));
+    }
+    if note.order.is_some() && invoice.order.is_some() && note.order != invoice.order {
+        return without(format!(
+            "belongs to another order than {}, which it references: refund it by hand, or correct it in the ERP",
+            invoice.name()
+        ));
+    }
+    Ok(invoice.name())
+}
+
+/// What a person does where this was paid back in another way already.
+fn settle_by_hand(case: &RefundCase) -> String {
+    match case.asked_at {
+        None => "set the credit note's paid_elsewhere by import".to_owned(),
+        Some(_) => format!("withdraw it (`payjournal refund-balance --withdraw {}`)", case.note.number),
     }
 }
 
@@ -151,9 +172,9 @@ fn charged_back(case: &RefundCase, wanted: Amount, frame: &Frame<'_>) -> Option<
     let held = case.captures.iter().map(|capture| &capture.payment).find(|payment| payment.is_charged_back)?;
     let message = format!(
         "{wanted} is open, and payment {} was charged back: the customer may have this money already, so nothing is refunded. If it \
-         was for this, set the credit note's paid_elsewhere by import; `payjournal resolve` of the exception `chargeback` of that \
-         payment lets the refund go",
-        held.transaction
+         was for this, {}; `payjournal resolve` of the exception `chargeback` of that payment lets the refund go",
+        held.transaction,
+        settle_by_hand(case)
     );
     Some(blocked(case, ExceptionKind::OutsideRefund, message, frame))
 }
@@ -178,7 +199,7 @@ fn withdraw_planned(case: &RefundCase) -> Vec<Step> {
 
 fn refund(
     case: &RefundCase,
-    invoice: &Document,
+    from: &str,
     wanted: Amount,
     seen: &Seen,
     frame: &Frame<'_>,
@@ -186,21 +207,19 @@ fn refund(
     let note = &case.note;
     if let Some((payment, outside)) = refunded_outside(case)? {
         let message = format!(
-            "{outside} of payment {} was refunded by somebody else, and nobody knows whether for this credit note; payjournal \
-             refunds nothing more of {} by itself. If it was, set the credit note's paid_elsewhere by import; if not, refund by \
-             hand and set it likewise",
+            "{outside} of payment {} was refunded by somebody else, and nobody knows whether for this {}; payjournal refunds \
+             nothing more of {from} by itself. If it was, {}; if not, refund by hand and do likewise",
             payment.transaction,
-            invoice.name()
+            note.kind.noun(),
+            settle_by_hand(case)
         );
         return Ok(vec![blocked(case, ExceptionKind::OutsideRefund, message, frame)]);
     }
     if let Some(refund) = booked_otherwise(case) {
         let message = format!(
-            "{} were refunded for it ({}) and are booked as money taken back from {}, because that was learnt before our own \
+            "{} were refunded for it ({}) and are booked as money taken back from {from}, because that was learnt before our own \
              answer; apply it to the credit note in the ERP, and set its paid_elsewhere by import. Nothing more is refunded for it",
-            refund.amount,
-            refund.modification,
-            invoice.name()
+            refund.amount, refund.modification,
         );
         return Ok(vec![blocked(case, ExceptionKind::OutsideRefund, message, frame)]);
     }
@@ -208,9 +227,9 @@ fn refund(
     let available = Amount::sum(wanted.currency(), sources.iter().map(|source| source.available))?;
     if available.minor() < wanted.minor() {
         let message = format!(
-            "{wanted} is open, but only {available} of {} was paid through the PSP and not refunded or charged back yet; nothing was \
-             refunded for it: refund by hand",
-            invoice.name()
+            "{wanted} is open, but only {available} of {from} was paid through the PSP and not refunded or charged back yet; nothing \
+             was refunded for it: refund by hand, or {}",
+            settle_by_hand(case)
         );
         let mut steps = withdraw_planned(case);
         steps.push(blocked(case, ExceptionKind::RefundExceedsCaptured, message, frame));
@@ -234,13 +253,7 @@ fn refund(
             return Ok(vec![blocked(case, ExceptionKind::RefundNotAllowed, message, frame)]);
         }
         rest = rest.checked_sub(part)?;
-        steps.extend(want(
-            case,
-            payment,
-            part,
-            format!("{wanted} is open on {} for {}", note.name(), invoice.name()),
-            frame,
-        ));
+        steps.extend(want(case, payment, part, format!("{wanted} is open on {} for {from}", note.name()), frame));
     }
     Ok(steps)
 }
@@ -270,6 +283,10 @@ fn outside(case: &RefundCase, payment: PaymentId) -> impl Iterator<Item = &Movem
 /// A refund of ours for this credit note that stands and pays out something else in the books: the PSP listed it before our
 /// answer came, and did not say whose it was.
 fn booked_otherwise(case: &RefundCase) -> Option<&Movement> {
+    // What a request pays back stands on no document.
+    if case.asked_at.is_some() {
+        return None;
+    }
     let confirmed = refunds_of(case, case.note.id).filter(|operation| operation.state == State::Confirmed);
     let stands = |refund: &&Movement| {
         let failed = case.movements.iter().any(|other| {
@@ -288,7 +305,9 @@ fn booked_otherwise(case: &RefundCase) -> Option<&Movement> {
 /// elsewhere explains nothing for certain: it may be another credit note's, or have been applied to an invoice.
 fn refunded_outside(case: &RefundCase) -> Result<Option<(&Payment, Amount)>, MoneyError> {
     for payment in case.captures.iter().map(|capture| &capture.payment) {
-        let refunds = outside(case, payment.id).map(|refund| refund.amount);
+        // What went back before somebody asked for this was known then.
+        let since = |refund: &&Movement| case.asked_at.is_none_or(|asked_at| refund.occurred_at >= asked_at);
+        let refunds = outside(case, payment.id).filter(since).map(|refund| refund.amount);
         let sum = Amount::sum(payment.captured.currency(), refunds)?;
         if sum.is_positive() {
             return Ok(Some((payment, sum)));

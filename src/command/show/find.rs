@@ -17,7 +17,7 @@ pub(in crate::command) fn order(ledger: &Ledger, id: &str) -> Result<Order, Fail
     one("order", id, numbered, names)?.ok_or_else(|| unknown(ledger, Named::Order, "order", id))
 }
 
-pub(super) fn payment(ledger: &Ledger, id: &str) -> Result<Payment, Failure> {
+pub(in crate::command) fn payment(ledger: &Ledger, id: &str) -> Result<Payment, Failure> {
     let names = |payment: &Payment| {
         let Payment { provider, merchant_account, transaction, .. } = payment;
         vec![

@@ -138,6 +138,13 @@ impl NumberTemplate {
         Self { text: "C-[Year]-[Month]-[Day]-{000}".to_owned(), parts }
     }
 
+    /// `RB-[Year]-{00000}`.
+    pub fn of_refund_requests() -> Self {
+        let text = |text: &str| Part::Text(text.to_owned());
+        let parts = vec![text("RB-"), Part::Year, text("-"), Part::Counter { digits: 5 }];
+        Self { text: "RB-[Year]-{00000}".to_owned(), parts }
+    }
+
     /// Reads a template; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
@@ -215,7 +222,9 @@ mod tests {
 
     #[test]
     fn the_default_is_what_its_text_says() {
-        for template in [NumberTemplate::default(), NumberTemplate::of_cancellations()] {
+        let built_in =
+            [NumberTemplate::default(), NumberTemplate::of_cancellations(), NumberTemplate::of_refund_requests()];
+        for template in built_in {
             assert_eq!(NumberTemplate::parse(&template.to_string()), Ok(template));
         }
     }

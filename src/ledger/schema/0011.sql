@@ -2,9 +2,10 @@
 
 -- CHECKs and references are only loosened, as in version 6: a correction has lines, a sheet and a journal as an invoice has.
 PRAGMA writable_schema = ON;
-UPDATE sqlite_schema SET sql = replace(sql, 'kind = ''shipment''', 'kind = ''shipment'' OR kind = ''cancellation'' OR kind = ''refund_request''')
+UPDATE sqlite_schema SET sql = replace(sql, 'kind = ''shipment'')',
+    'kind = ''shipment'' OR kind = ''cancellation'' OR kind = ''refund_request'')')
     WHERE type = 'table' AND name = 'documents';
-UPDATE sqlite_schema SET sql = replace(sql, 'kind = ''unapplied_refund''', 'kind = ''unapplied_refund'' OR kind = ''return''')
+UPDATE sqlite_schema SET sql = replace(sql, 'kind = ''chargeback_reversed'')', 'kind = ''chargeback_reversed'' OR kind = ''return'')')
     WHERE type = 'table' AND name = 'journals';
 UPDATE sqlite_schema SET sql = replace(sql, 'REFERENCES invoices (document_id)', 'REFERENCES documents (id)')
     WHERE type = 'table' AND name IN ('invoice_lines', 'invoice_journals', 'invoice_sheets');
@@ -50,3 +51,14 @@ CREATE TRIGGER order_keys_fixed BEFORE UPDATE ON order_keys WHEN EXISTS (SELECT 
 CREATE VIEW issued_documents AS
     SELECT document_id, order_id, period, counter FROM invoices
     UNION ALL SELECT c.document_id, i.order_id, c.period, c.counter FROM corrections c JOIN invoices i ON i.document_id = c.invoice_id;
+
+-- Of which payment, and why. The money waits for it from the moment it is asked for.
+CREATE TABLE refund_requests (
+    document_id  INTEGER PRIMARY KEY REFERENCES documents (id),
+    payment_id   INTEGER NOT NULL REFERENCES payments (id),
+    reason       TEXT NOT NULL CHECK (reason <> ''),
+    asked_at     TEXT NOT NULL
+) STRICT;
+CREATE INDEX refund_requests_by_payment ON refund_requests (payment_id);
+CREATE TRIGGER refund_requests_fixed BEFORE UPDATE ON refund_requests BEGIN SELECT RAISE(ABORT, 'a refund request is fixed'); END;
+CREATE TRIGGER refund_requests_kept BEFORE DELETE ON refund_requests BEGIN SELECT RAISE(ABORT, 'a refund request is fixed'); END;

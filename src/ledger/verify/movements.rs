@@ -102,7 +102,8 @@ pub(super) const CHECKS: [Check; 13] = [
                       FROM exceptions e WHERE e.kind = 'amount_differs' AND e.payment_id = m.payment_id))
                 OR EXISTS (SELECT 1 FROM documents d JOIN journals j ON j.movement_id = m.id AND j.direction = 'original'
                              AND j.kind NOT IN ('application', 'return') AND j.document_id IS NOT d.id
-                           WHERE d.id = o.document_id AND d.kind <> 'shipment')
+                           WHERE d.id = o.document_id AND d.kind NOT IN ('shipment', 'refund_request')
+                             AND NOT EXISTS (SELECT 1 FROM corrections c WHERE c.invoice_id = d.id AND c.cancels = 1))
                   AND NOT EXISTS (SELECT 1 FROM operation_events no JOIN operation_events done ON done.operation_id = no.operation_id
                                   WHERE no.operation_id = o.id AND no.state IN ('refused', 'withdrawn') AND done.state = 'confirmed'
                                     AND done.id > no.id)",

@@ -77,7 +77,8 @@ pub(super) const CHECKS: [Check; 8] = [
                   OR o.payment_id IS NOT m.payment_id OR o.amount_minor IS NOT j.amount_minor OR o.currency IS NOT j.currency
                 ELSE o.payment_id IS NULL OR o.journal_id IS NOT NULL OR o.mail_id IS NOT NULL OR o.currency IS NOT p.currency
                   OR d.currency <> o.currency
-                  OR (o.kind = 'capture' AND d.kind = 'credit_note') OR (o.kind = 'refund' AND d.kind IS NOT 'credit_note')
+                  OR (o.kind = 'capture' AND d.kind NOT IN ('invoice', 'shipment'))
+                  OR (o.kind = 'refund' AND (d.kind IS NULL OR d.kind NOT IN ('credit_note', 'refund_request')))
                   OR (o.kind = 'release' AND o.document_id IS NOT NULL) END",
         judge: of_the_wrong_things,
     },

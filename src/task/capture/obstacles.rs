@@ -106,10 +106,13 @@ impl<'a> Planner<'a> {
         if left_over.is_positive() && !self.unsure {
             let message = if cancelled {
                 let how = self.case.order.cancelled.as_str();
-                format!("is cancelled ({how}), and {left} that was captured for it belongs to no invoice: refund it")
+                format!(
+                    "is cancelled ({how}), and {left} that was captured for it belongs to no invoice; `payjournal refund-balance` pays it back"
+                )
             } else {
                 format!(
-                    "{left_over} more was captured for it than it costs ({}), and belongs to no invoice: refund it",
+                    "{left_over} more was captured for it than it costs ({}), and belongs to no invoice; `payjournal refund-balance` \
+                     pays it back",
                     self.case.order.total
                 )
             };

@@ -119,7 +119,7 @@ impl Planner<'_> {
         });
         let tied: Result<Vec<Amount>, MoneyError> =
             captures.map(|capture| capture.amount.checked_sub(capture.untied)).collect();
-        Amount::sum(currency, tied?)
+        Amount::sum(currency, tied?)?.checked_sub(self.case.withheld)
     }
 
     /// Captures for shipments or of authorisations that have no answer yet, or that this plan makes: a prepayment when they

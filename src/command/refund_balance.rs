@@ -1,0 +1,71 @@
+//! `refund-balance`: a person wants free money of a payment paid back, or thinks better of it. `refunds` carries it out.
+
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::person::answer;
+use super::show::find;
+use crate::config::Settings;
+use crate::domain::invoice::number::{NumberRange, NumberTemplate, Reset};
+use crate::domain::money::Amount;
+use crate::domain::refund_request::{RefundRequest, Requested};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::run::{open_ledger, refused};
+
+/// What was typed: `amount` in the currency of the payment.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    pub payment: &'a str,
+    pub amount: Option<&'a str>,
+    pub reason: &'a str,
+}
+
+pub fn ask(wish: Wish<'_>, settings: &Settings, json: bool, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
+    let reason = wish.reason.trim();
+    if reason.is_empty() {
+        return Err(Failure::usage("--reason cannot be empty: it is what the next person reads"));
+    }
+    let mut ledger = open_ledger(settings, false, now)?;
+    let payment = find::payment(&ledger, wish.payment)?;
+    let currency = payment.authorised.currency();
+    let amount = wish.amount.map(|text| Amount::parse(text, currency)).transpose();
+    let amount = amount.map_err(|error| Failure::usage(format!("--amount {}: {error}", wish.amount.unwrap_or(""))))?;
+    let request = RefundRequest { payment: payment.id, amount, reason: reason.to_owned() };
+    let dated = now.with_timezone(&settings.time_zone).date_naive();
+    let requested =
+        ledger.write("refund-balance", None, now, |writer| writer.request_refund(&request, &numbers(), dated));
+    let Requested { number, amount } =
+        requested.map_err(refused)?.map_err(|why| Failure::usage(format!("nothing was asked for: {why}")))?;
+    let said = format!(
+        "refund request {number}: {amount} of payment {} is to be paid back, and nothing else takes it; the next `payjournal refunds` \
+         does it",
+        payment.transaction
+    );
+    let done = json!({"request": number, "payment": payment.transaction, "amount": amount});
+    answer(out, json, "refund-balance", &done, &said)
+}
+
+pub fn withdraw(
+    number: &str,
+    settings: &Settings,
+    json: bool,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let mut ledger = open_ledger(settings, false, now)?;
+    let request = find::document(&ledger, number)?;
+    let withdrawn = ledger.write("refund-balance", None, now, |writer| writer.withdraw_request(request.id));
+    let amount = withdrawn
+        .map_err(refused)?
+        .map_err(|why| Failure::usage(format!("{} cannot be withdrawn: {why}", request.name())))?;
+    let said = format!("{} is withdrawn: {amount} is free again", request.name());
+    answer(out, json, "refund-balance", &json!({"request": request.number, "withdrawn": amount}), &said)
+}
+
+/// Nobody outside sees these numbers: they are not for the config.
+fn numbers() -> NumberRange {
+    NumberRange { template: NumberTemplate::of_refund_requests(), reset: Reset::Yearly, start: 0 }
+}

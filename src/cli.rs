@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
+use rust_decimal::Decimal;
 
 use help::{
-    AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, EXPLAIN_HELP, FINALIZE_HELP, LEFTOVERS_HELP, LIST_HELP, MATCH_HELP,
-    REFUND_BALANCE_HELP, SETTLEMENTS_HELP, SIMULATE_HELP, VERIFY_HELP,
+    AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, CREDIT_HELP, EXPLAIN_HELP, FINALIZE_HELP, LEFTOVERS_HELP, LIST_HELP,
+    MATCH_HELP, REFUND_BALANCE_HELP, SETTLEMENTS_HELP, SIMULATE_HELP, VERIFY_HELP,
 };
 
 use crate::command::export::ExportFormat;
@@ -148,6 +149,18 @@ pub enum Command {
         /// Its number (or COMPANY/KIND/NUMBER)
         number: String,
         /// Why; it is kept with the cancellation
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take back lines of an invoice that payjournal made; what was paid for them goes back with `refunds`
+    #[command(after_help = CREDIT_HELP)]
+    CreditNote {
+        /// The invoice's number (or COMPANY/KIND/NUMBER)
+        number: String,
+        /// A line of the invoice, and how many of it; several may be given [default: all that is left]
+        #[arg(long = "line", value_name = "LINE[=QUANTITY]")]
+        lines: Vec<CreditedLine>,
+        /// Why; it is kept with the credit note
         #[arg(long)]
         reason: String,
     },
@@ -383,6 +396,28 @@ impl std::str::FromStr for LineName {
 impl std::fmt::Display for LineName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file, self.number)
+    }
+}
+
+/// A line of an invoice by its number, and how many of it: all that is left without a quantity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreditedLine {
+    pub number: u32,
+    pub quantity: Option<Decimal>,
+}
+
+impl std::str::FromStr for CreditedLine {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, quantity) = match text.split_once('=') {
+            Some((number, quantity)) => (number, Some(quantity)),
+            None => (text, None),
+        };
+        let number = number.parse().ok();
+        let quantity = quantity.map(|text| Decimal::from_str_exact(text).map_err(|_| ())).transpose().ok();
+        let (number, quantity) = number.zip(quantity).ok_or("write LINE or LINE=QUANTITY, such as 2=1.5")?;
+        Ok(Self { number, quantity })
     }
 }
 

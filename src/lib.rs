@@ -142,6 +142,7 @@ fn schema(command: &Command) -> &'static str {
         Command::Explain { .. } => "payjournal/explain/1",
         Command::CancelInvoice { .. } => "payjournal/cancel-invoice/1",
         Command::RefundBalance(_) => "payjournal/refund-balance/1",
+        Command::CreditNote { .. } => "payjournal/credit-note/1",
         Command::Match { .. } => "payjournal/match/1",
         Command::Unmatch { .. } => "payjournal/unmatch/1",
         Command::Retry { .. } => "payjournal/retry/1",
@@ -193,10 +194,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
             let ledger = run::open_ledger(&config.settings, false, now)?;
             command::export::run(format, month.as_deref(), output.as_deref(), &ledger, out)
         }
-        Command::Retry { operation } => {
-            let config = load(&global)?;
-            command::person::retry(operation, &config.settings, json, now, out)
-        }
+        Command::Retry { operation } => command::person::retry(operation, &load(&global)?.settings, json, now, out),
         Command::List(what) => list(what, &global, now, out),
         Command::Explain { line } => {
             let config = load(&global)?;
@@ -207,6 +205,9 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         }
         Command::CancelInvoice { number, reason } => {
             command::cancel_invoice::run(&number, &reason, &load(&global)?.settings, json, now, out)
+        }
+        Command::CreditNote { number, lines, reason } => {
+            command::credit_note::run(&number, &lines, &reason, &load(&global)?.settings, json, now, out)
         }
         Command::RefundBalance(args) => refund_balance(&args, &global, now, out),
         Command::Leftovers { older_than } => {

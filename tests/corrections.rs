@@ -159,3 +159,62 @@ fn what_cannot_be_taken_back_says_why() {
     refused("cancel-invoice 2026-00001 --reason x", "has no final answer");
     assert_eq!(shop.rows("SELECT count(*) FROM corrections"), ["0"]);
 }
+
+fn credit(shop: &Shop, line: &str) -> String {
+    let done = shop.json(&format!("credit-note {line} --reason returned"));
+    let amount = |name: &str| done["done"][name]["amount"].as_str().unwrap_or_default().to_owned();
+    let number = done["done"]["credit_note"].as_str().unwrap_or_default();
+    format!("{number} {} {} {}", amount("total"), amount("applied"), amount("to_pay_back"))
+}
+
+#[test]
+fn credited_lines_go_back_once_through_the_payment_that_paid_them() {
+    let shop = shop("");
+    orders(&shop, "A,119.00,C1,,\n");
+    let lines = "order,line,description,quantity,unit_price,tax_rate\n";
+    import(&shop, "order-lines", &format!("{lines}A,1,Beans,3,33.00,7\nA,2,Cup,1,20.00,19\n"));
+    collected(&shop, "TX-A,A,,,119.00\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(credit(&shop, "2026-00001 --line 1=1"), "G-2026-11-22-001 33.00 0.00 33.00");
+    let refused = |line: &str, why: &str| {
+        let said = shop.exits(line, 2).stderr;
+        assert!(said.contains(why), "{line}: {said}");
+    };
+    refused("credit-note 2026-00001 --line 1=2.5 --reason x", "of line 1 2 can be credited");
+    refused("credit-note 2026-00001 --line 3 --reason x", "it has no line 3");
+    refused("credit-note 2026-00001 --line 1=x --reason x", "write LINE or LINE=QUANTITY");
+    refused("cancel-invoice 2026-00001 --reason x", "credit note G-2026-11-22-001 has taken back a part of it");
+    shop.ok("refunds");
+    assert_eq!(shop.psp_record(), ["capture TX-A 11900", "refund TX-A 3300"]);
+    // The rest, to the cent; and then nothing is left.
+    assert_eq!(credit(&shop, "2026-00001"), "G-2026-11-22-002 86.00 0.00 86.00");
+    refused("credit-note 2026-00001 --reason x", "nothing is left of it");
+    for task in ["refunds", "sync-journals", "refunds", "capture", "finalize-invoices", "sync-payments"] {
+        shop.ok(task);
+    }
+    assert_eq!(shop.psp_record().len(), 3);
+    assert_eq!(balances(&shop), [""; 0]);
+    // The invoice stays paid (rule 17).
+    assert_eq!(outstanding(&shop), ["2026-00001 0", "G-2026-11-22-001 0", "G-2026-11-22-002 0"]);
+    assert_eq!(all_entries(&shop), ["- balanced 11900/11900 2026-00001"]);
+    shop.ok("verify --against-provider --against-erp");
+}
+
+#[test]
+fn what_is_open_is_credited_first_and_captured_no_more() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,,\nB,80.00,C2,,\n");
+    shop.payments("TX-A,A,,card,EUR,authorised,100.00,2026-11-16T09:00:00Z,,\n");
+    import(&shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nA,1,Thing,4,25.00,19\n");
+    collected(&shop, "TX-B,B,,,50.00\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(credit(&shop, "2026-00001 --line 1=1"), "G-2026-11-22-001 25.00 25.00 0.00");
+    // 30.00 of B is open: that first, the rest goes back.
+    assert_eq!(credit(&shop, "2026-00002"), "G-2026-11-22-002 80.00 30.00 50.00");
+    shop.ok("capture");
+    shop.ok("refunds");
+    assert_eq!(shop.psp_record(), ["capture TX-A 7500", "capture TX-B 5000", "refund TX-B 5000", "release TX-A 2500"]);
+    assert!(outstanding(&shop).iter().all(|line| line.ends_with(" 0")), "{:?}", outstanding(&shop));
+    assert_eq!(all_entries(&shop), ["- balanced 5000/8000 2026-00002", "- balanced 7500/10000 2026-00001"]);
+    shop.ok("verify");
+}

@@ -100,6 +100,17 @@ To keep the order from being billed again, import it as cancelled first.
 Refused while a capture or refund for the invoice has no final answer, when its money was
 charged back, and when a credit note has taken a part of it back already.";
 
+pub(super) const CREDIT_HELP: &str = "\
+Examples:
+  payjournal credit-note 2026-00017 --line 2 --reason 'returned'          line 2, all that is left of it
+  payjournal credit-note 2026-00017 --line 1=2 --line 3 --reason 'broken' two of line 1, and line 3
+  payjournal credit-note 2026-00017 --reason 'all returned'               everything that is left
+  payjournal refunds                                                      pays back what was paid for it
+
+What was still open on the invoice is asked of nobody any more; the rest is paid back by `refunds`, to the payments the
+invoice was paid by. The credit note has a number, a page and a journal of its own, and goes to the customer with the next
+`finalize-invoices` if invoices are mailed. The order is not billed again: for that there is `cancel-invoice`.";
+
 pub(super) const REFUND_BALANCE_HELP: &str = "\
 Examples:
   payjournal leftovers                                             shows which payments have free money

@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::person::answer;
+use super::person::{answer, given};
 use super::show::find;
 use crate::config::Settings;
 use crate::domain::invoice::correction::{CancellationDraft, Cancelled};
@@ -21,10 +21,7 @@ pub fn run(
     now: DateTime<Utc>,
     out: &mut dyn Write,
 ) -> Result<Exit> {
-    let reason = reason.trim();
-    if reason.is_empty() {
-        return Err(Failure::usage("--reason cannot be empty: it is what the next person reads"));
-    }
+    let reason = given(reason)?;
     let mut ledger = open_ledger(settings, false, now)?;
     let invoice = find::document(&ledger, number)?;
     let draft = CancellationDraft {

@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::person::answer;
+use super::person::{answer, given};
 use super::show::find;
 use crate::cli::LineName;
 use crate::config::Settings;
@@ -46,9 +46,7 @@ fn decide(
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<(LineGroup, Option<LiveMatch>)> {
-    if reason.trim().is_empty() {
-        return Err(Failure::usage("--reason cannot be empty: it is what the next person reads"));
-    }
+    let reason = given(reason)?;
     let group = ledger.line_group(FileId(line.file), line.number).map_err(refused)?;
     let group = group.ok_or_else(|| find::no_line(line))?;
     if group.transaction.is_empty() && group.reference.is_empty() {
@@ -57,9 +55,8 @@ fn decide(
         )));
     }
     let order = order.map(|order| order.id);
-    let before = ledger
-        .write("match", None, now, |writer| writer.match_by_person(&group, order, reason.trim()))
-        .map_err(refused)?;
+    let before =
+        ledger.write("match", None, now, |writer| writer.match_by_person(&group, order, reason)).map_err(refused)?;
     Ok((group, before))
 }
 

@@ -3,6 +3,7 @@
 pub mod cancel_invoice;
 pub mod check;
 pub mod checkout;
+pub mod credit_note;
 pub mod demo;
 pub mod explain;
 pub mod export;

@@ -66,6 +66,14 @@ fn unusable(error: LedgerError, what: &str) -> Failure {
     }
 }
 
+/// A reason as it is kept.
+pub(super) fn given(reason: &str) -> Result<&str> {
+    match reason.trim() {
+        "" => Err(Failure::usage("--reason cannot be empty: it is what the next person reads")),
+        reason => Ok(reason),
+    }
+}
+
 pub(super) fn answer(
     out: &mut dyn Write,
     json: bool,

@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::person::answer;
+use super::person::{answer, given};
 use super::show::find;
 use crate::config::Settings;
 use crate::domain::invoice::number::{NumberRange, NumberTemplate, Reset};
@@ -24,10 +24,7 @@ pub struct Wish<'a> {
 }
 
 pub fn ask(wish: Wish<'_>, settings: &Settings, json: bool, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
-    let reason = wish.reason.trim();
-    if reason.is_empty() {
-        return Err(Failure::usage("--reason cannot be empty: it is what the next person reads"));
-    }
+    let reason = given(wish.reason)?;
     let mut ledger = open_ledger(settings, false, now)?;
     let payment = find::payment(&ledger, wish.payment)?;
     let currency = payment.authorised.currency();

@@ -24,6 +24,7 @@ pub(super) struct InvoicesTable {
     number_reset: Given<Reset>,
     number_start: Given<u32>,
     cancellation_number: Given<NumberTemplate>,
+    credit_note_number: Given<NumberTemplate>,
     mail: Given<bool>,
     language: Given<Language>,
     due_days: Given<u32>,
@@ -46,6 +47,7 @@ impl InvoicesTable {
             number_reset: table.take("number_reset", choice),
             number_start: table.take("number_start", number(0..=1_000_000_000)),
             cancellation_number: table.take("cancellation_number", text(NumberTemplate::parse, "ST-[Year]-{00000}")),
+            credit_note_number: table.take("credit_note_number", text(NumberTemplate::parse, "GS-[Year]-{00000}")),
             mail: table.take("mail", flag),
             language: table.take("language", choice),
             due_days: table.take("due_days", number(0..=365)),
@@ -64,6 +66,7 @@ impl InvoicesTable {
             number_reset,
             number_start,
             cancellation_number,
+            credit_note_number,
             mail,
             language,
             due_days,
@@ -80,21 +83,19 @@ impl InvoicesTable {
         let template = all.or("invoices", "number", number, NumberTemplate::default());
         let reset = all.or("invoices", "number_reset", number_reset, Reset::Yearly);
         let start = all.or("invoices", "number_start", number_start, 0);
-        let cancellation_place = cancellation_number.as_ref().map(|given| given.place.clone());
-        let cancellation_template =
-            all.or("invoices", "cancellation_number", cancellation_number, NumberTemplate::of_cancellations());
+        let corrections = |key, given, built_in, all: &mut Resolver<'_, '_>| {
+            corrections_numbered(key, given, built_in, reset, &numbers_place, all)
+        };
+        let built_in = NumberTemplate::of_cancellations();
+        let cancellation_numbers = corrections("cancellation_number", cancellation_number, built_in, all);
+        let built_in = NumberTemplate::of_credit_notes();
+        let credit_note_numbers = corrections("credit_note_number", credit_note_number, built_in, all);
         let mail = all.or("invoices", "mail", mail, true);
         let language = all.or("invoices", "language", language, Language::En);
         let due_days = all.without_default(due_days);
         let invoice_numbers = NumberRange { template, reset, start };
         if let Some(fault) = invoice_numbers.fault().filter(|_| !all.reading.is_wrong("invoices.number")) {
             all.reading.problem_at(&numbers_place, &fault);
-        }
-        let cancellation_numbers = NumberRange { template: cancellation_template, reset, start: 0 };
-        if let Some(fault) =
-            cancellation_numbers.fault().filter(|_| !all.reading.is_wrong("invoices.cancellation_number"))
-        {
-            all.reading.problem_at(cancellation_place.as_ref().unwrap_or(&numbers_place), &fault);
         }
         let of_provider = ["{provider}", "{merchant_account}"].into_iter().find(|part| receivables.contains(part));
         if let (true, Some(part), Some(place)) = (enabled, of_provider, enabled_place) {
@@ -105,8 +106,35 @@ impl InvoicesTable {
         }
         let tax_rates = tax_rates.into_iter().map(|TaxRate(rate)| rate).collect();
         let pricing = Pricing { prices, rounding, tax_rates };
-        InvoiceSettings { enabled, bill_when, pricing, invoice_numbers, cancellation_numbers, mail, language, due_days }
+        InvoiceSettings {
+            enabled,
+            bill_when,
+            pricing,
+            invoice_numbers,
+            cancellation_numbers,
+            credit_note_numbers,
+            mail,
+            language,
+            due_days,
+        }
     }
+}
+
+/// How what takes invoices back is numbered: a counter of its own, which starts anew when that of invoices does.
+fn corrections_numbered(
+    key: &'static str,
+    given: Given<NumberTemplate>,
+    built_in: NumberTemplate,
+    reset: Reset,
+    reset_place: &Place,
+    all: &mut Resolver<'_, '_>,
+) -> NumberRange {
+    let place = given.as_ref().map_or_else(|| reset_place.clone(), |given| given.place.clone());
+    let range = NumberRange { template: all.or("invoices", key, given, built_in), reset, start: 0 };
+    if let Some(fault) = range.fault().filter(|_| !all.reading.is_wrong(&format!("invoices.{key}"))) {
+        all.reading.problem_at(&place, &fault);
+    }
+    range
 }
 
 fn tax_rate(text: &str) -> Result<TaxRate, String> {

@@ -80,6 +80,7 @@ pub struct InvoiceSettings {
     pub invoice_numbers: NumberRange,
     /// Starts anew when those of invoices do.
     pub cancellation_numbers: NumberRange,
+    pub credit_note_numbers: NumberRange,
     /// Whether customers get their invoices by mail.
     pub mail: bool,
     /// Of customers who have none of their own.

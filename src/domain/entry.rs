@@ -23,6 +23,8 @@ pub struct Entry {
     pub title: String,
     /// What is to be paid; never negative.
     pub initial: Amount,
+    /// What a credit note took off it.
+    pub reduction: Amount,
     /// What payments have paid of it.
     pub assigned: Amount,
     pub status: EntryStatus,
@@ -80,7 +82,9 @@ impl Entry {
     pub fn open(&self) -> Result<Amount, MoneyError> {
         match self.status {
             EntryStatus::Cancelled => Ok(Amount::zero(self.initial.currency())),
-            EntryStatus::Open | EntryStatus::Balanced => self.initial.checked_sub(self.assigned),
+            EntryStatus::Open | EntryStatus::Balanced => {
+                self.initial.checked_sub(self.reduction)?.checked_sub(self.assigned)
+            }
         }
     }
 
@@ -88,7 +92,9 @@ impl Entry {
     pub fn status_now(&self) -> EntryStatus {
         match self.status {
             EntryStatus::Cancelled => EntryStatus::Cancelled,
-            EntryStatus::Open | EntryStatus::Balanced if self.assigned == self.initial => EntryStatus::Balanced,
+            EntryStatus::Open | EntryStatus::Balanced if self.open().is_ok_and(Amount::is_zero) => {
+                EntryStatus::Balanced
+            }
             EntryStatus::Open | EntryStatus::Balanced => EntryStatus::Open,
         }
     }
@@ -151,6 +157,7 @@ mod tests {
             payment_key: None,
             title: String::new(),
             initial: eur(initial),
+            reduction: eur(0),
             assigned: eur(assigned),
             status,
             due_on: None,
@@ -184,5 +191,7 @@ mod tests {
         assert_eq!(entry(1, 500, 500, EntryStatus::Open).status_now(), EntryStatus::Balanced);
         assert_eq!(entry(1, 0, 0, EntryStatus::Open).status_now(), EntryStatus::Balanced);
         assert_eq!(entry(1, 500, 500, EntryStatus::Cancelled).status_now(), EntryStatus::Cancelled);
+        let reduced = Entry { reduction: eur(100), ..entry(1, 500, 400, EntryStatus::Open) };
+        assert_eq!((reduced.open().unwrap(), reduced.status_now()), (eur(0), EntryStatus::Balanced));
     }
 }

@@ -4,8 +4,9 @@
 use chrono::NaiveDate;
 use rusqlite::Connection;
 
-use super::invoices::{Issued, invoice_lines};
+use super::invoices::{Drawn, Issued, invoice_lines};
 use super::row::{Columns, time_text};
+use super::sheets::sheet;
 use super::{Ledger, LedgerError, Result, Writer, documents, entries, movements, payments};
 use crate::domain::booking::Posting;
 use crate::domain::consequence::MovementDraft;
@@ -13,7 +14,10 @@ use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id::{
     Account, CustomerNumber, DocumentId, DocumentNumber, MovementId, OperationId, OrderId, PaymentId, TransactionId,
 };
-use crate::domain::invoice::correction::{CancellationDraft, Cancelled, CannotCancel};
+use crate::domain::invoice::correction::{
+    CancellationDraft, Cancelled, CannotCancel, CannotCredit, CreditDraft, Credited, credited,
+};
+use crate::domain::invoice::pricing::{self, PricedLine, Pricing};
 use crate::domain::money::Amount;
 use crate::domain::movement::{Movement, MovementKind};
 
@@ -89,19 +93,7 @@ impl Writer<'_> {
             references: Some(&invoice.number),
         };
         let cancellation = self.insert_issued(&issued)?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO corrections (document_id, invoice_id, cancels, reason, period, counter, made_at)
-                 VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6)",
-            )?
-            .execute((
-                cancellation.0,
-                draft.invoice.0,
-                &draft.reason,
-                &drawn.period,
-                drawn.counter,
-                time_text(self.now),
-            ))?;
+        self.insert_correction(cancellation, draft.invoice, true, &draft.reason, &drawn)?;
         self.insert_lines(cancellation, &invoice_lines(self.connection, draft.invoice)?)?;
         self.copy_sheet(draft.invoice, cancellation)?;
         self.book_issued(&issued, cancellation, &self.opposite_postings(&invoice)?)?;
@@ -117,6 +109,105 @@ impl Writer<'_> {
         Ok(Ok(Cancelled { number: drawn.number, total: invoice.total, returned }))
     }
 
+    /// Takes back lines of an invoice of ours. What is still open on the invoice is asked of nobody any more; the rest is the
+    /// credit note's open total, which `refunds` pays back (rule 16).
+    pub fn credit_invoice(&self, draft: &CreditDraft) -> Result<Result<Credited, CannotCredit>> {
+        match self.cannot_cancel(draft.invoice)? {
+            // Another part of it was; and what was charged back is judged when it is paid back.
+            None | Some(CannotCancel::Credited { .. } | CannotCancel::ChargedBack { .. }) => {}
+            Some(why @ (CannotCancel::NotOurs | CannotCancel::Already { .. } | CannotCancel::UnderWay { .. })) => {
+                return Ok(Err(CannotCredit::Invoice(why)));
+            }
+        }
+        let invoice = documents::document(self.connection, draft.invoice)?;
+        let sold = invoice_lines(self.connection, draft.invoice)?;
+        let Some(sheet) = sheet(self.connection, draft.invoice)? else {
+            return Err(LedgerError::damaged(format!("{} without its sheet", invoice.name())));
+        };
+        let tax_rates = sold.iter().map(|line| line.line.tax_rate).collect();
+        let pricing = Pricing { prices: sheet.prices, rounding: draft.rounding, tax_rates };
+        let lines = match credited(&sold, &self.credited_lines(draft.invoice)?, &draft.lines, &pricing) {
+            Ok(lines) => lines,
+            Err(why) => return Ok(Err(why)),
+        };
+        let total = pricing::total(&lines, invoice.total.currency())?;
+        if !total.is_positive() {
+            return Ok(Err(CannotCredit::NotPositive { total }));
+        }
+        let applied =
+            total.at_most(invoice.total.checked_sub(invoice.paid_elsewhere)?.checked_sub(invoice.booked)?.or_zero())?;
+        let number = self.issue_credit_note(draft, &invoice, &lines, total, applied)?;
+        Ok(Ok(Credited { number, total, applied }))
+    }
+
+    fn issue_credit_note(
+        &self,
+        draft: &CreditDraft,
+        invoice: &Document,
+        lines: &[PricedLine],
+        total: Amount,
+        applied: Amount,
+    ) -> Result<DocumentNumber> {
+        let order =
+            invoice.order.ok_or_else(|| LedgerError::damaged(format!("{} without an order", invoice.name())))?;
+        let dated = draft.dated.max(invoice.posted_on);
+        let drawn = self.draw_number(DocumentKind::CreditNote, &draft.range, dated, &invoice.bill_to)?;
+        let issued = Issued {
+            kind: DocumentKind::CreditNote,
+            number: &drawn.number,
+            order,
+            bill_to: &invoice.bill_to,
+            dated,
+            total,
+            references: Some(&invoice.number),
+        };
+        let note = self.insert_issued(&issued)?;
+        self.insert_correction(note, draft.invoice, false, &draft.reason, &drawn)?;
+        self.insert_lines(note, lines)?;
+        self.copy_sheet(draft.invoice, note)?;
+        let postings = self.books.invoice_postings(&invoice.bill_to, total, lines)?;
+        let opposite: Vec<Posting> =
+            postings.into_iter().map(|posting| Posting { amount: posting.amount.negated(), ..posting }).collect();
+        self.book_issued(&issued, note, &opposite)?;
+        self.set_paid_elsewhere(note, applied)?;
+        self.set_paid_elsewhere(draft.invoice, invoice.paid_elsewhere.checked_add(applied)?)?;
+        for entry in entries::list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [draft.invoice.0])? {
+            self.reduce_entry(entry.id, applied.at_most(entry.open()?)?)?;
+        }
+        self.refresh_order_status(order)?;
+        Ok(drawn.number)
+    }
+
+    /// What earlier credit notes took back, line by line.
+    fn credited_lines(&self, invoice: DocumentId) -> Result<Vec<PricedLine>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT document_id FROM corrections WHERE invoice_id = ?1 ORDER BY document_id")?;
+        let notes = statement.query_and_then([invoice.0], |row| row.id("document_id", DocumentId))?;
+        let mut lines = Vec::new();
+        for note in notes {
+            lines.extend(invoice_lines(self.connection, note?)?);
+        }
+        Ok(lines)
+    }
+
+    fn insert_correction(
+        &self,
+        document: DocumentId,
+        invoice: DocumentId,
+        cancels: bool,
+        reason: &str,
+        drawn: &Drawn,
+    ) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO corrections (document_id, invoice_id, cancels, reason, period, counter, made_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute((document.0, invoice.0, cancels, reason, &drawn.period, drawn.counter, time_text(self.now)))?;
+        Ok(())
+    }
+
     fn cannot_cancel(&self, invoice: DocumentId) -> Result<Option<CannotCancel>> {
         let is_ours: bool = self
             .connection
@@ -125,24 +216,9 @@ impl Writer<'_> {
         if !is_ours {
             return Ok(Some(CannotCancel::NotOurs));
         }
-        if let Some(correction) = list(self.connection, "c.invoice_id = ?1", invoice)?.pop() {
-            let by = correction.number;
-            return Ok(Some(match correction.kind {
-                DocumentKind::Cancellation => CannotCancel::Already { by },
-                DocumentKind::CreditNote
-                | DocumentKind::Invoice
-                | DocumentKind::Shipment
-                | DocumentKind::RefundRequest => CannotCancel::Credited { by },
-            }));
-        }
-        // A credit note of the ERP's own for it.
-        let mut statement = self.connection.prepare_cached(
-            "SELECT n.number FROM documents d JOIN documents n ON n.kind = 'credit_note' AND n.company = d.company
-               AND n.references_number = d.number WHERE d.id = ?1",
-        )?;
-        let mut notes = statement.query_and_then([invoice.0], |row| row.named("number", DocumentNumber::parse))?;
-        if let Some(by) = notes.next().transpose()? {
-            return Ok(Some(CannotCancel::Credited { by }));
+        let corrections = list(self.connection, "c.invoice_id = ?1", invoice)?;
+        if let Some(by) = corrections.iter().find(|correction| correction.kind == DocumentKind::Cancellation) {
+            return Ok(Some(CannotCancel::Already { by: by.number.clone() }));
         }
         let mut statement = self.connection.prepare_cached(
             "SELECT id, kind FROM operations WHERE document_id = ?1 AND kind IN ('capture', 'refund')
@@ -154,6 +230,15 @@ impl Writer<'_> {
         })?;
         if let Some(operation) = under_way.next().transpose()? {
             return Ok(Some(operation));
+        }
+        // Ours, and the ERP's own for it.
+        let mut statement = self.connection.prepare_cached(
+            "SELECT n.number FROM documents d JOIN documents n ON n.kind = 'credit_note' AND n.company = d.company
+               AND n.references_number = d.number WHERE d.id = ?1",
+        )?;
+        let mut notes = statement.query_and_then([invoice.0], |row| row.named("number", DocumentNumber::parse))?;
+        if let Some(by) = notes.next().transpose()? {
+            return Ok(Some(CannotCancel::Credited { by }));
         }
         for payer in self.payers(invoice)? {
             let payment = payments::payment(self.connection, payer)?;

@@ -285,6 +285,16 @@ impl Writer<'_> {
         Err(LedgerError::Invariant(format!("entry {entry} has an invoice or was cancelled meanwhile")))
     }
 
+    /// Takes off an entry what a credit note took off its invoice.
+    pub(super) fn reduce_entry(&self, id: EntryId, by: Amount) -> Result<()> {
+        let before = entry(self.connection, id)?;
+        let after = Entry { reduction: before.reduction.checked_add(by)?, ..before };
+        self.connection
+            .prepare_cached("UPDATE entries SET reduction_minor = ?2, status = ?3 WHERE id = ?1")?
+            .execute((id.0, after.reduction.minor(), after.status_now().as_str()))?;
+        Ok(())
+    }
+
     /// What was to pay one entry pays another in its place.
     pub(super) fn inherit_items(&self, before: EntryId, heir: EntryId) -> Result<()> {
         self.connection
@@ -427,6 +437,7 @@ fn from_row(row: &Row<'_>) -> Result<Entry> {
         payment_key: row.optional_text("payment_key")?.map(AssignmentKey::parse).transpose()?,
         title: row.plain("title")?,
         initial: row.amount("initial_minor")?,
+        reduction: row.amount("reduction_minor")?,
         assigned: row.amount("assigned_minor")?,
         status: row.choice("status", EntryStatus::parse)?,
         due_on: match row.optional_text("due_on")? {

@@ -334,7 +334,7 @@ const SETTLEMENTS: [Damage; 10] = [
     ),
 ];
 
-const INVOICES: [Damage; 10] = [
+const INVOICES: [Damage; 11] = [
     damage("invoice-lines", &[], "UPDATE invoice_lines SET tax_minor = tax_minor + 1"),
     damage("invoice-journal", &[], "UPDATE invoice_postings SET amount_minor = amount_minor + 1 WHERE line = 1"),
     damage("invoice-journal-number", &[], "UPDATE invoice_journals SET number = 'PJ-AAAAAAAAAAAAAAA' || id"),
@@ -344,6 +344,12 @@ const INVOICES: [Damage; 10] = [
         "invoice-cancelled",
         &[],
         "UPDATE documents SET paid_elsewhere_minor = paid_elsewhere_minor + 1 WHERE kind = 'cancellation'",
+    ),
+    damage(
+        "invoice-credited",
+        &["invoice-lines"],
+        "UPDATE invoice_lines SET net_minor = 3 * net_minor
+         WHERE document_id IN (SELECT document_id FROM corrections WHERE cancels = 0)",
     ),
     damage("invoice-entry", &[], "UPDATE entries SET document_id = NULL"),
     damage(

@@ -89,6 +89,7 @@ fn messy_history() -> Shop {
     shop.ok(&format!("retry {}", refused[0]));
     shop.exits("capture", 1);
     outside(&shop);
+    shop.ok("credit-note 2026-00003 --line 1=1 --reason returned");
     let night = "--as-of 2026-11-22T23:30:00Z";
     shop.exits(&format!("sync-payments {night}"), 1);
     // What comes last is booked and not delivered.

@@ -70,6 +70,7 @@ impl Billing {
                 entry.name(),
                 entry.status.to_string(),
                 entry.initial.to_string(),
+                entry.reduction.to_string(),
                 entry.assigned.to_string(),
                 entry.open()?.to_string(),
                 key(entry).unwrap_or_else(|| "-".to_owned()),
@@ -94,7 +95,8 @@ impl Billing {
             section("taken back", &["invoice", "by", "number", "on", "reason"], corrections) + "\n"
         };
         let lines = section("invoice lines", &headers, lines);
-        let entries = section("entries", &["entry", "status", "over", "assigned", "open", "key", "due"], entries);
+        let entries =
+            section("entries", &["entry", "status", "over", "reduced by", "assigned", "open", "key", "due"], entries);
         Ok(format!("{entries}\n{corrections}{lines}"))
     }
 
@@ -109,6 +111,7 @@ impl Billing {
                 "title": entry.title,
                 "status": entry.status,
                 "initial": entry.initial,
+                "reduction": entry.reduction,
                 "assigned": entry.assigned,
                 "open": entry.open()?,
                 "due_on": entry.due_on,

@@ -124,18 +124,19 @@ impl Default for NumberTemplate {
 impl NumberTemplate {
     /// `C-[Year]-[Month]-[Day]-{000}`: it holds what any reset needs.
     pub fn of_cancellations() -> Self {
-        let dash = || Part::Text("-".to_owned());
-        let parts = vec![
-            Part::Text("C-".to_owned()),
-            Part::Year,
-            dash(),
-            Part::Month,
-            dash(),
-            Part::Day,
-            dash(),
-            Part::Counter { digits: 3 },
-        ];
-        Self { text: "C-[Year]-[Month]-[Day]-{000}".to_owned(), parts }
+        Self::of_days("C-")
+    }
+
+    /// `G-[Year]-[Month]-[Day]-{000}`.
+    pub fn of_credit_notes() -> Self {
+        Self::of_days("G-")
+    }
+
+    fn of_days(prefix: &str) -> Self {
+        let text = |text: &str| Part::Text(text.to_owned());
+        let days = [Part::Year, text("-"), Part::Month, text("-"), Part::Day, text("-"), Part::Counter { digits: 3 }];
+        let parts = std::iter::once(text(prefix)).chain(days).collect();
+        Self { text: format!("{prefix}[Year]-[Month]-[Day]-{{000}}"), parts }
     }
 
     /// `RB-[Year]-{00000}`.

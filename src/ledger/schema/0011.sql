@@ -62,3 +62,6 @@ CREATE TABLE refund_requests (
 CREATE INDEX refund_requests_by_payment ON refund_requests (payment_id);
 CREATE TRIGGER refund_requests_fixed BEFORE UPDATE ON refund_requests BEGIN SELECT RAISE(ABORT, 'a refund request is fixed'); END;
 CREATE TRIGGER refund_requests_kept BEFORE DELETE ON refund_requests BEGIN SELECT RAISE(ABORT, 'a refund request is fixed'); END;
+
+-- What a credit note took off an entry that was still open.
+ALTER TABLE entries ADD COLUMN reduction_minor INTEGER NOT NULL DEFAULT 0 CHECK (reduction_minor BETWEEN 0 AND initial_minor - assigned_minor);

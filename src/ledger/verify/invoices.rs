@@ -7,7 +7,7 @@ use crate::domain::document::DocumentKind;
 use crate::ledger::row::Columns;
 use crate::operation::key::invoice_journal_number;
 
-pub(super) const CHECKS: [Check; 10] = [
+pub(super) const CHECKS: [Check; 11] = [
     Check {
         name: "invoice-lines",
         sql: "SELECT d.kind, d.number, d.currency, d.total_minor,
@@ -34,6 +34,16 @@ pub(super) const CHECKS: [Check; 10] = [
               FROM invoice_journals j JOIN issued_documents i ON i.document_id = j.document_id JOIN documents d ON d.id = j.document_id
               JOIN orders o ON o.id = i.order_id",
         judge: other_number,
+    },
+    // Of no line more is credited than was sold, and of an invoice no more than it was over.
+    Check {
+        name: "invoice-credited",
+        sql: "SELECT d.number, d.currency, l.line, max(l.net_minor + l.tax_minor) AS total_minor, sum(k.net_minor + k.tax_minor) AS lines_minor
+              FROM corrections c JOIN documents d ON d.id = c.invoice_id JOIN invoice_lines l ON l.document_id = c.invoice_id
+              JOIN invoice_lines k ON k.document_id = c.document_id AND k.line = l.line
+              WHERE c.cancels = 0
+              GROUP BY d.id, l.line HAVING abs(lines_minor) > abs(total_minor)",
+        judge: credited_too_much,
     },
     Check {
         name: "invoice-number-drawn",
@@ -70,10 +80,10 @@ pub(super) const CHECKS: [Check; 10] = [
     },
     Check {
         name: "entry-assigned",
-        sql: "SELECT e.id AS entry, e.currency, e.assigned_minor, e.status, e.initial_minor,
+        sql: "SELECT e.id AS entry, e.currency, e.assigned_minor, e.status, e.initial_minor - e.reduction_minor AS initial_minor,
                 (SELECT ifnull(sum(a.amount_minor), 0) FROM assignments a WHERE a.entry_id = e.id) AS sum_minor
               FROM entries e WHERE sum_minor <> e.assigned_minor
-                OR e.status <> 'cancelled' AND (e.status = 'balanced') <> (e.assigned_minor = e.initial_minor)",
+                OR e.status <> 'cancelled' AND (e.status = 'balanced') <> (e.assigned_minor = e.initial_minor - e.reduction_minor)",
         judge: other_sum,
     },
     Check {
@@ -91,7 +101,7 @@ pub(super) const CHECKS: [Check; 10] = [
                 (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
                    FROM journals j WHERE j.document_id = e.document_id) AS tied_minor
               FROM entries e
-              WHERE e.document_id IS NOT NULL AND e.status <> 'cancelled' AND sum_minor < min(tied_minor, e.initial_minor)",
+              WHERE e.document_id IS NOT NULL AND e.status <> 'cancelled' AND sum_minor < min(tied_minor, e.initial_minor - e.reduction_minor)",
         judge: not_tied,
     },
 ];
@@ -103,6 +113,12 @@ fn document(row: &Row<'_>) -> Result<String> {
 fn billed_twice(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
     let what = format!("{} invoices stand for it, and it is billed once", row.count("times")?);
     Ok(Some(Fault::tampered(format!("order {}", row.text("order_name")?), &what)))
+}
+
+fn credited_too_much(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let (total, credited) = (row.amount("total_minor")?, row.amount("lines_minor")?);
+    let what = format!("its line {} is over {total}, and {credited} of that was taken back", row.count("line")?);
+    Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
 }
 
 fn not_cleared(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {

@@ -1,0 +1,57 @@
+//! `credit-note`: lines of an invoice payjournal made are taken back, and what was paid for them goes back with `refunds`.
+
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::person::{answer, given};
+use super::show::find;
+use crate::cli::CreditedLine;
+use crate::config::Settings;
+use crate::domain::invoice::correction::{CreditDraft, Credited};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::run::{open_ledger, refused};
+
+pub fn run(
+    number: &str,
+    lines: &[CreditedLine],
+    reason: &str,
+    settings: &Settings,
+    json: bool,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    let reason = given(reason)?;
+    let mut ledger = open_ledger(settings, false, now)?;
+    let invoice = find::document(&ledger, number)?;
+    let draft = CreditDraft {
+        invoice: invoice.id,
+        dated: now.with_timezone(&settings.time_zone).date_naive(),
+        range: settings.invoices.credit_note_numbers.clone(),
+        rounding: settings.invoices.pricing.rounding,
+        lines: lines.iter().map(|line| (line.number, line.quantity)).collect(),
+        reason: reason.to_owned(),
+    };
+    let credited = ledger.write("credit-note", None, now, |writer| writer.credit_invoice(&draft));
+    let Credited { number, total, applied } = credited
+        .map_err(refused)?
+        .map_err(|why| Failure::usage(format!("{} cannot be credited: {why}", invoice.name())))?;
+    let to_pay_back = total.checked_sub(applied).map_err(Failure::bug)?;
+    let rest = if to_pay_back.is_positive() {
+        format!("; the next `payjournal refunds` pays {to_pay_back} back")
+    } else {
+        String::new()
+    };
+    let said =
+        format!("credit note {number} takes back {total} of {}: {applied} of it was still open{rest}", invoice.name());
+    let done = json!({
+        "invoice": invoice.number,
+        "credit_note": number,
+        "total": total,
+        "applied": applied,
+        "to_pay_back": to_pay_back,
+    });
+    answer(out, json, "credit-note", &done, &said)
+}

@@ -19,6 +19,15 @@ pub(super) trait Choice: Copy + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TransportWord {
     File,
+    Smtp,
+    None,
+}
+
+/// `mail.smtp.security`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SmtpSecurityWord {
+    Starttls,
+    Tls,
     None,
 }
 
@@ -75,12 +84,25 @@ impl Choice for ErpKind {
     }
 }
 
+impl Choice for SmtpSecurityWord {
+    const ALL: &'static [Self] = &[Self::Starttls, Self::Tls, Self::None];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Starttls => "starttls",
+            Self::Tls => "tls",
+            Self::None => "none",
+        }
+    }
+}
+
 impl Choice for TransportWord {
-    const ALL: &'static [Self] = &[Self::File, Self::None];
+    const ALL: &'static [Self] = &[Self::File, Self::Smtp, Self::None];
 
     fn name(self) -> &'static str {
         match self {
             Self::File => "file",
+            Self::Smtp => "smtp",
             Self::None => "none",
         }
     }

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use chrono_tz::Tz;
 
-use super::choice::{ErpFaultWord, TransportWord};
+use super::choice::ErpFaultWord;
 use super::invoices::InvoicesTable;
+use super::mail::MailTable;
 use super::method::MethodTable;
 use super::provider::ProviderTable;
 use super::seller::{SellerTable, TextTable};
 use super::settings::{ErpKind, Mode};
 use super::table::{Given, Table};
 use super::task::TaskTable;
-use super::value::{account, address, addresses, choice, flag, id, path, time_zone};
+use super::value::{account, choice, flag, id, path, time_zone};
 use crate::domain::id::{Company, CustomerNumber, ShopName};
 
 #[derive(Debug)]
@@ -39,15 +40,6 @@ pub(super) struct File {
 #[derive(Debug)]
 pub(super) struct ShopTable {
     pub(super) name: Given<ShopName>,
-}
-
-#[derive(Debug)]
-pub(super) struct MailTable {
-    pub(super) transport: Given<TransportWord>,
-    pub(super) maildir: Given<PathBuf>,
-    pub(super) from: Given<String>,
-    pub(super) administrator: Given<Vec<String>>,
-    pub(super) payment_notifications: Given<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -112,19 +104,6 @@ impl File {
 impl ShopTable {
     fn read(table: &mut Table<'_, '_>) -> Self {
         Self { name: table.take("name", id(ShopName::parse)) }
-    }
-}
-
-impl MailTable {
-    fn read(table: &mut Table<'_, '_>) -> Self {
-        let folder = table.reading().folder.as_path();
-        Self {
-            transport: table.take("transport", choice),
-            maildir: table.take("maildir", path(folder)),
-            from: table.take("from", address),
-            administrator: table.take("administrator", addresses),
-            payment_notifications: table.take("payment_notifications", addresses),
-        }
     }
 }
 

@@ -14,6 +14,7 @@ mod choice;
 mod file;
 mod invoices;
 mod locate;
+mod mail;
 mod method;
 mod problem;
 mod provider;

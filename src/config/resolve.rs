@@ -9,14 +9,11 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::choice::{ErpFaultWord, TransportWord};
-use super::file::{AccountsTable, ErpTable, File, MailTable, ShopTable};
+use super::choice::ErpFaultWord;
+use super::file::{AccountsTable, ErpTable, File, ShopTable};
 use super::problem::Position;
 use super::provider::ProviderTable;
-use super::settings::{
-    CaptureStrategy, ErpKind, ErpSettings, MailSettings, MailTransport, MethodSettings, Mode, ProviderSettings,
-    Settings,
-};
+use super::settings::{CaptureStrategy, ErpKind, ErpSettings, MethodSettings, Mode, ProviderSettings, Settings};
 use super::table::{Given, Place, Reading, Typed, dotted};
 use super::toml_text::TomlText;
 use super::{method, provider, seller, task};
@@ -151,7 +148,7 @@ pub(super) fn resolve(
     let time_zone = all.or("", "time_zone", time_zone, Tz::UTC);
     let allow_network_filesystem = all.or("", "allow_network_filesystem", allow_network_filesystem, false);
     let shop = resolve_shop(shop, all)?;
-    let mail = resolve_mail(mail, all);
+    let mail = mail.resolve(all);
     let accounts = resolve_accounts(accounts, all);
     let erp = resolve_erp(erp, all)?;
     let invoices = invoices.resolve(&accounts.receivables, all);
@@ -192,20 +189,6 @@ pub(super) fn resolve(
 fn resolve_shop(table: ShopTable, all: &mut Resolver<'_, '_>) -> Result<ShopName, IdError> {
     let ShopTable { name } = table;
     Ok(all.or("shop", "name", name, ShopName::parse("webshop")?))
-}
-
-fn resolve_mail(table: MailTable, all: &mut Resolver<'_, '_>) -> MailSettings {
-    let MailTable { transport, maildir, from, administrator, payment_notifications } = table;
-    let transport = all.or("mail", "transport", transport, TransportWord::File);
-    let maildir = all.or("mail", "maildir", maildir, all.reading.folder.join("mail"));
-    let from = all.or("mail", "from", from, "payjournal@localhost".to_owned());
-    let administrator = all.or("mail", "administrator", administrator, vec!["administrator@localhost".to_owned()]);
-    let payment_notifications = all.or("mail", "payment_notifications", payment_notifications, administrator.clone());
-    let transport = match transport {
-        TransportWord::File => MailTransport::File { maildir },
-        TransportWord::None => MailTransport::None,
-    };
-    MailSettings { transport, from, administrator, payment_notifications }
 }
 
 fn resolve_accounts(table: AccountsTable, all: &mut Resolver<'_, '_>) -> Accounts {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
+use super::secret::Secret;
 use crate::domain::booking::Accounts;
 use crate::domain::customer::Language;
 use crate::domain::id::{Company, CustomerNumber, MerchantAccount, MethodName, ProviderName, ShopName};
@@ -125,8 +126,38 @@ pub struct MailSettings {
 #[derive(Debug, Clone)]
 pub enum MailTransport {
     /// RFC 5322 messages in a maildir.
-    File { maildir: PathBuf },
+    File {
+        maildir: PathBuf,
+    },
+    Smtp(Box<SmtpSettings>),
     /// No mail is written at all.
+    None,
+}
+
+#[derive(Debug, Clone)]
+pub struct SmtpSettings {
+    pub host: String,
+    pub port: u16,
+    pub security: SmtpSecurity,
+    pub login: Option<SmtpLogin>,
+    /// A certificate to trust besides those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// For each word of the server's.
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct SmtpLogin {
+    pub user: String,
+    pub password: Secret,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpSecurity {
+    /// Asked for in the clear, and nothing else is said before it.
+    StartTls,
+    /// From the first byte.
+    Tls,
     None,
 }
 
@@ -183,7 +214,7 @@ pub enum ProviderKind {
 pub struct SandboxSettings {
     pub file: PathBuf,
     /// The first key a sandbox file sees is the only one it accepts from then on; none = open to everyone.
-    pub api_key: Option<super::secret::Secret>,
+    pub api_key: Option<Secret>,
     /// A capture or refund is confirmed this long after it was accepted; zero = at once.
     pub confirm_after: Duration,
     /// What it can do with a part of an authorisation (rule 11).

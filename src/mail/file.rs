@@ -8,15 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use lettre::message::header::ContentType;
-use lettre::message::{Attachment, Mailbox, MessageBuilder, MultiPart, MultiPartKind, SinglePart};
 
 use super::Post;
+use super::message::message;
 use crate::config::settings::MailSettings;
 use crate::domain::id::ModificationId;
-use crate::domain::invoice::letter::file_name;
-use crate::domain::letter::Recipient;
-use crate::invoice;
 use crate::operation::request::MailRequest;
 use crate::operation::{Answer, LookUp, Refusal};
 
@@ -54,33 +50,6 @@ impl Maildir {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
-    }
-
-    fn message(&self, request: &MailRequest) -> anyhow::Result<Vec<u8>> {
-        let customer: Vec<String> = request.address.iter().cloned().collect();
-        let to = match request.recipient {
-            Recipient::Administrator => &self.settings.administrator,
-            Recipient::PaymentNotifications => &self.settings.payment_notifications,
-            Recipient::Customer => &customer,
-        };
-        let from: Mailbox = self.settings.from.parse().context("the address in `mail.from` cannot be read")?;
-        let mut builder = MessageBuilder::new()
-            .from(from)
-            .date(request.written_at.into())
-            .message_id(Some(format!("<{}@payjournal>", request.key)))
-            .subject(&request.subject);
-        for address in to {
-            builder = builder.to(address.parse().with_context(|| format!("the address `{address}` cannot be read"))?);
-        }
-        let words = SinglePart::plain(request.body.clone());
-        let Some(sheet) = &request.invoice else { return Ok(builder.singlepart(words)?.formatted()) };
-        let page = invoice::pdf(sheet).with_context(|| format!("the invoice {} cannot be rendered", sheet.number))?;
-        let page = Attachment::new(file_name(sheet, "pdf")).body(page, ContentType::parse("application/pdf")?);
-        // The same mail is the same bytes, however often it is written.
-        let boundary = format!("payjournal-{}", request.key);
-        let parts =
-            MultiPart::builder().kind(MultiPartKind::Mixed).boundary(boundary).singlepart(words).singlepart(page);
-        Ok(builder.multipart(parts)?.formatted())
     }
 
     fn write(&self, request: &MailRequest, message: &[u8]) -> anyhow::Result<()> {
@@ -124,8 +93,8 @@ impl Post for Maildir {
                 };
             }
         }
-        let message = match self.message(request) {
-            Ok(message) => message,
+        let message = match message(request, &self.settings) {
+            Ok(message) => message.formatted(),
             Err(error) => return refused("bad_message", error),
         };
         match self.write(request, &message) {

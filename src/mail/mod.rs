@@ -1,6 +1,8 @@
 //! The port that mails leave by, and its transports. What they say is in `domain::letter`.
 
 pub mod file;
+mod message;
+pub mod smtp;
 
 use std::time::Duration;
 

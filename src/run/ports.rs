@@ -13,7 +13,7 @@ use crate::domain::id::{MethodName, ProviderName, TransactionId};
 use crate::domain::money::Amount;
 use crate::erp::{Erp, local::Local};
 use crate::kill_switch::{self, Moment};
-use crate::mail::{Post, file::Maildir};
+use crate::mail::{Post, file::Maildir, smtp::Smtp};
 use crate::operation::request::Request;
 use crate::operation::{Answer, LookUp};
 use crate::provider::reports::ReportsOnly;
@@ -60,6 +60,7 @@ impl Ports {
         };
         let post: Option<Box<dyn Post>> = match &settings.mail.transport {
             MailTransport::File { maildir } => Some(Box::new(Maildir::new(maildir, &settings.mail, now))),
+            MailTransport::Smtp(server) => Some(Box::new(Smtp::open(server, &settings.mail, now)?)),
             MailTransport::None => None,
         };
         Ok(Self { providers, erp, post })

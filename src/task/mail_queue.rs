@@ -6,7 +6,8 @@ use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::MailId;
 use crate::domain::money::MoneyError;
 use crate::ledger::{Ledger, LedgerError, MailCase, Scope};
-use crate::operation::{Answer, Key, Kind, Operation, Subject};
+use crate::mail::smtp::UNANSWERED;
+use crate::operation::{Answer, Key, Kind, Operation, Refusal, Subject};
 use crate::run::ports::Ports;
 
 #[derive(Debug, Clone, Copy)]
@@ -56,15 +57,27 @@ impl Task for MailQueue {
 /// A mail that is refused never undoes the work it tells of.
 pub fn consequences(operation: &Operation, answer: &Answer) -> Vec<Consequence> {
     match answer {
-        Answer::Refused(refusal) if !refusal.transient => vec![Consequence::Raise(ExceptionDraft {
-            kind: ExceptionKind::MailRefused,
-            subject: format!("operation {} (mail)", operation.id),
-            message: format!(
-                "a mail was refused: {} ({}); correct [mail] in the config, then `payjournal retry {}`",
-                refusal.message, refusal.code, operation.id
-            ),
-            about: About { operation: Some(operation.id), ..About::default() },
-        })],
+        Answer::Refused(refusal) if !refusal.transient => {
+            let Refusal { code, message, .. } = refusal;
+            let message = if code == UNANSWERED {
+                format!(
+                    "the mail server took a mail and broke off before it said so: {message}; look whether it did, and `payjournal \
+                     retry {}` sends it again",
+                    operation.id
+                )
+            } else {
+                format!(
+                    "a mail was refused: {message} ({code}); correct the address or [mail] in the config, then `payjournal retry {}`",
+                    operation.id
+                )
+            };
+            vec![Consequence::Raise(ExceptionDraft {
+                kind: ExceptionKind::MailRefused,
+                subject: format!("operation {} (mail)", operation.id),
+                message,
+                about: About { operation: Some(operation.id), ..About::default() },
+            })]
+        }
         Answer::Refused(_)
         | Answer::Accepted { .. }
         | Answer::Confirmed { .. }

@@ -90,8 +90,25 @@ fn a_cancelled_invoice_is_billed_again_with_the_money_of_its_key() {
     assert_eq!(invoices(&shop)[6], "2026-00007 A 11900 11900");
     assert_eq!(balances(&shop), before);
     outstanding(&shop);
-    shop.ok("verify");
     shop.ok("verify --against-provider --against-erp");
+    let books = shop.ok("export --format csv").stdout;
+    assert_eq!(books.matches(",cancellation,original,cancellation,C-2026-11-22-").count(), 4 * 3, "{books}");
+}
+
+#[test]
+fn a_second_payment_with_a_key_that_is_settled_is_told() {
+    let shop = shop("");
+    orders(&shop, "A,50.00,C1,,KEY-A\n");
+    collected(&shop, "TX-A,,,KEY-A,50.00\n");
+    shop.ok("finalize-invoices");
+    collected(&shop, "TX-B,,,KEY-A,50.00\n");
+    assert_eq!(invoices(&shop), ["2026-00001 A 5000 5000"]);
+    let told = told(&shop);
+    assert!(told.len() == 1 && told[0].contains("`payjournal refund-balance TX-B` pays it back"), "{told:?}");
+    shop.ok("refund-balance TX-B --reason twice");
+    shop.ok("refunds");
+    assert_eq!(shop.psp_record(), ["capture TX-A 5000", "capture TX-B 5000", "refund TX-B 5000"]);
+    shop.ok("verify");
 }
 
 #[test]

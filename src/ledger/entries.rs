@@ -3,10 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::row::{Columns, day_text, time_text};
-use super::{Ledger, LedgerError, Result, Writer, documents};
+use super::{Ledger, LedgerError, Result, Writer, documents, payments};
 use crate::domain::consequence::MovementDraft;
 use crate::domain::document::DocumentKind;
 use crate::domain::entry::{Assignment, Entry, EntryStatus, spread, take_back};
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{
     AssignmentKey, CustomerNumber, DocumentId, EntryId, EntryReference, MovementId, OrderId, PaymentId, TransactionId,
 };
@@ -112,6 +113,9 @@ impl Writer<'_> {
         match draft.kind {
             MovementKind::Capture => {
                 let entries = entries_of_payment(self.connection, draft.payment)?;
+                if entries.is_empty() {
+                    self.tell_of_settled_key(draft)?;
+                }
                 self.assign_capture(movement, draft.amount, &entries)
             }
             MovementKind::ChargebackReversed => {
@@ -132,6 +136,26 @@ impl Writer<'_> {
                 self.assign_all(movement, &take_back(left, &assigned)?)
             }
         }
+    }
+
+    /// Money with a key whose entry another payment was for: it pays nothing by itself, and nobody would look for it (trap T40).
+    fn tell_of_settled_key(&self, draft: &MovementDraft) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT k.key FROM payment_keys k WHERE k.payment_id = ?1
+               AND EXISTS (SELECT 1 FROM entries e WHERE e.payment_key = k.key AND e.status <> 'cancelled')",
+        )?;
+        let mut keys = statement.query_and_then([draft.payment.0], |row| row.named("key", AssignmentKey::parse))?;
+        let Some(key) = keys.next().transpose()? else { return Ok(()) };
+        let payment = payments::payment(self.connection, draft.payment)?;
+        let about = About { order: payment.order, payment: Some(payment.id), ..About::default() };
+        let message = format!(
+            "{} was captured, and its `assignment_key` `{key}` is that of an invoice which another payment is for: it pays nothing by \
+             itself. `payjournal refund-balance {}` pays it back",
+            draft.amount, payment.transaction
+        );
+        let subject = format!("payment {}", payment.transaction);
+        self.raise(&ExceptionDraft { kind: ExceptionKind::KeyCollides, subject, message, about }, None)?;
+        Ok(())
     }
 
     fn assign_capture(&self, movement: MovementId, amount: Amount, entries: &[Entry]) -> Result<()> {

@@ -20,11 +20,12 @@ use crate::domain::invoice::{EntryChoice, InvoiceDraft, OrderKeys, Tie};
 use crate::domain::money::Amount;
 use crate::operation::key::invoice_journal_number;
 
-/// How an invoice was booked.
+/// How an invoice of ours, or what takes one back, was booked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoiceJournal {
     pub number: String,
     pub posting_date: NaiveDate,
+    pub kind: DocumentKind,
     pub document: DocumentNumber,
     pub order: String,
     pub customer: String,
@@ -50,7 +51,7 @@ impl Ledger {
     /// By number: the same on every machine.
     pub fn invoice_journals(&self, from: Option<NaiveDate>, until: Option<NaiveDate>) -> Result<Vec<InvoiceJournal>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT j.number, j.posting_date, j.currency, d.number AS document, d.bill_to, o.shop || '/' || o.number AS order_name,
+            "SELECT j.number, j.posting_date, j.currency, d.kind, d.number AS document, d.bill_to, o.shop || '/' || o.number AS order_name,
                p.account, p.amount_minor
              FROM invoice_journals j JOIN documents d ON d.id = j.document_id
              JOIN orders o ON o.id = d.order_id JOIN invoice_postings p ON p.journal_id = j.id
@@ -68,6 +69,7 @@ impl Ledger {
                 None => journals.push(InvoiceJournal {
                     number: number.to_owned(),
                     posting_date: row.day("posting_date")?,
+                    kind: row.choice("kind", DocumentKind::parse)?,
                     document: row.named("document", DocumentNumber::parse)?,
                     order: row.plain("order_name")?,
                     customer: row.plain("bill_to")?,

@@ -75,9 +75,9 @@ impl<'a> Entry<'a> {
         Self {
             posting_date: journal.posting_date,
             number: &journal.number,
-            kind: "invoice",
+            kind: journal.kind.as_str(),
             direction: "original",
-            document: Some(("invoice", "invoice", journal.document.as_str())),
+            document: Some((journal.kind.as_str(), journal.kind.noun(), journal.document.as_str())),
             order: Some(&journal.order),
             customer: Some(&journal.customer),
             provider: None,

@@ -9,8 +9,8 @@ use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
 use rust_decimal::Decimal;
 
 use help::{
-    AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, CREDIT_HELP, EXPLAIN_HELP, FINALIZE_HELP, LEFTOVERS_HELP, LIST_HELP,
-    MATCH_HELP, REFUND_BALANCE_HELP, SETTLEMENTS_HELP, SIMULATE_HELP, VERIFY_HELP,
+    AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, CREDIT_HELP, EXPLAIN_HELP, EXPORT_HELP, FINALIZE_HELP, LEFTOVERS_HELP,
+    LIST_HELP, MATCH_HELP, REFUND_BALANCE_HELP, SETTLEMENTS_HELP, SIMULATE_HELP, VERIFY_HELP,
 };
 
 use crate::command::export::ExportFormat;
@@ -114,12 +114,19 @@ pub enum Command {
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
     /// Write the journals for an accounting program
+    #[command(after_help = EXPORT_HELP)]
     Export {
         #[arg(long, value_enum, default_value_t = ExportFormat::Hledger)]
         format: ExportFormat,
         /// Only this month, for instance 2026-11
         #[arg(long, value_name = "YYYY-MM")]
         month: Option<String>,
+        /// Only what was not handed over in this format yet, until the end of the month; it is marked
+        #[arg(long, requires_all = ["month", "output"])]
+        new: bool,
+        /// Write an export that was handed over once more, by its number
+        #[arg(long, value_name = "EXPORT", conflicts_with_all = ["new", "month", "format"])]
+        again: Option<i64>,
         /// The file to write [default: stdout]
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,

@@ -44,6 +44,7 @@ use serde_json::json;
 
 use cli::{Cli, Command, Global, LineName, ListCommand, SandboxCommand, TaskArgs, VerifyArgs};
 use command::checkout::Source;
+use command::export::Wanted;
 use command::refund_balance::Wish;
 use config::Loaded;
 use config::settings::{ErpKind, ProviderKind, TaskName};
@@ -189,10 +190,10 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
             command::show::run(what, &id, &ledger, json, out)
         }
         Command::Verify(args) => verify(&args, &global, now, out),
-        Command::Export { format, month, output } => {
-            let config = load(&global)?;
-            let ledger = run::open_ledger(&config.settings, false, now)?;
-            command::export::run(format, month.as_deref(), output.as_deref(), &ledger, out)
+        Command::Export { format, month, new, again, output } => {
+            let settings = load(&global)?.settings;
+            let (month, output) = (month.as_deref(), output.as_deref());
+            command::export::run(Wanted { format, month, is_new: new, again, output }, &settings, now, out, err)
         }
         Command::Retry { operation } => command::person::retry(operation, &load(&global)?.settings, json, now, out),
         Command::List(what) => list(what, &global, now, out),

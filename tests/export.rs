@@ -17,7 +17,7 @@ use payjournal::domain::id::{
     Account, CustomerNumber, DocumentId, DocumentNumber, JournalId, ModificationId, PaymentId, TransactionId,
 };
 use payjournal::domain::money::{Amount, Currency};
-use payjournal::exchange::export::{ExportError, ExportFormat, Journals, write};
+use payjournal::exchange::export::{ExportError, ExportFormat, Journals, Selection, write};
 use payjournal::ledger::{BookedJournal, BookedPosting};
 
 /// A journal of one movement over `minor` units from `credit` to `debit`.
@@ -129,7 +129,7 @@ fn odd() -> Vec<BookedJournal> {
 fn text(format: ExportFormat, journals: &[BookedJournal]) -> String {
     let mut bytes = Vec::new();
     let journals = Journals { of_movements: journals.to_vec(), ..Journals::default() };
-    write(format, &journals, &mut bytes).unwrap();
+    write(format, &journals, Selection::default(), &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -272,7 +272,7 @@ fn no_journals_are_an_export_too() {
 fn collides(format: ExportFormat, one: &str, other: &str, name: &str) {
     let of_movements = vec![journal("PJ1", "2026-11-02", "C1", 1, "EUR", one, other)];
     let journals = Journals { of_movements, ..Journals::default() };
-    let error = write(format, &journals, &mut Vec::new()).unwrap_err();
+    let error = write(format, &journals, Selection::default(), &mut Vec::new()).unwrap_err();
     assert!(matches!(error, ExportError::SameName { .. }), "{error:?}");
     let message = error.to_string();
     for part in [one, other, name] {

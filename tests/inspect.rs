@@ -306,7 +306,9 @@ fn the_books_of_a_month_are_exported_whole_or_not_at_all() {
     let file = folder.path().join("books.csv");
     let export = |month: Option<&str>, output: Option<&Path>| {
         let mut out = Vec::new();
-        export::run(export::ExportFormat::Csv, month, output, &world.ledger, &mut out)
+        let format = export::ExportFormat::Csv;
+        let wanted = export::Wanted { format, month, is_new: false, again: None, output };
+        export::run(wanted, &world.settings, now(), &mut out, &mut Vec::new())
             .map(|_| String::from_utf8(out).unwrap())
     };
     assert_eq!(export(Some("2026-11"), None).unwrap().lines().count(), 3);

@@ -100,6 +100,20 @@ To keep the order from being billed again, import it as cancelled first.
 Refused while a capture or refund for the invoice has no final answer, when its money was
 charged back, and when a credit note has taken a part of it back already.";
 
+pub(super) const EXPORT_HELP: &str = "\
+Examples:
+  payjournal export --output books.journal                         all journals, for hledger and ledger
+  payjournal export --format datev --month 2026-11 -o EXTF_11.csv  a month for DATEV, by [datev] in the config
+  payjournal export --format datev --month 2026-11 --new -o EXTF_11.csv
+                                                                   only what DATEV was not given yet
+  payjournal export --again 3 -o EXTF_11.csv                       export 3 once more
+
+With --new each journal is handed over once in a format. What is of an earlier month and came too late for its export is
+booked on the first day of this one, with its own date beside it. An export whose file could not be finished is written
+before anything new is taken.
+
+Exit codes: 0 done, 1 DATEV's file lacks journals in other currencies, 3 an account has no number in [datev]";
+
 pub(super) const CREDIT_HELP: &str = "\
 Examples:
   payjournal credit-note 2026-00017 --line 2 --reason 'returned'          line 2, all that is left of it

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 
 use super::choice::ErpFaultWord;
+use super::datev::DatevTable;
 use super::invoices::InvoicesTable;
 use super::mail::MailTable;
 use super::method::MethodTable;
@@ -26,6 +27,7 @@ pub(super) struct File {
     pub(super) shop: ShopTable,
     pub(super) mail: MailTable,
     pub(super) accounts: AccountsTable,
+    pub(super) datev: DatevTable,
     pub(super) erp: ErpTable,
     pub(super) invoices: InvoicesTable,
     pub(super) seller: SellerTable,
@@ -88,6 +90,7 @@ impl File {
             shop: table.table("shop", ShopTable::read),
             mail: table.table("mail", MailTable::read),
             accounts: table.table("accounts", AccountsTable::read),
+            datev: table.table("datev", DatevTable::read),
             erp: table.table("erp", ErpTable::read),
             invoices: table.table("invoices", InvoicesTable::read),
             seller: table.table("seller", SellerTable::read),

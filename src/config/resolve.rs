@@ -129,6 +129,7 @@ pub(super) fn resolve(
         shop,
         mail,
         accounts,
+        datev,
         erp,
         invoices,
         seller,
@@ -150,6 +151,7 @@ pub(super) fn resolve(
     let shop = resolve_shop(shop, all)?;
     let mail = mail.resolve(all);
     let accounts = resolve_accounts(accounts, all);
+    let datev = datev.resolve(all);
     let erp = resolve_erp(erp, all)?;
     let invoices = invoices.resolve(&accounts.receivables, all);
     let seller = seller.resolve(all);
@@ -173,6 +175,7 @@ pub(super) fn resolve(
         shop,
         mail,
         accounts,
+        datev,
         erp,
         invoices,
         seller,

@@ -17,6 +17,7 @@ use crate::domain::invoice::pricing::Pricing;
 use crate::domain::invoice::sheet::Seller;
 use crate::domain::schedule::Schedule;
 use crate::domain::settlement::matching::ReferenceRule;
+use crate::exchange::export::DatevBooks;
 use crate::provider::PartialCapture;
 use crate::report_format::Format;
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub shop: ShopName,
     pub mail: MailSettings,
     pub accounts: Accounts,
+    /// How DATEV knows the books, if they go there.
+    pub datev: Option<DatevBooks>,
     pub erp: ErpSettings,
     pub invoices: InvoiceSettings,
     /// Who stands on the invoices; its name may be empty only where none is mailed.

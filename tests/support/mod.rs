@@ -32,6 +32,7 @@ merchant_account = \"Shop\"
 /// What makes a ledger without invoices of its own the ledger of a version that did not know them.
 pub const BEFORE_INVOICES: &str = "
     DROP VIEW issued_documents; DROP VIEW standing_invoices; DROP TABLE corrections; DROP TABLE refund_requests;
+    DROP TABLE exported_journals; DROP TABLE exports;
     DROP TABLE customer_mails; DROP TABLE invoice_sheets; DROP TABLE customers; DROP TABLE payment_links;
     DROP TABLE assignments; DROP TABLE entry_items; DROP TABLE entries;
     DROP TABLE invoice_postings; DROP TABLE invoice_journals; DROP TABLE invoice_lines; DROP TABLE invoices;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::export::ExportFormat;
+use super::export::{ExportFormat, Wanted};
 use super::import::{ImportArgs, ImportDefaults, ImportKind};
 use super::table::table;
 use crate::config::settings::TaskName;
@@ -179,8 +179,9 @@ fn carry_out(
         }
         Step::Export(format, file) => {
             say(out, &format!("$ payjournal export --format {} --output {file}", format.as_str()))?;
-            let ledger = open_ledger(settings, false, now)?;
-            let exit = super::export::run(*format, None, Some(&folder.join(file)), &ledger, out)?;
+            let output = folder.join(file);
+            let all = Wanted { format: *format, month: None, is_new: false, again: None, output: Some(&output) };
+            let exit = super::export::run(all, settings, now, out, err)?;
             (format!("export --format {}", format.as_str()), exit)
         }
     };

@@ -10,6 +10,8 @@ use crate::ledger::{BookedJournal, InvoiceJournal};
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     pub(super) posting_date: NaiveDate,
+    /// Where it came too late for the month of its own day: that day.
+    pub(super) moved_on: Option<NaiveDate>,
     pub(super) number: &'a str,
     pub(super) kind: &'static str,
     pub(super) direction: &'static str,
@@ -36,6 +38,7 @@ impl<'a> Entry<'a> {
         let postings = journal.postings.iter();
         Self {
             posting_date: journal.posting_date,
+            moved_on: None,
             number: &journal.number,
             kind: journal.kind.as_str(),
             direction: journal.direction.as_str(),
@@ -55,6 +58,7 @@ impl<'a> Entry<'a> {
         let postings = journal.postings.iter();
         Self {
             posting_date: journal.entry.posting_date,
+            moved_on: None,
             number: &journal.number,
             kind: journal.entry.kind.as_str(),
             direction: "original",
@@ -74,6 +78,7 @@ impl<'a> Entry<'a> {
         let postings = journal.postings.iter();
         Self {
             posting_date: journal.posting_date,
+            moved_on: None,
             number: &journal.number,
             kind: journal.kind.as_str(),
             direction: "original",
@@ -89,6 +94,14 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// In the month of `first`: what is of an earlier day is booked on the first.
+    pub(super) fn booked_in(self, first: NaiveDate) -> Self {
+        let is_late = self.posting_date < first;
+        let (posting_date, moved_on) =
+            if is_late { (first, Some(self.posting_date)) } else { (self.posting_date, None) };
+        Self { posting_date, moved_on, ..self }
+    }
+
     /// Whom it is about: the customer, or the PSP.
     pub(super) fn payee(&self) -> &'a str {
         self.customer.or(self.provider).unwrap_or_default()
@@ -100,6 +113,7 @@ impl<'a> Entry<'a> {
             ("kind", Some(self.kind.to_owned())),
             ("direction", Some(self.direction.to_owned())),
             ("document", self.document.map(|(_, noun, number)| format!("{noun} {number}"))),
+            ("date", self.moved_on.map(|day| day.to_string())),
             ("order", self.order.map(str::to_owned)),
             ("customer", self.customer.map(str::to_owned)),
             ("transaction", self.transaction.map(str::to_owned)),

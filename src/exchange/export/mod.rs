@@ -3,6 +3,7 @@
 
 mod beancount;
 mod csv;
+mod datev;
 mod entry;
 mod hledger;
 
@@ -10,8 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Write};
 
+use chrono::{DateTime, NaiveDate, Utc};
+use datev::DatevFile;
 use entry::Entry;
 
+pub use datev::{DatevAccount, DatevBooks};
+
+use crate::domain::booking::Posting;
 use crate::domain::id::Account;
 use crate::domain::money::Currency;
 use crate::ledger::settlements::PayoutJournal;
@@ -25,15 +31,22 @@ pub enum ExportFormat {
     Beancount,
     /// One row per posting
     Csv,
+    /// A month for DATEV (Buchungsstapel); needs [datev] in the config
+    Datev,
 }
 
 impl ExportFormat {
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Hledger, Self::Beancount, Self::Csv, Self::Datev].into_iter().find(|format| format.as_str() == text)
+    }
+
     /// As typed after `--format`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hledger => "hledger",
             Self::Beancount => "beancount",
             Self::Csv => "csv",
+            Self::Datev => "datev",
         }
     }
 }
@@ -49,6 +62,21 @@ pub enum ExportError {
         name: String,
         format: ExportFormat,
     },
+    /// DATEV knows accounts by numbers.
+    Unmapped {
+        accounts: Vec<String>,
+    },
+    /// A format that holds one month of the books, and the numbers of its accounts.
+    NoMonth,
+}
+
+/// What to write, besides the format.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Selection<'a> {
+    /// The first day of the month it is booked in: what is of an earlier day came too late for its own, and is booked on the first.
+    pub month: Option<NaiveDate>,
+    /// For DATEV only.
+    pub datev: Option<(&'a DatevBooks, DateTime<Utc>)>,
 }
 
 /// All there is to write, of whatever makes journals.
@@ -59,11 +87,47 @@ pub struct Journals {
     pub of_invoices: Vec<InvoiceJournal>,
 }
 
+impl Journals {
+    /// Their numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = &str> {
+        let of_movements = self.of_movements.iter().map(|journal| journal.number.as_str());
+        let of_payouts = self.of_payouts.iter().map(|journal| journal.number.as_str());
+        of_movements.chain(of_payouts).chain(self.of_invoices.iter().map(|journal| journal.number.as_str()))
+    }
+
+    /// Only those in a currency. Returns how many are in others: a journal is in one.
+    pub fn keep_currency(&mut self, currency: Currency) -> usize {
+        let count = |journals: &Self| journals.numbers().count();
+        let before = count(self);
+        self.of_movements.retain(|journal| journal.amount.currency() == currency);
+        self.of_payouts.retain(|journal| journal.entry.currency == currency);
+        let is_in = |postings: &[Posting]| postings.iter().all(|posting| posting.amount.currency() == currency);
+        self.of_invoices.retain(|journal| is_in(&journal.postings));
+        before - count(self)
+    }
+
+    /// Only those whose number `keeps`.
+    pub fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
+        self.of_movements.retain(|journal| keeps(&journal.number));
+        self.of_payouts.retain(|journal| keeps(&journal.number));
+        self.of_invoices.retain(|journal| keeps(&journal.number));
+    }
+}
+
 /// Writes the journals by posting date and number, in whatever order they come.
-pub fn write(format: ExportFormat, journals: &Journals, out: &mut dyn Write) -> Result<(), ExportError> {
+pub fn write(
+    format: ExportFormat,
+    journals: &Journals,
+    selection: Selection<'_>,
+    out: &mut dyn Write,
+) -> Result<(), ExportError> {
     let Journals { of_movements, of_payouts, of_invoices } = journals;
     let others = of_payouts.iter().map(Entry::of_payout).chain(of_invoices.iter().map(Entry::of_invoice));
-    let mut sorted: Vec<Entry<'_>> = of_movements.iter().map(Entry::of_movement).chain(others).collect();
+    let all = of_movements.iter().map(Entry::of_movement).chain(others);
+    let mut sorted: Vec<Entry<'_>> = match selection.month {
+        Some(first) => all.map(|entry| entry.booked_in(first)).collect(),
+        None => all.collect(),
+    };
     sorted.sort_by_key(|entry| (entry.posting_date, entry.number));
     match format {
         ExportFormat::Hledger => {
@@ -75,6 +139,16 @@ pub fn write(format: ExportFormat, journals: &Journals, out: &mut dyn Write) -> 
             beancount::write(&sorted, &names, out)?;
         }
         ExportFormat::Csv => csv::write(&sorted, out)?,
+        ExportFormat::Datev => {
+            let (Some(month), Some((books, made_at))) = (selection.month, selection.datev) else {
+                return Err(ExportError::NoMonth);
+            };
+            let unmapped = books.unmapped(&sorted);
+            if !unmapped.is_empty() {
+                return Err(ExportError::Unmapped { accounts: unmapped.into_iter().collect() });
+            }
+            datev::write(&sorted, &DatevFile { books, month, made_at }, out)?;
+        }
     }
     Ok(())
 }
@@ -124,6 +198,7 @@ impl ExportFormat {
             Self::Hledger => "hledger",
             Self::Beancount => "beancount",
             Self::Csv => "CSV",
+            Self::Datev => "DATEV",
         }
     }
 }
@@ -137,6 +212,10 @@ impl fmt::Display for ExportError {
                 "the accounts `{one}` and `{other}` would both be `{name}` in {}, and their sums would be mixed",
                 format.name()
             ),
+            Self::Unmapped { accounts } => {
+                write!(f, "these accounts have no number in `datev.accounts`: {}", accounts.join(", "))
+            }
+            Self::NoMonth => f.write_str("DATEV takes one month at a time, and needs [datev] in the config"),
         }
     }
 }
@@ -145,7 +224,7 @@ impl std::error::Error for ExportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(error),
-            Self::SameName { .. } => None,
+            Self::SameName { .. } | Self::Unmapped { .. } | Self::NoMonth => None,
         }
     }
 }

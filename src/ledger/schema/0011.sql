@@ -65,3 +65,23 @@ CREATE TRIGGER refund_requests_kept BEFORE DELETE ON refund_requests BEGIN SELEC
 
 -- What a credit note took off an entry that was still open.
 ALTER TABLE entries ADD COLUMN reduction_minor INTEGER NOT NULL DEFAULT 0 CHECK (reduction_minor BETWEEN 0 AND initial_minor - assigned_minor);
+
+-- What was handed over to an accounting program, once in each format; the file is written after the rows, and again if it broke off.
+CREATE TABLE exports (
+    id          INTEGER PRIMARY KEY,
+    format      TEXT NOT NULL,
+    month       TEXT NOT NULL CHECK (month GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
+    made_at     TEXT NOT NULL,
+    written_at  TEXT
+) STRICT;
+CREATE TABLE exported_journals (
+    format     TEXT NOT NULL,
+    number     TEXT NOT NULL,
+    export_id  INTEGER NOT NULL REFERENCES exports (id),
+    PRIMARY KEY (format, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX exported_journals_by_export ON exported_journals (export_id);
+CREATE TRIGGER exports_fixed BEFORE UPDATE OF format, month, made_at ON exports BEGIN SELECT RAISE(ABORT, 'an export is fixed'); END;
+CREATE TRIGGER exports_kept BEFORE DELETE ON exports BEGIN SELECT RAISE(ABORT, 'an export is fixed'); END;
+CREATE TRIGGER exported_journals_fixed BEFORE UPDATE ON exported_journals BEGIN SELECT RAISE(ABORT, 'an export is fixed'); END;
+CREATE TRIGGER exported_journals_kept BEFORE DELETE ON exported_journals BEGIN SELECT RAISE(ABORT, 'an export is fixed'); END;

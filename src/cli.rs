@@ -161,16 +161,7 @@ pub enum Command {
     },
     /// Take back lines of an invoice that payjournal made; what was paid for them goes back with `refunds`
     #[command(after_help = CREDIT_HELP)]
-    CreditNote {
-        /// The invoice's number (or COMPANY/KIND/NUMBER)
-        number: String,
-        /// A line of the invoice, and how many of it; several may be given [default: all that is left]
-        #[arg(long = "line", value_name = "LINE[=QUANTITY]")]
-        lines: Vec<CreditedLine>,
-        /// Why; it is kept with the credit note
-        #[arg(long)]
-        reason: String,
-    },
+    CreditNote(CreditNote),
     /// Ask for free money of a payment to be paid back: what no invoice and no entry has; `refunds` does it
     #[command(after_help = REFUND_BALANCE_HELP)]
     RefundBalance(RefundBalance),
@@ -231,6 +222,22 @@ pub struct TaskArgs {
     /// Started by a schedule: do nothing unless the task is due
     #[arg(long)]
     pub scheduled: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CreditNote {
+    /// The invoice's number (or COMPANY/KIND/NUMBER)
+    #[arg(required_unless_present = "clear")]
+    pub number: Option<String>,
+    /// A line of the invoice, and how many of it; several may be given [default: all that is left]
+    #[arg(long = "line", value_name = "LINE[=QUANTITY]")]
+    pub lines: Vec<CreditedLine>,
+    /// Why; it is kept with the credit note
+    #[arg(long, required_unless_present = "clear")]
+    pub reason: Option<String>,
+    /// Set a credit note that was paid back in another way against what is open of its invoice
+    #[arg(long, value_name = "NOTE", conflicts_with_all = ["number", "lines", "reason"])]
+    pub clear: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -143,7 +143,7 @@ fn schema(command: &Command) -> &'static str {
         Command::Explain { .. } => "payjournal/explain/1",
         Command::CancelInvoice { .. } => "payjournal/cancel-invoice/1",
         Command::RefundBalance(_) => "payjournal/refund-balance/1",
-        Command::CreditNote { .. } => "payjournal/credit-note/1",
+        Command::CreditNote(_) => "payjournal/credit-note/1",
         Command::Match { .. } => "payjournal/match/1",
         Command::Unmatch { .. } => "payjournal/unmatch/1",
         Command::Retry { .. } => "payjournal/retry/1",
@@ -207,9 +207,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::CancelInvoice { number, reason } => {
             command::cancel_invoice::run(&number, &reason, &load(&global)?.settings, json, now, out)
         }
-        Command::CreditNote { number, lines, reason } => {
-            command::credit_note::run(&number, &lines, &reason, &load(&global)?.settings, json, now, out)
-        }
+        Command::CreditNote(args) => credit_note(&args, &global, now, out),
         Command::RefundBalance(args) => refund_balance(&args, &global, now, out),
         Command::Leftovers { older_than } => {
             command::leftovers::run(older_than, &load(&global)?.settings, json, now, out)
@@ -229,6 +227,15 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         }
         Command::Man => print(&command::man::page()?, "the man page", out),
     }
+}
+
+fn credit_note(args: &cli::CreditNote, global: &Global, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
+    let settings = load(global)?.settings;
+    if let Some(note) = &args.clear {
+        return command::credit_note::clear(note, &settings, global.json, now, out);
+    }
+    let (number, reason) = (args.number.as_deref().unwrap_or_default(), args.reason.as_deref().unwrap_or_default());
+    command::credit_note::run(number, &args.lines, reason, &settings, global.json, now, out)
 }
 
 fn refund_balance(args: &cli::RefundBalance, global: &Global, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {

@@ -21,7 +21,7 @@ fn outstanding(shop: &Shop) -> Vec<String> {
     shop.ok("sync-journals");
     shop.rows(
         "SELECT d.number, d.total_minor - d.paid_elsewhere_minor
-           - (SELECT ifnull(sum(CASE WHEN (direction = 'original') = (kind <> 'reopening') THEN amount_minor ELSE -amount_minor END), 0)
+           - (SELECT ifnull(sum(CASE WHEN (direction = 'original') = (kind NOT IN ('reopening', 'returned_refund')) THEN amount_minor ELSE -amount_minor END), 0)
               FROM journals j WHERE j.document_id = d.id)
          FROM documents d ORDER BY d.id",
     )
@@ -197,7 +197,7 @@ fn credited_lines_go_back_once_through_the_payment_that_paid_them() {
         let said = shop.exits(line, 2).stderr;
         assert!(said.contains(why), "{line}: {said}");
     };
-    refused("credit-note 2026-00001 --line 1=2.5 --reason x", "of line 1 2 can be credited");
+    refused("credit-note 2026-00001 --line 1=2.5 --reason x", "at most 2 of line 1 can be credited");
     refused("credit-note 2026-00001 --line 3 --reason x", "it has no line 3");
     refused("credit-note 2026-00001 --line 1=x --reason x", "write LINE or LINE=QUANTITY");
     refused("cancel-invoice 2026-00001 --reason x", "credit note G-2026-11-22-001 has taken back a part of it");
@@ -234,4 +234,107 @@ fn what_is_open_is_credited_first_and_captured_no_more() {
     assert!(outstanding(&shop).iter().all(|line| line.ends_with(" 0")), "{:?}", outstanding(&shop));
     assert_eq!(all_entries(&shop), ["- balanced 5000/8000 2026-00002", "- balanced 7500/10000 2026-00001"]);
     shop.ok("verify");
+}
+
+/// What a hostile reviewer found.
+#[test]
+fn a_credit_note_for_a_cancelled_invoice_pays_nothing_out() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,,\n");
+    collected(&shop, "TX-A,A,,,100.00\n");
+    shop.ok("finalize-invoices");
+    shop.ok("cancel-invoice 2026-00001 --reason wrong");
+    shop.documents("credit_note,ERP-CN-1,A,EUR,100.00,,2026-00001,2026-11-22\n");
+    shop.exits("refunds", 1);
+    assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
+    assert!(told(&shop)[0].contains("2026-00001, which was cancelled"), "{:?}", told(&shop));
+}
+
+#[test]
+fn what_a_cancellation_freed_waits_for_its_own_order() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,KEY-A,\nB,100.00,C2,,\n");
+    entries(&shop, "E-1,KEY-A,C1,100.00,\n");
+    collected(&shop, "TX,,E-1,,100.00\n");
+    shop.ok("finalize-invoices");
+    cancel(&shop, "2026-00001");
+    shop.ok("capture");
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop), ["2026-00001 A 10000 10000", "2026-00002 B 10000 0", "2026-00003 A 10000 10000"]);
+    // The entry in its place has a name to be paid by.
+    assert_eq!(shop.rows("SELECT reference FROM entries WHERE reference IS NOT NULL"), ["E-1", "E-1/2"]);
+    shop.ok("verify");
+}
+
+#[test]
+fn a_refund_from_before_the_cancellation_that_fails_is_the_customer_s_again() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,,\n");
+    collected(&shop, "TX-A,A,,,100.00\n");
+    shop.ok("finalize-invoices");
+    shop.sandbox(
+        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-A', 'refund', 1000, 'by hand', 'confirmed',
+           '2026-11-21T10:00:00+00:00', '2026-11-21T10:00:00+00:00')",
+    );
+    shop.exits("sync-payments", 1);
+    assert_eq!(cancel(&shop, "2026-00001"), "C-2026-11-22-001 90.00 webshop/A");
+    shop.ok("verify");
+    shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE id = 'BO-1'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-24T03:00:00Z"]);
+    assert_eq!(balances(&shop), ["Assets:PSP:psp:Shop:EUR 10000", "Liabilities:Prepayments:C1 -10000"]);
+    shop.ok("verify --as-of 2026-11-24T04:00:00Z");
+    shop.ok("finalize-invoices --as-of 2026-11-24T05:00:00Z");
+    assert_eq!(invoices(&shop)[1], "2026-00002 A 10000 10000");
+}
+
+#[test]
+fn many_small_parts_are_no_more_than_the_line_and_a_discount_belongs_to_its_lines() {
+    let shop = shop("");
+    orders(&shop, "A,1.50,C1,,\nB,90.00,C2,,\n");
+    let lines = "order,line,description,quantity,unit_price,tax_rate\n";
+    import(
+        &shop,
+        "order-lines",
+        &format!("{lines}A,1,Screw,100,0.015,19\nB,1,Thing,1,100.00,19\nB,2,Discount,1,-10.00,19\n"),
+    );
+    collected(&shop, "TX-A,A,,,1.50\nTX-B,B,,,90.00\n");
+    shop.ok("finalize-invoices");
+    let part = ["credit-note", "2026-00001", "--line", "1=1", "--reason", "back"];
+    let parts = (0..100).take_while(|_| shop.run(&part).code == Some(0)).count();
+    let over = shop.exits("credit-note 2026-00001 --line 1=1 --reason back", 2).stderr;
+    assert!(parts < 75 && over.contains("the lines come to 0.00 EUR"), "{parts}: {over}");
+    shop.ok("credit-note 2026-00001 --reason back");
+    assert_eq!(shop.rows("SELECT sum(total_minor) FROM documents WHERE kind = 'credit_note'"), ["150"]);
+    let alone = shop.exits("credit-note 2026-00002 --line 1 --reason back", 2).stderr;
+    assert!(alone.contains("the lines come to 100.00 EUR, and only 90.00 EUR of it is left"), "{alone}");
+    assert!(credit(&shop, "2026-00002").ends_with(" 90.00 0.00 90.00"));
+    shop.ok("verify");
+}
+
+#[test]
+fn a_credit_note_clears_what_opens_its_invoice_again() {
+    let shop = shop("");
+    orders(&shop, "A,80.00,C1,,\nB,100.00,C2,,\n");
+    collected(&shop, "TX-A,A,,,80.00\nTX-B,B,,,100.00\n");
+    shop.ok("finalize-invoices");
+    credit(&shop, "2026-00001");
+    credit(&shop, "2026-00002");
+    // The capture of A fails before anything goes back: nobody owes anything. B is paid back by hand.
+    shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'TX-A'");
+    shop.sandbox(
+        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-B', 'refund', 10000, 'by hand', 'confirmed',
+           '2026-11-22T10:00:00+00:00', '2026-11-22T10:00:00+00:00')",
+    );
+    let at = |hour: u32| format!("--as-of 2026-11-24T0{hour}:00:00Z");
+    shop.exits(&format!("sync-payments {}", at(1)), 1);
+    shop.exits(&format!("refunds {}", at(2)), 1);
+    assert!(told(&shop).concat().contains("`payjournal credit-note --clear G-2026-11-22-002`"), "{:?}", told(&shop));
+    shop.ok(&format!("credit-note --clear G-2026-11-22-002 {}", at(3)));
+    assert_eq!(shop.exits(&format!("credit-note --clear G-2026-11-22-002 {}", at(3)), 2).code, Some(2));
+    for task in ["refunds", "capture", "sync-journals"] {
+        shop.ok(&format!("{task} {}", at(4)));
+    }
+    assert_eq!(balances(&shop), [""; 0]);
+    assert!(outstanding(&shop).iter().all(|line| line.ends_with(" 0")), "{:?}", outstanding(&shop));
+    shop.ok(&format!("verify {}", at(5)));
 }

@@ -308,8 +308,7 @@ fn the_books_of_a_month_are_exported_whole_or_not_at_all() {
         let mut out = Vec::new();
         let format = export::ExportFormat::Csv;
         let wanted = export::Wanted { format, month, is_new: false, again: None, output };
-        export::run(wanted, &world.settings, now(), &mut out, &mut Vec::new())
-            .map(|_| String::from_utf8(out).unwrap())
+        export::run(wanted, &world.settings, now(), &mut out, &mut Vec::new()).map(|_| String::from_utf8(out).unwrap())
     };
     assert_eq!(export(Some("2026-11"), None).unwrap().lines().count(), 3);
     assert_eq!(export(Some("2026-12"), None).unwrap().lines().count(), 1);

@@ -123,6 +123,25 @@ fn a_refund_by_hand_after_the_request_holds_it() {
 }
 
 #[test]
+fn a_refund_by_hand_that_nobody_had_heard_of_holds_the_request() {
+    let shop = shop("");
+    orders(&shop, "A,60.00,C1,,\n");
+    collected(&shop, "TX-A,A,,,100.00\n");
+    shop.ok("finalize-invoices");
+    shop.sandbox(
+        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-A', 'refund', 2000, 'by hand', 'confirmed',
+           '2026-11-22T01:00:00+00:00', '2026-11-22T01:00:00+00:00')",
+    );
+    ask(&shop, "TX-A", "20.00");
+    shop.exits("refunds", 1);
+    shop.run(&["refunds", "--as-of", "2026-11-22T03:00:00Z"]);
+    assert_eq!(shop.psp_record(), ["capture TX-A 10000", "refund TX-A 2000"]);
+    // Withdrawn, nothing about it is left to be looked at.
+    shop.ok("refund-balance --withdraw RB-2026-00001 --as-of 2026-11-22T04:00:00Z");
+    assert!(!told(&shop).concat().contains("RB-2026"), "{:?}", told(&shop));
+}
+
+#[test]
 fn killed_anywhere_it_goes_back_once() {
     let template = Shop::with(&format!(
         "{}[task_defaults]\nconcurrency = 1\n[invoices]\nenabled = true\nmail = false\nbill_when = []\n",

@@ -120,6 +120,7 @@ Examples:
   payjournal credit-note 2026-00017 --line 1=2 --line 3 --reason 'broken' two of line 1, and line 3
   payjournal credit-note 2026-00017 --reason 'all returned'               everything that is left
   payjournal refunds                                                      pays back what was paid for it
+  payjournal credit-note --clear G-2026-11-22-001                         it was paid back by hand: nothing more goes out
 
 What was still open on the invoice is asked of nobody any more; the rest is paid back by `refunds`, to the payments the
 invoice was paid by. The credit note has a number, a page and a journal of its own, and goes to the customer with the next

@@ -55,3 +55,22 @@ pub fn run(
     });
     answer(out, json, "credit-note", &done, &said)
 }
+
+/// A credit note that was paid back in another way, which opened its invoice again: the two clear each other.
+pub fn clear(number: &str, settings: &Settings, json: bool, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
+    let mut ledger = open_ledger(settings, false, now)?;
+    let note = find::document(&ledger, number)?;
+    let cleared =
+        ledger.write("credit-note", None, now, |writer| writer.clear_credit_note(note.id)).map_err(refused)?;
+    let Some(amount) = cleared else {
+        return Err(Failure::usage(format!("{} is no credit note that payjournal made", note.name())));
+    };
+    if !amount.is_positive() {
+        return Err(Failure::usage(format!(
+            "nothing is open of {} and its invoice at once, or a refund for it has no final answer",
+            note.name()
+        )));
+    }
+    let said = format!("{amount} of {} is set against its invoice: nobody is paid back or asked for it", note.name());
+    answer(out, json, "credit-note", &json!({"credit_note": note.number, "cleared": amount}), &said)
+}

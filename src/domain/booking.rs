@@ -71,6 +71,8 @@ pub enum JournalKind {
     ChargebackReversed,
     /// What an invoice was paid with, when it is cancelled: receivables ← prepayments.
     Return,
+    /// What somebody had refunded of that invoice before, and so was the account's loss: prepayments ← receivables.
+    ReturnedRefund,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -116,7 +118,7 @@ pub struct Share<'a> {
 }
 
 impl JournalKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Receipt,
         Self::Prepayment,
         Self::Application,
@@ -126,6 +128,7 @@ impl JournalKind {
         Self::Chargeback,
         Self::ChargebackReversed,
         Self::Return,
+        Self::ReturnedRefund,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -139,6 +142,7 @@ impl JournalKind {
             Self::Chargeback => "chargeback",
             Self::ChargebackReversed => "chargeback_reversed",
             Self::Return => "return",
+            Self::ReturnedRefund => "returned_refund",
         }
     }
 
@@ -206,7 +210,9 @@ impl Books {
         let (debit, credit) = match kind {
             JournalKind::Receipt => (&self.accounts.clearing, &self.accounts.receivables),
             JournalKind::Prepayment => (&self.accounts.clearing, &self.accounts.prepayments),
-            JournalKind::Application => (&self.accounts.prepayments, &self.accounts.receivables),
+            JournalKind::Application | JournalKind::ReturnedRefund => {
+                (&self.accounts.prepayments, &self.accounts.receivables)
+            }
             JournalKind::Refund | JournalKind::Reopening => (&self.accounts.receivables, &self.accounts.clearing),
             JournalKind::UnappliedRefund => (&self.accounts.prepayments, &self.accounts.clearing),
             JournalKind::Chargeback => (&self.accounts.disputed, &self.accounts.clearing),
@@ -220,7 +226,8 @@ impl Books {
             | JournalKind::Application
             | JournalKind::Refund
             | JournalKind::Reopening
-            | JournalKind::Return => document.map(|document| document.id),
+            | JournalKind::Return
+            | JournalKind::ReturnedRefund => document.map(|document| document.id),
             JournalKind::Prepayment
             | JournalKind::UnappliedRefund
             | JournalKind::Chargeback
@@ -247,23 +254,36 @@ impl Books {
         draft(JournalKind::Application, Some(invoice.id), &invoice.bill_to, on, amount, accounts)
     }
 
-    /// The journal that gives what paid an invoice back to the customer's account. It hangs on the cancellation, so that a
-    /// capture can still fail after all: each of its journals has one opposite.
+    /// The journal that gives what paid an invoice back to the customer's account (`Return`), or takes what somebody had refunded of
+    /// it off that account (`ReturnedRefund`). It hangs on the cancellation, so that a capture or refund can still fail after all:
+    /// each of its journals has one opposite.
     pub fn give_back(
         &self,
         payment: &Payment,
         cancellation: (DocumentId, &CustomerNumber),
         prepayments: Option<&Account>,
-        amount: Amount,
+        given_back: (JournalKind, Amount),
         on: NaiveDate,
     ) -> Result<JournalDraft, BookingError> {
-        let (document, customer) = cancellation;
+        let ((document, customer), (kind, amount)) = (cancellation, given_back);
         let receivables = account(&self.accounts.receivables, payment, customer, amount)?;
         let prepayments = match prepayments {
             Some(known) => known.clone(),
             None => account(&self.accounts.prepayments, payment, customer, amount)?,
         };
-        draft(JournalKind::Return, Some(document), customer, on, amount, [receivables, prepayments])
+        let accounts = match kind {
+            JournalKind::ReturnedRefund => [prepayments, receivables],
+            JournalKind::Receipt
+            | JournalKind::Prepayment
+            | JournalKind::Application
+            | JournalKind::Refund
+            | JournalKind::Reopening
+            | JournalKind::UnappliedRefund
+            | JournalKind::Chargeback
+            | JournalKind::ChargebackReversed
+            | JournalKind::Return => [receivables, prepayments],
+        };
+        draft(kind, Some(document), customer, on, amount, accounts)
     }
 }
 

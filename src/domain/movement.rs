@@ -21,6 +21,7 @@ pub struct Movement {
     /// Ours, if we asked for it.
     pub operation: Option<OperationId>,
     pub learnt_from: LearntFrom,
+    pub learnt_at: DateTime<Utc>,
     /// Of a capture: the part that pays no document yet. Of a refund: the part that no document stands for.
     pub untied: Amount,
     /// Of a capture: the documents it has paid, each once.

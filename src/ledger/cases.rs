@@ -9,8 +9,8 @@ use super::figures::Figures;
 use super::payments::Unsummed;
 use super::row::{Columns, time_text};
 use super::{
-    BookedJournal, Ledger, LedgerError, QueuedMail, Result, billing, documents, entries, journals, mails, movements,
-    operations, orders, payments, refund_requests,
+    BookedJournal, Ledger, LedgerError, QueuedMail, Result, billing, corrections, documents, entries, journals, mails,
+    movements, operations, orders, payments, refund_requests,
 };
 use crate::domain::document::{Document, DocumentKind, NamedDocument};
 use crate::domain::id::{DocumentId, JournalId, MailId, MovementId, OrderId, PaymentId};
@@ -85,6 +85,10 @@ pub struct RefundCase {
     pub siblings: Vec<Document>,
     /// When a person asked for it; of a request only.
     pub asked_at: Option<DateTime<Utc>>,
+    /// The invoice of ours was cancelled.
+    pub is_cancelled: bool,
+    /// The credit note is ours.
+    pub is_ours: bool,
 }
 
 /// The part of a payment's captures that paid one invoice.
@@ -140,14 +144,14 @@ impl Ledger {
                    AND EXISTS (SELECT 1 FROM payments p JOIN movements m ON m.payment_id = p.id
                                JOIN journals j ON j.movement_id = m.id AND j.kind IN ('prepayment', 'return') AND j.direction = 'original'
                                WHERE p.order_id = o.id
-                                 AND m.amount_minor > (SELECT ifnull(sum(CASE WHEN (t.direction = 'original') = (t.kind <> 'return') THEN t.amount_minor ELSE -t.amount_minor END), 0)
+                                 AND m.amount_minor > (SELECT ifnull(sum(CASE WHEN (t.direction = 'original') = (t.kind NOT IN ('return', 'returned_refund')) THEN t.amount_minor ELSE -t.amount_minor END), 0)
                                                        FROM journals t WHERE t.movement_id = m.id AND t.document_id IS NOT NULL)))
                OR (o.terms = 'online'
                    AND EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.pays = ''
                                  AND (p.status IN ('captured', 'released') OR p.status = 'expired'))
                    AND EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind IN ('invoice', 'shipment')
                                  AND d.total_minor > d.paid_elsewhere_minor
-                                   + (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening')
+                                   + (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund'))
                                                              THEN j.amount_minor ELSE -j.amount_minor END), 0)
                                       FROM journals j WHERE j.document_id = d.id)
                                    + (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
@@ -183,7 +187,8 @@ impl Ledger {
         let mut withheld = Amount::zero(order.total.currency());
         let captures = movements.iter_mut().filter(|movement| movement.kind == MovementKind::Capture);
         for movement in captures.filter(|movement| movement.untied.is_positive()) {
-            let reserved = entries::reserved(connection, movement.id, None)?;
+            let reserved = entries::reserved(connection, movement.id, None)?
+                + corrections::kept_for_others(connection, movement.id, id)?;
             let free = (movement.untied.minor() - reserved).max(0);
             let wanted = wanted.entry(movement.payment).or_default();
             let taken = free.min(*wanted);
@@ -264,10 +269,14 @@ impl Ledger {
             }
             None => None,
         };
+        let is_cancelled =
+            invoice.as_ref().map_or(Ok(false), |invoice| corrections::is_cancelled(connection, invoice.id))?;
+        let is_ours = corrections::correction(connection, id)?.is_some();
         let captures = match (&invoice, request) {
             (_, Some((payment, _))) => free_captures(connection, payment, id)?,
-            (Some(invoice), None) => tied_captures(connection, invoice)?,
-            (None, None) => Vec::new(),
+            // A cancelled one has no money: that is on the customer's account.
+            (Some(invoice), None) if !is_cancelled => tied_captures(connection, invoice)?,
+            (Some(_) | None, None) => Vec::new(),
         };
         let mut operations = Vec::new();
         let mut movements = Vec::new();
@@ -296,7 +305,18 @@ impl Ledger {
         let currency = note.total.currency();
         let siblings = siblings.into_iter().filter(|sibling| sibling.total.currency() == currency).collect();
         let asked_at = request.map(|(_, asked_at)| asked_at);
-        Ok(RefundCase { note, invoice, captures, operations, movements, named, siblings, asked_at })
+        Ok(RefundCase {
+            note,
+            invoice,
+            captures,
+            operations,
+            movements,
+            named,
+            siblings,
+            asked_at,
+            is_cancelled,
+            is_ours,
+        })
     }
 
     /// Journals without a confirmed delivery, in the order booked.

@@ -2,13 +2,13 @@
 //! the opposite journal, and each of the two is cleared by the other.
 
 use chrono::NaiveDate;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::invoices::{Drawn, Issued, invoice_lines};
 use super::row::{Columns, time_text};
 use super::sheets::sheet;
 use super::{Ledger, LedgerError, Result, Writer, documents, entries, movements, payments};
-use crate::domain::booking::Posting;
+use crate::domain::booking::{JournalKind, Posting};
 use crate::domain::consequence::MovementDraft;
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id::{
@@ -134,6 +134,11 @@ impl Writer<'_> {
         if !total.is_positive() {
             return Ok(Err(CannotCredit::NotPositive { total }));
         }
+        let earlier = pricing::total(&self.credited_lines(draft.invoice)?, invoice.total.currency())?;
+        let left = invoice.total.checked_sub(earlier)?;
+        if total.minor() > left.minor() {
+            return Ok(Err(CannotCredit::Exceeds { total, left }));
+        }
         let applied =
             total.at_most(invoice.total.checked_sub(invoice.paid_elsewhere)?.checked_sub(invoice.booked)?.or_zero())?;
         let number = self.issue_credit_note(draft, &invoice, &lines, total, applied)?;
@@ -176,6 +181,56 @@ impl Writer<'_> {
         }
         self.refresh_order_status(order)?;
         Ok(drawn.number)
+    }
+
+    /// Sets what is open of a credit note of ours against what is open of its invoice: both are asked of nobody any more. Returns how
+    /// much; `None`: it is no credit note of ours.
+    pub fn clear_credit_note(&self, note: DocumentId) -> Result<Option<Amount>> {
+        let invoice: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT invoice_id FROM corrections WHERE document_id = ?1 AND cancels = 0")?
+            .query_row([note.0], |row| row.get(0))
+            .optional()?;
+        let Some(invoice) = invoice.map(DocumentId) else { return Ok(None) };
+        let (note, invoice) =
+            (documents::document(self.connection, note)?, documents::document(self.connection, invoice)?);
+        let open = |document: &Document| -> Result<Amount> {
+            let open = document.total.checked_sub(document.paid_elsewhere)?.checked_sub(document.booked)?;
+            Ok(open.checked_sub(self.sent_for(document)?)?.or_zero())
+        };
+        let amount = open(&note)?.at_most(open(&invoice)?)?;
+        if amount.is_positive() {
+            for document in [&note, &invoice] {
+                self.set_paid_elsewhere(document.id, document.paid_elsewhere.checked_add(amount)?)?;
+            }
+            for entry in entries::list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [invoice.id.0])? {
+                self.reduce_entry(entry.id, amount.at_most(entry.open()?)?)?;
+            }
+        }
+        Ok(Some(amount))
+    }
+
+    /// What is on its way for a document: it was sent, and may arrive.
+    fn sent_for(&self, document: &Document) -> Result<Amount> {
+        let minor = self
+            .connection
+            .prepare_cached(
+                "SELECT ifnull(sum(amount_minor), 0) FROM operations WHERE document_id = ?1 AND kind IN ('capture', 'refund')
+                   AND state IN ('sent', 'unknown', 'accepted', 'given_up')",
+            )?
+            .query_row([document.id.0], |row| row.get(0))?;
+        Ok(Amount::from_minor(minor, document.total.currency()))
+    }
+
+    /// What opens an invoice again is set against what its credit notes still have to give back.
+    pub(super) fn clear_notes_of(&self, invoice: DocumentId) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT document_id FROM corrections WHERE invoice_id = ?1 AND cancels = 0 ORDER BY document_id",
+        )?;
+        let notes = statement
+            .query_and_then([invoice.0], |row| row.id("document_id", DocumentId))?
+            .collect::<Result<Vec<_>>>()?;
+        notes.into_iter().try_for_each(|note| self.clear_credit_note(note).map(|_| ()))
     }
 
     /// What earlier credit notes took back, line by line.
@@ -259,39 +314,47 @@ impl Writer<'_> {
         statement.query_and_then([invoice.0], |row| row.id("payment_id", PaymentId))?.collect()
     }
 
-    /// What paid the invoice goes back to the account of its customer, capture by capture; not what somebody has paid back of it
-    /// already. Returns how much.
+    /// What paid the invoice goes back to the account of its customer, capture by capture, and what somebody had refunded of it is
+    /// taken off that account, refund by refund: should one of them fail after all, each of its journals has its opposite. Returns
+    /// what is left.
     fn give_back(&self, invoice: &Document, cancellation: DocumentId, on: NaiveDate) -> Result<Amount> {
         let mut returned = Amount::zero(invoice.total.currency());
         for payer in self.payers(invoice.id)? {
             let payment = payments::payment(self.connection, payer)?;
-            let net = self.paid_by(&payment, std::slice::from_ref(invoice))?;
-            let mut left = net.first().copied().unwrap_or(returned).or_zero();
-            // What went back was of the oldest first, as everywhere.
-            for capture in movements::of_payment(self.connection, payer)?.into_iter().rev() {
-                let part = left.at_most(self.tied(&capture, invoice)?)?;
+            let mut prepayments: Option<Account> = None;
+            for movement in movements::of_payment(self.connection, payer)? {
+                let kind = match movement.kind {
+                    MovementKind::Capture => JournalKind::Return,
+                    MovementKind::Refund => JournalKind::ReturnedRefund,
+                    MovementKind::CaptureFailure
+                    | MovementKind::RefundFailure
+                    | MovementKind::Chargeback
+                    | MovementKind::ChargebackReversed => continue,
+                };
+                let part = self.tied(&movement, invoice)?;
                 if !part.is_positive() {
                     continue;
                 }
-                left = left.checked_sub(part)?;
-                returned = returned.checked_add(part)?;
-                let prepayments: Option<Account> = self.prepayments_of(capture.id)?;
+                prepayments = self.prepayments_of(movement.id)?.or(prepayments);
                 let to: (DocumentId, &CustomerNumber) = (cancellation, &invoice.bill_to);
-                let journal = self.books.give_back(&payment, to, prepayments.as_ref(), part, on)?;
-                self.insert_journal(capture.id, &payment, capture.kind, &capture.modification, &journal)?;
+                let journal = self.books.give_back(&payment, to, prepayments.as_ref(), (kind, part), on)?;
+                self.insert_journal(movement.id, &payment, movement.kind, &movement.modification, &journal)?;
+                let part = if kind == JournalKind::Return { part } else { part.negated() };
+                returned = returned.checked_add(part)?;
             }
         }
         Ok(returned)
     }
 
-    fn tied(&self, capture: &Movement, invoice: &Document) -> Result<Amount> {
+    /// What a capture has paid of an invoice, or a refund taken back.
+    fn tied(&self, movement: &Movement, invoice: &Document) -> Result<Amount> {
         let minor = self
             .connection
             .prepare_cached(
                 "SELECT ifnull(sum(CASE direction WHEN 'original' THEN amount_minor ELSE -amount_minor END), 0)
-                 FROM journals WHERE movement_id = ?1 AND document_id = ?2 AND kind IN ('receipt', 'application')",
+                 FROM journals WHERE movement_id = ?1 AND document_id = ?2",
             )?
-            .query_row((capture.id.0, invoice.id.0), |row| row.get(0))?;
+            .query_row((movement.id.0, invoice.id.0), |row| row.get(0))?;
         Ok(Amount::from_minor(minor, invoice.total.currency()))
     }
 
@@ -332,9 +395,12 @@ impl Writer<'_> {
     }
 
     /// What was to be looked at about a document that is over.
-    fn resolve_of_document(&self, document: DocumentId) -> Result<()> {
+    pub(super) fn resolve_of_document(&self, document: DocumentId) -> Result<()> {
         self.connection
-            .prepare_cached("UPDATE exceptions SET state = 'resolved', resolved_at = ?2 WHERE document_id = ?1 AND state <> 'resolved'")?
+            .prepare_cached(
+                "UPDATE exceptions SET state = 'resolved', resolved_at = ?2 WHERE state <> 'resolved'
+                   AND (document_id = ?1 OR operation_id IN (SELECT id FROM operations WHERE document_id = ?1))",
+            )?
             .execute((document.0, time_text(self.now)))?;
         Ok(())
     }
@@ -352,4 +418,17 @@ pub(super) fn given_back(connection: &Connection, order: OrderId) -> Result<Vec<
         Ok((row.id("movement_id", MovementId)?, row.id("payment_id", PaymentId)?, row.amount("amount_minor")?))
     })?;
     rows.collect()
+}
+
+/// What cancellations gave back of a capture for orders other than this, which can be billed again: it waits for those. In minor units.
+pub(super) fn kept_for_others(connection: &Connection, movement: MovementId, order: OrderId) -> Result<i64> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT ifnull(sum(amount_minor), 0) FROM (
+               SELECT j.amount_minor, max(j.id) FROM journals j JOIN documents d ON d.id = j.document_id JOIN orders o ON o.id = d.order_id
+               WHERE j.movement_id = ?1 AND j.kind = 'return' AND j.direction = 'original' AND d.order_id <> ?2 AND o.cancelled <> 'full'
+                 AND NOT EXISTS (SELECT 1 FROM standing_invoices i WHERE i.order_id = d.order_id)
+               GROUP BY d.order_id)",
+        )?
+        .query_row((movement.0, order.0), |row| row.get(0))?)
 }

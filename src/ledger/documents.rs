@@ -13,16 +13,16 @@ use crate::domain::payment::Payment;
 /// paid. States are told apart by what they are not: of a longer list `SQLite` builds a table each time.
 const SELECT: &str = "
     SELECT d.*,
-      ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
+      ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
         AS booked_minor,
-      ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END)
+      ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END)
         FILTER (WHERE o.state = 'confirmed'), 0) AS delivered_minor,
       ifnull(sum(j.amount_minor)
-        FILTER (WHERE o.state IS NOT 'confirmed' AND (j.direction = 'original') = (j.kind <> 'reopening')), 0)
+        FILTER (WHERE o.state IS NOT 'confirmed' AND (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund'))), 0)
         AS undelivered_minor,
       ifnull(sum(j.amount_minor)
         FILTER (WHERE o.state NOT IN ('confirmed', 'planned')
-                  AND (j.direction = 'original') = (j.kind <> 'reopening')), 0)
+                  AND (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund'))), 0)
         AS unanswered_minor,
       ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END)
         FILTER (WHERE j.kind = 'reopening'), 0) AS reopened_minor,

@@ -233,7 +233,7 @@ impl Writer<'_> {
             Ok(Amount::from_minor(minor, currency))
         };
         let tied = sum(
-            "SELECT ifnull(sum(CASE WHEN (direction = 'original') = (kind <> 'reopening') THEN amount_minor ELSE -amount_minor END), 0)
+            "SELECT ifnull(sum(CASE WHEN (direction = 'original') = (kind NOT IN ('reopening', 'returned_refund')) THEN amount_minor ELSE -amount_minor END), 0)
              FROM journals WHERE movement_id = ?1 AND document_id = ?2",
             document.0,
         )?;
@@ -317,6 +317,23 @@ impl Writer<'_> {
             .prepare_cached("UPDATE entries SET reduction_minor = ?2, status = ?3 WHERE id = ?1")?
             .execute((id.0, after.reduction.minor(), after.status_now().as_str()))?;
         Ok(())
+    }
+
+    /// A name for the entry that takes the place of another, so that a page can be made for it: `WEB-1`, `WEB-1/2`, `WEB-1/3`.
+    pub(super) fn next_reference(&self, before: EntryId) -> Result<Option<EntryReference>> {
+        let Some(old) = entry(self.connection, before)?.reference else { return Ok(None) };
+        let stem = match old.as_str().rsplit_once('/') {
+            Some((stem, number)) if number.parse::<u32>().is_ok() => stem,
+            Some(_) | None => old.as_str(),
+        };
+        for number in 2..1_000 {
+            // One that is too long stays without.
+            let Ok(next) = EntryReference::parse(&format!("{stem}/{number}")) else { return Ok(None) };
+            if by_reference(self.connection, &next)?.is_none() {
+                return Ok(Some(next));
+            }
+        }
+        Ok(None)
     }
 
     /// What was to pay one entry pays another in its place.

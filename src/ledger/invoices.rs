@@ -131,8 +131,9 @@ impl Writer<'_> {
             EntryChoice::Again { key, before } => (key.as_ref(), None, Some(*before)),
         };
         let title = format!("Invoice {number}");
+        let reference = heir_of.map_or(Ok(None), |before| self.next_reference(before))?;
         let entry = self.insert_entry(&NewEntry {
-            reference: None,
+            reference: reference.as_ref(),
             customer: &draft.bill_to,
             order: Some(draft.order),
             key,

@@ -153,7 +153,8 @@ impl Writer<'_> {
         }
         if let Some(document) = journal.document {
             let is_original = journal.direction == Direction::Original;
-            self.assign_tie(movement, document, is_original == (journal.kind != JournalKind::Reopening))?;
+            let takes_back = matches!(journal.kind, JournalKind::Reopening | JournalKind::ReturnedRefund);
+            self.assign_tie(movement, document, is_original != takes_back)?;
         }
         Ok(id)
     }
@@ -183,10 +184,11 @@ pub(super) fn relatives(connection: &Connection, journal: &BookedJournal) -> Res
         | JournalKind::UnappliedRefund
         | JournalKind::Chargeback
         | JournalKind::ChargebackReversed
-        | JournalKind::Return => None,
+        | JournalKind::Return
+        | JournalKind::ReturnedRefund => None,
     };
     let reverses = match journal.direction {
-        Direction::Original if journal.kind == JournalKind::Return => {
+        Direction::Original if matches!(journal.kind, JournalKind::Return | JournalKind::ReturnedRefund) => {
             number("o.document_id = (SELECT c.invoice_id FROM corrections c WHERE c.document_id = j.document_id)")?
         }
         Direction::Original => None,

@@ -52,7 +52,7 @@ const MONEY: &str = "
       sum(CASE m.kind WHEN 'capture' THEN 1 WHEN 'refund' THEN -1 ELSE 0 END
           * (CASE WHEN EXISTS (SELECT 1 FROM movements f WHERE f.kind = m.kind || '_failure' AND f.provider = m.provider
                      AND f.merchant_account = m.merchant_account AND f.modification_id = m.modification_id) THEN 0
-             ELSE m.amount_minor - (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'return') THEN j.amount_minor ELSE -j.amount_minor END), 0)
+             ELSE m.amount_minor - (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('return', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
                                     FROM journals j WHERE j.movement_id = m.id AND j.document_id IS NOT NULL) END)) AS left_minor
     FROM movements m JOIN payments p ON p.id = m.payment_id LEFT JOIN orders o ON o.id = p.order_id
     WHERE m.kind IN ('capture', 'refund') GROUP BY p.id HAVING left_minor > 0";
@@ -60,7 +60,7 @@ const MONEY: &str = "
 const INVOICES: &str = "
     SELECT 'invoice ' || d.number AS what, d.bill_to AS customer, o.shop || '/' || o.number AS order_name, d.currency, d.posted_on AS since,
       d.total_minor - d.paid_elsewhere_minor
-        - (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
+        - (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
            FROM journals j WHERE j.document_id = d.id) AS left_minor
     FROM documents d LEFT JOIN orders o ON o.id = d.order_id WHERE d.kind = 'invoice' AND left_minor > 0";
 

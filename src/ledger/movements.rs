@@ -21,7 +21,7 @@ const SELECT: &str = "
                 AND f.provider = m.provider AND f.merchant_account = m.merchant_account AND f.modification_id = m.modification_id)
         THEN 0
         ELSE m.amount_minor
-          - ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'return') THEN j.amount_minor ELSE -j.amount_minor END), 0)
+          - ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('return', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
       END AS untied_minor,
       group_concat(j.document_id) AS tied_to
     FROM movements m LEFT JOIN journals j ON j.movement_id = m.id AND j.document_id IS NOT NULL ";
@@ -278,6 +278,7 @@ impl Writer<'_> {
             self.insert_journal(original.id, payment, failed, &draft.modification, &journal.opposite(on))?;
             if let Some(document) = journal.document {
                 self.clear_again(document)?;
+                self.clear_notes_of(document)?;
             }
         }
         Ok(())
@@ -360,7 +361,7 @@ impl Writer<'_> {
     /// What of each invoice the payment has paid, net of what was taken back.
     pub(super) fn paid_by(&self, payment: &Payment, invoices: &[Document]) -> Result<Vec<Amount>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor
+            "SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund')) THEN j.amount_minor
                                     ELSE -j.amount_minor END), 0)
              FROM journals j JOIN movements m ON m.id = j.movement_id WHERE m.payment_id = ?1 AND j.document_id = ?2",
         )?;
@@ -481,6 +482,7 @@ fn from_row(row: &Row<'_>) -> Result<Movement> {
         occurred_at: row.time("occurred_at")?,
         operation: row.optional_id("operation_id", OperationId)?,
         learnt_from: row.choice("learnt_from", LearntFrom::parse)?,
+        learnt_at: row.time("learnt_at")?,
         untied: row.amount("untied_minor")?,
         tied_to: row
             .optional_text("tied_to")?

@@ -79,6 +79,7 @@ impl Writer<'_> {
             return Ok(Err(CannotWithdraw::UnderWay { operation: OperationId(operation) }));
         }
         self.set_paid_elsewhere(request, document.paid_elsewhere.checked_add(open)?)?;
+        self.resolve_of_document(request)?;
         Ok(Ok(open))
     }
 

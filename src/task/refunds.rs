@@ -138,6 +138,13 @@ fn paid_from(case: &RefundCase) -> Result<String, (ExceptionKind, String)> {
             "references invoice {reference}, which is not in the ledger: import the invoice, or refund by hand"
         ));
     };
+    if case.is_cancelled {
+        return without(format!(
+            "references {}, which was cancelled: what had paid it is on the customer's account, and `payjournal refund-balance` pays it \
+             back",
+            invoice.name()
+        ));
+    }
     let (currency, invoiced) = (note.total.currency(), invoice.total.currency());
     if invoiced != currency {
         let message = format!("is in {currency}, {} in {invoiced}: refund it by hand", invoice.name());
@@ -155,6 +162,9 @@ fn paid_from(case: &RefundCase) -> Result<String, (ExceptionKind, String)> {
 /// What a person does where this was paid back in another way already.
 fn settle_by_hand(case: &RefundCase) -> String {
     match case.asked_at {
+        None if case.is_ours => {
+            format!("set it against its invoice (`payjournal credit-note --clear {}`)", case.note.number)
+        }
         None => "set the credit note's paid_elsewhere by import".to_owned(),
         Some(_) => format!("withdraw it (`payjournal refund-balance --withdraw {}`)", case.note.number),
     }
@@ -305,8 +315,8 @@ fn booked_otherwise(case: &RefundCase) -> Option<&Movement> {
 /// elsewhere explains nothing for certain: it may be another credit note's, or have been applied to an invoice.
 fn refunded_outside(case: &RefundCase) -> Result<Option<(&Payment, Amount)>, MoneyError> {
     for payment in case.captures.iter().map(|capture| &capture.payment) {
-        // What went back before somebody asked for this was known then.
-        let since = |refund: &&Movement| case.asked_at.is_none_or(|asked_at| refund.occurred_at >= asked_at);
+        // What was known when somebody asked for this is no news.
+        let since = |refund: &&Movement| case.asked_at.is_none_or(|asked_at| refund.learnt_at >= asked_at);
         let refunds = outside(case, payment.id).filter(since).map(|refund| refund.amount);
         let sum = Amount::sum(payment.captured.currency(), refunds)?;
         if sum.is_positive() {

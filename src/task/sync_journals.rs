@@ -85,6 +85,7 @@ fn name(journal: &BookedJournal) -> String {
         (JournalKind::UnappliedRefund, Direction::Original) => " (refund without credit note)",
         (JournalKind::Chargeback, Direction::Original) => " (charged back)",
         (JournalKind::ChargebackReversed, Direction::Original) => " (chargeback won back)",
+        (JournalKind::ReturnedRefund, Direction::Original) => " (refunded before: off the customer's account)",
         (JournalKind::Return, Direction::Original) => " (given back to the customer's account)",
         (_, Direction::Reversal) => " (reversed)",
     };

@@ -203,7 +203,8 @@ fn entries(ledger: &Ledger, references: &[EntryReference]) -> Result<Vec<Entry>>
         let entry = ledger.entry_named(reference).map_err(refused)?;
         let entry = entry.ok_or_else(|| Failure::usage(format!("entry `{reference}` is not known")))?;
         if entry.status == EntryStatus::Cancelled {
-            return Err(Failure::usage(format!("{} is cancelled", entry.name())));
+            return Err(Failure::usage(format!("{} is cancelled", entry.name()))
+                .hint("`payjournal checkout --order NUMBER` makes a page for what is open of an order"));
         }
         if let Some(first) = entries.first()
             && (first.customer != entry.customer || first.initial.currency() != entry.initial.currency())

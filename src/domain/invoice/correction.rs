@@ -94,7 +94,12 @@ fn part_of(left: &PricedLine, quantity: Decimal, pricing: &Pricing) -> Result<Pr
     let line = OrderLine { quantity, ..left.line.clone() };
     let number = line.line;
     let priced = pricing.price(&[line], left.net.currency()).map_err(|error| CannotCredit::Price(error.to_string()))?;
-    priced.into_iter().next().ok_or(CannotCredit::NoLine { line: number })
+    let part = priced.into_iter().next().ok_or(CannotCredit::NoLine { line: number })?;
+    // Parts that are rounded up, many of them, would come to more than the line.
+    let within = |part: Amount, left: Amount| {
+        if part.minor().unsigned_abs() > left.minor().unsigned_abs() { left } else { part }
+    };
+    Ok(PricedLine { net: within(part.net, left.net), tax: within(part.tax, left.tax), ..part })
 }
 
 /// Why lines cannot be taken back, or not now.
@@ -117,6 +122,11 @@ pub enum CannotCredit {
     NotPositive {
         total: Amount,
     },
+    /// Together with earlier ones, more than the invoice is over: a discount belongs to the lines.
+    Exceeds {
+        total: Amount,
+        left: Amount,
+    },
     Price(String),
 }
 
@@ -133,10 +143,14 @@ impl fmt::Display for CannotCredit {
             Self::NoLine { line } => write!(f, "it has no line {line}; `payjournal show document` lists its lines"),
             Self::Twice { line } => write!(f, "line {line} is named twice"),
             Self::Quantity { line, left } => {
-                write!(f, "of line {line} {left} can be credited: more than 0, and no more than is left of it")
+                write!(f, "at most {left} of line {line} can be credited, and more than nothing")
             }
             Self::NothingLeft => f.write_str("nothing is left of it"),
             Self::NotPositive { total } => write!(f, "the lines come to {total}: a credit note gives something back"),
+            Self::Exceeds { total, left } => write!(
+                f,
+                "the lines come to {total}, and only {left} of it is left: lines with a negative price belong to them, credit them together"
+            ),
             Self::Price(why) => f.write_str(why),
         }
     }

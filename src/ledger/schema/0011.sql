@@ -5,7 +5,7 @@ PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql, 'kind = ''shipment'')',
     'kind = ''shipment'' OR kind = ''cancellation'' OR kind = ''refund_request'')')
     WHERE type = 'table' AND name = 'documents';
-UPDATE sqlite_schema SET sql = replace(sql, 'kind = ''chargeback_reversed'')', 'kind = ''chargeback_reversed'' OR kind = ''return'')')
+UPDATE sqlite_schema SET sql = replace(sql, 'kind = ''chargeback_reversed'')', 'kind = ''chargeback_reversed'' OR kind = ''return'' OR kind = ''returned_refund'')')
     WHERE type = 'table' AND name = 'journals';
 UPDATE sqlite_schema SET sql = replace(sql, 'REFERENCES invoices (document_id)', 'REFERENCES documents (id)')
     WHERE type = 'table' AND name IN ('invoice_lines', 'invoice_journals', 'invoice_sheets');

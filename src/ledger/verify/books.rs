@@ -45,6 +45,7 @@ pub(super) const CHECKS: [Check; 11] = [
                 WHEN 'refund' THEN m.kind <> 'refund' OR d.kind IS NOT 'credit_note'
                 WHEN 'reopening' THEN m.kind <> 'refund' OR d.kind IS NOT 'invoice'
                 WHEN 'return' THEN m.kind <> 'capture' OR d.kind IS NOT 'cancellation'
+                WHEN 'returned_refund' THEN m.kind <> 'refund' OR d.kind IS NOT 'cancellation'
                 WHEN 'unapplied_refund' THEN m.kind <> 'refund' OR j.document_id IS NOT NULL
                 ELSE m.kind <> j.kind OR j.document_id IS NOT NULL END",
         judge: other_kind,
@@ -94,7 +95,7 @@ pub(super) const CHECKS: [Check; 11] = [
                 SELECT m.provider, m.merchant_account, j.currency, sum(p.amount_minor) AS booked_minor
                 FROM journals j JOIN movements m ON m.id = j.movement_id JOIN postings p ON p.journal_id = j.id
                   AND p.line = CASE WHEN j.kind IN ('receipt', 'prepayment', 'chargeback_reversed') THEN 1 ELSE 2 END
-                WHERE j.kind NOT IN ('application', 'return') GROUP BY m.provider, m.merchant_account, j.currency)
+                WHERE j.kind NOT IN ('application', 'return', 'returned_refund') GROUP BY m.provider, m.merchant_account, j.currency)
               SELECT m.provider, m.merchant_account, m.currency, m.moved_minor, ifnull(b.booked_minor, 0) AS booked_minor
               FROM moved m LEFT JOIN booked b ON b.provider = m.provider AND b.merchant_account = m.merchant_account
                 AND b.currency = m.currency

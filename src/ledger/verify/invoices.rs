@@ -38,11 +38,11 @@ pub(super) const CHECKS: [Check; 11] = [
     // Of no line more is credited than was sold, and of an invoice no more than it was over.
     Check {
         name: "invoice-credited",
-        sql: "SELECT d.number, d.currency, l.line, max(l.net_minor + l.tax_minor) AS total_minor, sum(k.net_minor + k.tax_minor) AS lines_minor
+        sql: "SELECT d.number, d.currency, l.line, max(l.net_minor + l.tax_minor) AS sold_minor, sum(k.net_minor + k.tax_minor) AS credited_minor
               FROM corrections c JOIN documents d ON d.id = c.invoice_id JOIN invoice_lines l ON l.document_id = c.invoice_id
               JOIN invoice_lines k ON k.document_id = c.document_id AND k.line = l.line
               WHERE c.cancels = 0
-              GROUP BY d.id, l.line HAVING abs(lines_minor) > abs(total_minor)",
+              GROUP BY d.id, l.line HAVING abs(credited_minor) > abs(sold_minor)",
         judge: credited_too_much,
     },
     Check {
@@ -67,7 +67,7 @@ pub(super) const CHECKS: [Check; 11] = [
                 OR n.bill_to <> i.bill_to OR n.paid_elsewhere_minor <> i.paid_elsewhere_minor
                 OR EXISTS (SELECT 1 FROM entries e WHERE e.document_id = i.id AND e.status <> 'cancelled')
                 OR n.total_minor - n.paid_elsewhere_minor <> ifnull((SELECT
-                     sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END)
+                     sum(CASE WHEN (j.direction = 'original') = (j.kind = 'return') THEN j.amount_minor ELSE -j.amount_minor END)
                      FROM journals j WHERE j.document_id = n.id), 0))",
         judge: not_cleared,
     },
@@ -98,7 +98,7 @@ pub(super) const CHECKS: [Check; 11] = [
         sql: "SELECT e.id AS entry, e.currency, e.initial_minor,
                 e.assigned_minor - (SELECT ifnull(sum(a.amount_minor), 0) FROM assignments a JOIN movements m ON m.id = a.movement_id
                    WHERE a.entry_id = e.id AND m.kind IN ('chargeback', 'chargeback_reversed')) AS sum_minor,
-                (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
+                (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
                    FROM journals j WHERE j.document_id = e.document_id) AS tied_minor
               FROM entries e
               WHERE e.document_id IS NOT NULL AND e.status <> 'cancelled' AND sum_minor < min(tied_minor, e.initial_minor - e.reduction_minor)",
@@ -116,7 +116,7 @@ fn billed_twice(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
 }
 
 fn credited_too_much(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
-    let (total, credited) = (row.amount("total_minor")?, row.amount("lines_minor")?);
+    let (total, credited) = (row.amount("sold_minor")?, row.amount("credited_minor")?);
     let what = format!("its line {} is over {total}, and {credited} of that was taken back", row.count("line")?);
     Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
 }

@@ -20,7 +20,7 @@ pub(super) const CHECKS: [Check; 13] = [
         name: "movement-booked",
         sql: "SELECT m.modification_id, m.kind, p.transaction_id, m.currency, m.amount_minor,
                 (SELECT ifnull(sum(j.amount_minor), 0) FROM journals j
-                 WHERE j.movement_id = m.id AND j.direction = 'original' AND j.kind NOT IN ('application', 'return')) AS booked_minor
+                 WHERE j.movement_id = m.id AND j.direction = 'original' AND j.kind NOT IN ('application', 'return', 'returned_refund')) AS booked_minor
               FROM movements m JOIN payments p ON p.id = m.payment_id
               WHERE m.kind NOT IN ('capture_failure', 'refund_failure') AND booked_minor <> m.amount_minor",
         judge: not_booked,
@@ -101,7 +101,7 @@ pub(super) const CHECKS: [Check; 13] = [
                 OR (m.kind IN ('capture', 'refund') AND o.amount_minor IS NOT m.amount_minor AND NOT EXISTS (SELECT 1
                       FROM exceptions e WHERE e.kind = 'amount_differs' AND e.payment_id = m.payment_id))
                 OR EXISTS (SELECT 1 FROM documents d JOIN journals j ON j.movement_id = m.id AND j.direction = 'original'
-                             AND j.kind NOT IN ('application', 'return') AND j.document_id IS NOT d.id
+                             AND j.kind NOT IN ('application', 'return', 'returned_refund') AND j.document_id IS NOT d.id
                            WHERE d.id = o.document_id AND d.kind NOT IN ('shipment', 'refund_request')
                              AND NOT EXISTS (SELECT 1 FROM corrections c WHERE c.invoice_id = d.id AND c.cancels = 1))
                   AND NOT EXISTS (SELECT 1 FROM operation_events no JOIN operation_events done ON done.operation_id = no.operation_id

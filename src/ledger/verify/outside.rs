@@ -39,7 +39,7 @@ impl Ledger {
                SELECT e.id FROM documents e
                WHERE e.id > ?1 AND e.kind IN ('invoice', 'credit_note') AND (?3 IS NULL OR e.posted_on >= ?3
                  OR e.total_minor - e.paid_elsewhere_minor <> ifnull((
-                      SELECT sum(CASE WHEN (b.direction = 'original') = (b.kind <> 'reopening') THEN b.amount_minor ELSE -b.amount_minor END)
+                      SELECT sum(CASE WHEN (b.direction = 'original') = (b.kind NOT IN ('reopening', 'returned_refund')) THEN b.amount_minor ELSE -b.amount_minor END)
                       FROM journals b WHERE b.document_id = e.id), 0))
                ORDER BY e.id LIMIT ?2)",
             (after.0, limit, since.map(|since| day_text(since.date_naive()))),

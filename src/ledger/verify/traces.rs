@@ -48,7 +48,7 @@ pub(super) const CHECKS: [Check; 6] = [
               FROM journals j JOIN movements m ON m.id = j.movement_id
               LEFT JOIN movements f ON j.direction = 'reversal' AND f.kind = m.kind || '_failure' AND f.provider = m.provider
                 AND f.merchant_account = m.merchant_account AND f.modification_id = m.modification_id
-              WHERE (j.kind NOT IN ('application', 'return') OR j.direction = 'reversal')
+              WHERE (j.kind NOT IN ('application', 'return', 'returned_refund') OR j.direction = 'reversal')
                 AND abs(julianday(j.posting_date) - julianday(moved_on)) > 1",
         judge: another_day,
     },

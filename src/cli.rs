@@ -9,8 +9,9 @@ use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
 use rust_decimal::Decimal;
 
 use help::{
-    AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, CREDIT_HELP, EXPLAIN_HELP, EXPORT_HELP, FINALIZE_HELP, LEFTOVERS_HELP,
-    LIST_HELP, MATCH_HELP, REFUND_BALANCE_HELP, SETTLEMENTS_HELP, SIMULATE_HELP, VERIFY_HELP,
+    AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, CLEANUP_HELP, CREDIT_HELP, EXPLAIN_HELP, EXPORT_HELP, FINALIZE_HELP,
+    LEFTOVERS_HELP, LIST_HELP, MATCH_HELP, REFUND_BALANCE_HELP, RESTORE_HELP, SETTLEMENTS_HELP, SIMULATE_HELP,
+    VERIFY_HELP,
 };
 
 use crate::command::export::ExportFormat;
@@ -92,6 +93,9 @@ pub enum Command {
     /// Bill orders: number, book and settle their invoices with what was paid before
     #[command(after_help = FINALIZE_HELP)]
     FinalizeInvoices(TaskArgs),
+    /// Delete orders nobody paid and give their stock back; never one that was paid after all
+    #[command(after_help = CLEANUP_HELP)]
+    CleanupUnpaid(TaskArgs),
     /// Take a portal's order: make its entry and a page to pay it on; prints one JSON document
     #[command(after_help = CHECKOUT_HELP)]
     Checkout {
@@ -193,6 +197,15 @@ pub enum Command {
     Unmatch {
         /// The line as `list lines` shows it: `FILE:NUMBER`
         line: LineName,
+        /// Why; it is kept
+        #[arg(long)]
+        reason: String,
+    },
+    /// Put an order back that `cleanup-unpaid` deleted
+    #[command(after_help = RESTORE_HELP)]
+    Restore {
+        /// Its number (or SHOP/NUMBER)
+        order: String,
         /// Why; it is kept
         #[arg(long)]
         reason: String,

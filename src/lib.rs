@@ -127,7 +127,8 @@ fn schema(command: &Command) -> &'static str {
         | Command::Refunds(_)
         | Command::SyncJournals(_)
         | Command::Settlements(_)
-        | Command::FinalizeInvoices(_) => "payjournal/run/1",
+        | Command::FinalizeInvoices(_)
+        | Command::CleanupUnpaid(_) => "payjournal/run/1",
         Command::Demo { .. } => "payjournal/demo/1",
         Command::Init { .. } => "payjournal/init/1",
         Command::Check { .. } => "payjournal/check/1",
@@ -147,6 +148,7 @@ fn schema(command: &Command) -> &'static str {
         Command::Match { .. } => "payjournal/match/1",
         Command::Unmatch { .. } => "payjournal/unmatch/1",
         Command::Retry { .. } => "payjournal/retry/1",
+        Command::Restore { .. } => "payjournal/restore/1",
         Command::Resolve { .. } => "payjournal/resolve/1",
         Command::Sandbox(_) => "payjournal/sandbox/1",
         Command::Simulate(_) => "payjournal/simulate/1",
@@ -171,6 +173,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::SyncJournals(args) => task(TaskName::SyncJournals, &args, &global, now, out, err),
         Command::Settlements(args) => task(TaskName::Settlements, &args, &global, now, out, err),
         Command::FinalizeInvoices(args) => task(TaskName::FinalizeInvoices, &args, &global, now, out, err),
+        Command::CleanupUnpaid(args) => task(TaskName::CleanupUnpaid, &args, &global, now, out, err),
         Command::Demo { folder } => command::demo::run(&folder, json, now, out, err),
         Command::Init { path } => command::init::run(&path, out),
         Command::Check { show } => command::check::run(&locate(&global)?, show, json, out),
@@ -214,6 +217,9 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         }
         Command::Match { line, order, reason } => matched(line, Some(&order), &reason, &global, now, out),
         Command::Unmatch { line, reason } => matched(line, None, &reason, &global, now, out),
+        Command::Restore { order, reason } => {
+            command::restore::run(&order, &reason, &load(&global)?.settings, json, now, out)
+        }
         Command::Resolve { exception } => {
             let config = load(&global)?;
             command::person::resolve(exception, &config.settings, json, now, out)

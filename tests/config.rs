@@ -127,7 +127,7 @@ fn the_settings_are_shown_in_the_order_of_the_reference_file() {
     let loaded = loaded(MINIMAL);
     let keys: Vec<&str> = loaded.shown().iter().map(|setting| setting.key.as_str()).collect();
     let (first, last) = (keys.first().unwrap(), keys.last().unwrap());
-    assert_eq!((*first, *last), ("mode", "task.finalize-invoices.retry_interval_max"));
+    assert_eq!((*first, *last), ("mode", "task.cleanup-unpaid.retry_interval_max"));
     // The top level, and each table once, as the reference has them; there `task_defaults` stands for each task.
     let text = example();
     let mut from = 0;
@@ -245,7 +245,7 @@ fn check_says_ok_and_creates_nothing() {
     let mut out = Vec::new();
     assert_eq!(check::run(&path, false, false, &mut out).unwrap(), Exit::Done);
     let text = String::from_utf8(out).unwrap();
-    assert_eq!(text, format!("{}: ok\nmode test, 1 provider, 0 payment methods, 6 tasks\n", path.display()));
+    assert_eq!(text, format!("{}: ok\nmode test, 1 provider, 0 payment methods, 7 tasks\n", path.display()));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

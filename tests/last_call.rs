@@ -91,8 +91,11 @@ fn what_may_still_arrive_is_counted_from_the_end_of_the_last_call() {
     let clock = Clock::default();
     let arrived = Arc::new(Mutex::new(Vec::new()));
     let post = SlowPost { clock: Arc::clone(&clock), arrived: Arc::clone(&arrived), calls: Mutex::new(0) };
-    let ports =
-        Ports { providers: BTreeMap::new(), erp: Box::new(Local::new(false, start())), post: Some(Box::new(post)) };
+    let ports = Ports {
+        providers: BTreeMap::new(),
+        erp: Box::new(Local::new(false, false, start())),
+        post: Some(Box::new(post)),
+    };
     let mut ledger = Ledger::in_memory("last-call", books(&settings().unwrap()), start()).unwrap();
     let letter = Letter {
         event: "captured:1".to_owned(),

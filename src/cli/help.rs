@@ -68,6 +68,34 @@ back, and its order is billed again.
 
 Exit codes: 0 done, 1 an order needs a person, 3 `invoices.enabled` is not true";
 
+pub(super) const CLEANUP_HELP: &str = "\
+Examples:
+  payjournal cleanup-unpaid --dry-run      which orders would go, which stay, and why
+  payjournal cleanup-unpaid                deletes them; needs `enabled = true` in [cleanup]
+  payjournal cleanup-unpaid --json         the same for a script; `jq .not_eligible` counts what stays, by reason
+  payjournal show order SO-1001            a deleted order with what let it through each gate
+  payjournal export --format stock         the stock that goes back
+  payjournal restore SO-1001 --reason 'paid by telephone'
+
+An order goes only if nothing of it was ever paid, authorised, settled, invoiced or shipped, it is older than
+`older_than_days`, and the PSP says in this run of every payment of it that it is unpaid. A payment that is still open is
+closed at the PSP first, and the PSP is asked once more; then the ERP is asked to delete, cancel or flag the order. Whatever
+is not known stays. A deleted order stays in the ledger: money that comes later raises `paid_after_deletion`.
+
+Exit codes: 0 done, 1 an order needs a person, or more would go than `max_deletions`,
+            3 `cleanup.enabled` is not true, 5 a PSP or the ERP could not be reached: its orders stay";
+
+pub(super) const RESTORE_HELP: &str = "\
+Examples:
+  payjournal status                        an order that was paid after all: exception `paid_after_deletion`
+  payjournal restore SO-1001 --reason 'paid after all'
+  payjournal export --format stock         its lines are to be reserved again
+
+The order counts again, its entries are open again, and what was paid since pays them. Its payment pages stay closed:
+`checkout` makes a new one. Left unpaid it has as many days as a new order before it is cleaned up again.
+
+Exit codes: 0 done, 2 the order is not deleted, or the ERP does not put it back";
+
 pub(super) const CHECKOUT_HELP: &str = "\
 Examples:
   payjournal checkout request.json | jq -r .payment_url

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context as _;
-use chrono::{DateTime, Months, NaiveDate, Utc};
+use chrono::{DateTime, Months, NaiveDate, TimeZone as _, Utc};
 
 use crate::config::Settings;
 use crate::domain::money::Currency;
@@ -47,6 +47,15 @@ pub fn run(
         Some(month) => days_of(month).map(|(first, after)| (Some(first), Some(after)))?,
         None => (None, None),
     };
+    if wanted.format == ExportFormat::Stock {
+        if wanted.is_new {
+            return Err(Failure::usage("--new is for journals: stock is exported by month, or all of it"));
+        }
+        let zone = ledger.books().time_zone;
+        let stock = ledger.stock_releases(from.map(|day| midnight(day, zone)), until.map(|day| midnight(day, zone)));
+        let releases = Journals { stock: stock.map_err(refused)?, ..Journals::default() };
+        return write(wanted.format, &releases, None, wanted.output, settings, now, out).map(|()| Exit::Done);
+    }
     if wanted.is_new {
         return write_new(&mut ledger, from, until, wanted, settings, now, out, err);
     }
@@ -132,6 +141,7 @@ fn load(ledger: &Ledger, from: Option<NaiveDate>, until: Option<NaiveDate>) -> R
         of_movements: ledger.journals(from, until).map_err(refused)?,
         of_payouts: ledger.payout_journals(from, until).map_err(refused)?,
         of_invoices: ledger.invoice_journals(from, until).map_err(refused)?,
+        stock: Vec::new(),
     })
 }
 
@@ -178,6 +188,15 @@ fn write_to(
 ) -> Result<(), ExportError> {
     let datev = settings.datev.as_ref().map(|books| (books, now));
     export::write(format, journals, Selection { month, datev }, out)
+}
+
+/// The first moment of a day in the zone of the books.
+fn midnight(day: NaiveDate, zone: chrono_tz::Tz) -> DateTime<Utc> {
+    let start = day.and_time(chrono::NaiveTime::MIN);
+    // Where the clock jumps over midnight, the day begins when it has jumped.
+    let local = zone.from_local_datetime(&start).earliest();
+    let local = local.or_else(|| zone.from_local_datetime(&(start + chrono::TimeDelta::hours(1))).earliest());
+    local.map_or_else(|| start.and_utc(), |local| local.to_utc())
 }
 
 /// The first day of the month and the first day after it.

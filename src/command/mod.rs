@@ -16,6 +16,7 @@ pub mod matching;
 pub mod payouts;
 pub mod person;
 pub mod refund_balance;
+pub mod restore;
 pub mod sandbox;
 pub mod show;
 pub mod simulate;

@@ -192,6 +192,10 @@ pub fn pay(
         Paid::Now(amount) => ("paid", format!("{amount} paid; `payjournal sync-payments` learns of it")),
         Paid::Failed => ("refused", "the payment was refused".to_owned()),
         Paid::Before => ("known", "this page was filled in before".to_owned()),
+        Paid::Closed => {
+            return Err(Failure::usage(format!("the page `{link}` was closed: nothing was paid"))
+                .hint("its order was cleaned up; after `payjournal restore`, `checkout` makes another page"));
+        }
     };
     let written = if json {
         let document = json!({

@@ -47,8 +47,9 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let tasks = TaskName::ALL
         .into_iter()
-        // Where the ERP makes the invoices it never has anything to do.
+        // What is not switched on never has anything to do.
         .filter(|task| *task != TaskName::FinalizeInvoices || settings.invoices.enabled)
+        .filter(|task| *task != TaskName::CleanupUnpaid || settings.cleanup.enabled)
         .map(|task| task_status(task, settings, ledger, now))
         .collect::<Result<Vec<_>, _>>()?;
     let exceptions = ledger.open_exceptions().map_err(refused)?;

@@ -2,6 +2,7 @@
 
 use super::settings::{ErpKind, Fault, Mode};
 use crate::domain::customer::{Customer, Language};
+use crate::domain::deletion::{DeletionMethod, StockReleasedBy};
 use crate::domain::invoice::BillWhen;
 use crate::domain::invoice::number::Reset;
 use crate::domain::invoice::pricing::{Prices, Rounding};
@@ -35,6 +36,7 @@ pub(super) enum SmtpSecurityWord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ErpFaultWord {
     Unreachable,
+    KeepsOrders,
 }
 
 /// `provider.NAME.kind`.
@@ -109,11 +111,12 @@ impl Choice for TransportWord {
 }
 
 impl Choice for ErpFaultWord {
-    const ALL: &'static [Self] = &[Self::Unreachable];
+    const ALL: &'static [Self] = &[Self::Unreachable, Self::KeepsOrders];
 
     fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
+            Self::KeepsOrders => "keeps-orders",
         }
     }
 }
@@ -153,6 +156,22 @@ impl Choice for LineKind {
 }
 
 impl Choice for BillWhen {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Choice for DeletionMethod {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Choice for StockReleasedBy {
     const ALL: &'static [Self] = &Self::ALL;
 
     fn name(self) -> &'static str {
@@ -253,6 +272,8 @@ impl Choice for Fault {
         Self::Unreachable,
         Self::ConfirmLate,
         Self::FailLate,
+        Self::PaidMeanwhile,
+        Self::PaidAfterAll,
     ];
 
     fn name(self) -> &'static str {
@@ -266,6 +287,8 @@ impl Choice for Fault {
             Self::Unreachable => "unreachable",
             Self::ConfirmLate => "confirm-late",
             Self::FailLate => "fail-late",
+            Self::PaidMeanwhile => "paid-meanwhile",
+            Self::PaidAfterAll => "paid-after-all",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 
 use super::choice::ErpFaultWord;
+use super::cleanup::CleanupTable;
 use super::datev::DatevTable;
 use super::invoices::InvoicesTable;
 use super::mail::MailTable;
@@ -15,6 +16,7 @@ use super::settings::{ErpKind, Mode};
 use super::table::{Given, Table};
 use super::task::TaskTable;
 use super::value::{account, choice, flag, id, path, time_zone};
+use crate::domain::deletion::StockReleasedBy;
 use crate::domain::id::{Company, CustomerNumber, ShopName};
 
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub(super) struct File {
     pub(super) invoices: InvoicesTable,
     pub(super) seller: SellerTable,
     pub(super) invoice_texts: Vec<TextTable>,
+    pub(super) cleanup: CleanupTable,
     pub(super) providers: Vec<ProviderTable>,
     pub(super) method_defaults: MethodTable,
     pub(super) methods: Vec<MethodTable>,
@@ -75,6 +78,7 @@ pub(super) struct ErpTable {
     pub(super) kind: Given<ErpKind>,
     pub(super) company: Given<Company>,
     pub(super) default_customer: Given<CustomerNumber>,
+    pub(super) stock_released_by: Given<StockReleasedBy>,
     pub(super) fault: Given<ErpFaultWord>,
 }
 
@@ -95,6 +99,7 @@ impl File {
             invoices: table.table("invoices", InvoicesTable::read),
             seller: table.table("seller", SellerTable::read),
             invoice_texts: table.named_tables("invoice_text", TextTable::read),
+            cleanup: table.table("cleanup", CleanupTable::read),
             providers: table.named_tables("provider", ProviderTable::read),
             method_defaults: table.table("method_defaults", MethodTable::defaults),
             methods: table.named_tables("method", MethodTable::read),
@@ -136,6 +141,7 @@ impl ErpTable {
             kind: table.take("kind", choice),
             company: table.take("company", id(Company::parse)),
             default_customer: table.take("default_customer", id(CustomerNumber::parse)),
+            stock_released_by: table.take("stock_released_by", choice),
             fault: table.take("fault", choice),
         }
     }
@@ -167,6 +173,7 @@ mod tests {
                 "method.NAME" => ("\n[method_defaults]\n".to_owned(), false),
                 "task.NAME" => ("\n[task_defaults]\n".to_owned(), false),
                 "invoice_text.NAME" => ("\n#[invoice_text.en]\n".to_owned(), false),
+                "mail.smtp" | "datev" => (format!("\n#[{table}]\n"), false),
                 table => (format!("\n[{table}]\n"), false),
             };
             let (_, section) = REFERENCE.split_once(&header).unwrap();

@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 mod choice;
+mod cleanup;
 mod datev;
 mod file;
 mod invoices;

@@ -41,6 +41,8 @@ struct FaultsTable {
     capture: Given<Fault>,
     refund: Given<Fault>,
     release: Given<Fault>,
+    cancel: Given<Fault>,
+    look: Given<Fault>,
 }
 
 /// The ledger's file, which no sandbox may share.
@@ -105,6 +107,8 @@ impl ProviderTable {
                 capture: faults.take("capture", choice),
                 refund: faults.take("refund", choice),
                 release: faults.take("release", choice),
+                cancel: faults.take("cancel", choice),
+                look: faults.take("look", choice),
             }),
             reports: table.take("reports", path(folder)),
             report_format: table.take("report_format", choice),
@@ -228,7 +232,7 @@ impl SandboxTable {
     /// Another kind has none of it.
     fn refuse(&self, all: &Resolver<'_, '_>) {
         let Self { file, api_key, confirm_after, partial_capture, faults } = self;
-        let FaultsTable { capture, refund, release } = faults;
+        let FaultsTable { capture, refund, release, cancel, look } = faults;
         let places = [
             file.as_ref().map(|typed| &typed.place),
             api_key.as_ref().map(|typed| &typed.place),
@@ -237,6 +241,8 @@ impl SandboxTable {
             capture.as_ref().map(|typed| &typed.place),
             refund.as_ref().map(|typed| &typed.place),
             release.as_ref().map(|typed| &typed.place),
+            cancel.as_ref().map(|typed| &typed.place),
+            look.as_ref().map(|typed| &typed.place),
         ];
         for place in places.into_iter().flatten() {
             all.reading.problem_at(place, "only a provider of the kind \"sandbox\" has this");
@@ -333,11 +339,13 @@ fn without_dots(path: &Path) -> PathBuf {
 
 impl FaultsTable {
     fn resolve(self, all: &mut Resolver<'_, '_>) -> SandboxFaults {
-        let Self { capture, refund, release } = self;
+        let Self { capture, refund, release, cancel, look } = self;
         SandboxFaults {
             capture: all.without_default(capture),
             refund: all.without_default(refund),
             release: all.without_default(release),
+            cancel: all.without_default(cancel),
+            look: all.without_default(look),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::table::{Given, Place, Reading, Typed, dotted};
 use super::toml_text::TomlText;
 use super::{method, provider, seller, task};
 use crate::domain::booking::Accounts;
+use crate::domain::deletion::StockReleasedBy;
 use crate::domain::id::{Company, CustomerNumber, IdError, ProviderName, ShopName};
 
 /// One line of `check --show`.
@@ -134,6 +135,7 @@ pub(super) fn resolve(
         invoices,
         seller,
         invoice_texts,
+        cleanup,
         providers,
         method_defaults,
         methods,
@@ -159,6 +161,7 @@ pub(super) fn resolve(
     if invoices.enabled && invoices.mail {
         seller::check_mailed(&seller, all);
     }
+    let cleanup = cleanup.resolve(all);
     let ledger_file = provider::LedgerFile { path: &ledger, place: ledger_place.as_ref() };
     let providers = resolve_providers(providers, mode, &ledger_file, all);
     let (default_method, methods) = method::resolve_all(method_defaults, methods, all);
@@ -180,6 +183,7 @@ pub(super) fn resolve(
         invoices,
         seller,
         invoice_texts,
+        cleanup,
         providers,
         methods,
         default_method,
@@ -252,12 +256,15 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 fn resolve_erp(table: ErpTable, all: &mut Resolver<'_, '_>) -> Result<ErpSettings, IdError> {
-    let ErpTable { kind, company, default_customer, fault } = table;
+    let ErpTable { kind, company, default_customer, stock_released_by, fault } = table;
+    let fault = all.without_default(fault);
     Ok(ErpSettings {
         kind: all.or("erp", "kind", kind, ErpKind::Local),
         company: all.or("erp", "company", company, Company::parse("main")?),
         default_customer: all.or("erp", "default_customer", default_customer, CustomerNumber::parse("CASH")?),
-        unreachable: all.without_default(fault) == Some(ErpFaultWord::Unreachable),
+        stock_released_by: all.or("erp", "stock_released_by", stock_released_by, StockReleasedBy::Payjournal),
+        unreachable: fault == Some(ErpFaultWord::Unreachable),
+        keeps_orders: fault == Some(ErpFaultWord::KeepsOrders),
     })
 }
 

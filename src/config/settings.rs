@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use super::secret::Secret;
 use crate::domain::booking::Accounts;
 use crate::domain::customer::Language;
+use crate::domain::deletion::{DeletionMethod, StockReleasedBy};
 use crate::domain::id::{Company, CustomerNumber, MerchantAccount, MethodName, ProviderName, ShopName};
 use crate::domain::invoice::BillWhen;
 use crate::domain::invoice::letter::MailTexts;
@@ -52,6 +53,7 @@ pub struct Settings {
     /// Who stands on the invoices; its name may be empty only where none is mailed.
     pub seller: Seller,
     pub invoice_texts: MailTexts,
+    pub cleanup: CleanupSettings,
     pub providers: BTreeMap<ProviderName, ProviderSettings>,
     pub methods: BTreeMap<MethodName, MethodSettings>,
     /// What holds for a payment method without a table of its own.
@@ -71,6 +73,7 @@ pub enum TaskName {
     SyncJournals,
     Settlements,
     FinalizeInvoices,
+    CleanupUnpaid,
 }
 
 /// How orders are billed by payjournal itself.
@@ -91,6 +94,26 @@ pub struct InvoiceSettings {
     pub language: Language,
     /// Days from the invoice's date until it is due; none: no day is named.
     pub due_days: Option<u32>,
+}
+
+/// Which unpaid orders are deleted, and how.
+#[derive(Debug, Clone)]
+pub struct CleanupSettings {
+    /// Off: `cleanup-unpaid` runs only as a dry run.
+    pub enabled: bool,
+    pub older_than_days: u32,
+    /// Orders with the status Cancelled too, besides New.
+    pub include_cancelled: bool,
+    /// Only orders all of whose payments have one of these methods; empty: any.
+    pub methods: Vec<MethodName>,
+    /// Orders without any payment too, of which no PSP can say that they are unpaid.
+    pub without_payment: bool,
+    pub max_deletions: u32,
+    pub mode: DeletionMethod,
+    /// What the ERP is told.
+    pub reason: String,
+    /// Between the flag in the ERP and the deletion; 0: no quarantine.
+    pub quarantine_days: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -172,6 +195,10 @@ pub struct ErpSettings {
     pub default_customer: CustomerNumber,
     /// Pretends that the ERP is down, to rehearse what happens then.
     pub unreachable: bool,
+    /// Pretends that the ERP lets no order go.
+    pub keeps_orders: bool,
+    /// Who gives the stock of deleted orders back (rule 24).
+    pub stock_released_by: StockReleasedBy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,6 +258,9 @@ pub struct SandboxFaults {
     pub capture: Option<Fault>,
     pub refund: Option<Fault>,
     pub release: Option<Fault>,
+    pub cancel: Option<Fault>,
+    /// Of questions how a payment stands.
+    pub look: Option<Fault>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,6 +283,10 @@ pub enum Fault {
     ConfirmLate,
     /// Accepted, and failed a day later.
     FailLate,
+    /// The customer pays on the page just after a question was answered, or just before it is closed.
+    PaidMeanwhile,
+    /// The page is closed, and a payment that was on its way goes through all the same.
+    PaidAfterAll,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -296,13 +330,14 @@ impl Settings {
 }
 
 impl TaskName {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SyncPayments,
         Self::Capture,
         Self::Refunds,
         Self::SyncJournals,
         Self::Settlements,
         Self::FinalizeInvoices,
+        Self::CleanupUnpaid,
     ];
 
     /// As typed on the command line and in `[task.NAME]`.
@@ -314,6 +349,7 @@ impl TaskName {
             Self::SyncJournals => "sync-journals",
             Self::Settlements => "settlements",
             Self::FinalizeInvoices => "finalize-invoices",
+            Self::CleanupUnpaid => "cleanup-unpaid",
         }
     }
 }

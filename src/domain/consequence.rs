@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
+use super::deletion::{DeletionMethod, Gate, StockReleasedBy};
 use super::exception::ExceptionDraft;
-use super::id::{DocumentId, ModificationId, MovementId, OperationId, PaymentId};
+use super::id::{DocumentId, ModificationId, MovementId, OperationId, OrderId, PaymentId};
 use super::invoice::InvoiceDraft;
 use super::invoice::letter::CustomerLetter;
 use super::letter::Letter;
@@ -50,6 +51,12 @@ pub enum Consequence {
         payment: PaymentId,
         is_done: bool,
     },
+    /// An order passed its gates: what is asked of the ERP, beside the intent.
+    Deletion(Box<DeletionDraft>),
+    /// The ERP has carried a deletion out.
+    Deleted {
+        operation: OperationId,
+    },
     Letter(Letter),
     Raise(ExceptionDraft),
 }
@@ -67,6 +74,21 @@ pub struct MovementDraft {
     pub learnt_from: LearntFrom,
     /// The key the PSP names with it, where no operation that was seen has it: another run may have made one since.
     pub key: Option<Key>,
+}
+
+/// A deletion that passed its gates, to be recorded with its intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletionDraft {
+    pub order: OrderId,
+    /// Of the operation that carries it out.
+    pub key: Key,
+    pub generation: u32,
+    pub method: DeletionMethod,
+    /// False: into quarantine only.
+    pub is_final: bool,
+    pub reason: String,
+    pub stock_released_by: StockReleasedBy,
+    pub gates: Vec<(Gate, String)>,
 }
 
 /// Where a fact comes from.

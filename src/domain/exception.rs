@@ -72,6 +72,14 @@ pub enum ExceptionKind {
     KeyMismatch,
     /// An invoice waits for its customer's mail address.
     InvoiceNotSent,
+    /// There is money on an order that was deleted because nobody had paid it.
+    PaidAfterDeletion,
+    /// The ERP does not let an unpaid order go.
+    DeletionRefused,
+    /// The PSP does not close a payment that is open: it could still be paid, so its order stays.
+    NotClosed,
+    /// More orders would be deleted than one run may.
+    DeletionsCapped,
 }
 
 /// An exception to be raised. One with the same kind and subject that is still open is the same exception.
@@ -95,7 +103,7 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 40] = [
         Self::ExceedsAuthorised,
         Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
@@ -132,6 +140,10 @@ impl ExceptionKind {
         Self::KeyCollides,
         Self::KeyMismatch,
         Self::InvoiceNotSent,
+        Self::PaidAfterDeletion,
+        Self::DeletionRefused,
+        Self::NotClosed,
+        Self::DeletionsCapped,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -172,6 +184,10 @@ impl ExceptionKind {
             Self::KeyCollides => "key_collides",
             Self::KeyMismatch => "key_mismatch",
             Self::InvoiceNotSent => "invoice_not_sent",
+            Self::PaidAfterDeletion => "paid_after_deletion",
+            Self::DeletionRefused => "deletion_refused",
+            Self::NotClosed => "not_closed",
+            Self::DeletionsCapped => "deletions_capped",
         }
     }
 

@@ -137,6 +137,8 @@ row_id! {
     AccountId;
     MatchId;
     EntryId;
+    /// What was asked of the ERP about an order that is to be deleted.
+    DeletionId;
     RunId;
 }
 

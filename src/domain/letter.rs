@@ -117,6 +117,26 @@ pub fn payment_error(shop: &ShopName, transaction: &TransactionId, draft: &Excep
     }
 }
 
+/// There is money on a deleted order: a person decides what becomes of it.
+pub fn paid_after_deletion(shop: &ShopName, draft: &ExceptionDraft) -> Letter {
+    Letter {
+        event: format!("paid-after-deletion:{}", draft.subject),
+        recipient: Recipient::PaymentNotifications,
+        subject: format!("{shop} | Paid after deletion: {}", draft.subject),
+        body: format!("{}: {}\n", draft.subject, draft.message),
+    }
+}
+
+/// The ERP keeps an order that nobody paid.
+pub fn deletion_refused(shop: &ShopName, key: &str, draft: &ExceptionDraft) -> Letter {
+    Letter {
+        event: format!("deletion-refused:{key}"),
+        recipient: Recipient::Administrator,
+        subject: format!("{shop} | Cannot be deleted: {}", draft.subject),
+        body: format!("{}: {}\n", draft.subject, draft.message),
+    }
+}
+
 /// Once per journal, when the ERP has not taken it for the configured number of days.
 pub fn overdue(shop: &ShopName, journal: &str, what: &str, days: u32, why: &str) -> Letter {
     Letter {

@@ -5,6 +5,7 @@
 pub mod booking;
 pub mod consequence;
 pub mod customer;
+pub mod deletion;
 pub mod document;
 pub mod entry;
 pub mod exception;

@@ -21,6 +21,8 @@ pub struct Order {
     pub bill_to: CustomerNumber,
     pub payment_status: PaymentStatus,
     pub ordered_on: NaiveDate,
+    /// It was taken out of the ERP because nobody paid it, or is in quarantine before that; a tombstone says so.
+    pub deleted: bool,
 }
 
 /// How the order is to be paid.

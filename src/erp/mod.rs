@@ -6,9 +6,10 @@ pub mod local;
 
 use std::time::Duration;
 
+use crate::domain::deletion::DeletionMethod;
 use crate::domain::document::Document;
 use crate::domain::money::Amount;
-use crate::operation::request::JournalRequest;
+use crate::operation::request::{DeletionRequest, JournalRequest};
 use crate::operation::{Answer, LookUp};
 use crate::provider::PortError;
 
@@ -28,4 +29,23 @@ pub trait Erp: Send + Sync {
 
     /// How long after it was sent a call may still take effect.
     fn settles_after(&self) -> Duration;
+
+    /// How it lets go of orders, if it does.
+    fn order_deletion(&self) -> Option<&dyn OrderDeletion> {
+        None
+    }
+}
+
+/// Taking orders that nobody paid out of the ERP.
+pub trait OrderDeletion {
+    /// The same key is one deletion, however often it is sent. Refused where goods were shipped, an invoice was posted, or the ERP
+    /// holds the order for another reason.
+    fn delete(&self, request: &DeletionRequest) -> Answer;
+
+    /// Asks about an earlier `delete` of the same key.
+    fn look_up_delete(&self, request: &DeletionRequest) -> LookUp;
+
+    /// Whether an order that was deleted in this way is there again as soon as the ledger has it back. Where a call is needed for
+    /// that, it is an operation of its own, which no ERP here needs yet.
+    fn can_restore(&self, method: DeletionMethod) -> bool;
 }

@@ -8,7 +8,8 @@ use super::customers::customer;
 use super::invoices::{is_invoiced, order_keys, order_lines};
 use super::row::Columns;
 use super::{
-    Ledger, LedgerError, Result, UnsentInvoice, corrections, entries, movements, orders, payments, refund_requests,
+    Ledger, LedgerError, Result, UnsentInvoice, corrections, deletions, entries, movements, orders, payments,
+    refund_requests,
 };
 use crate::domain::customer::Customer;
 use crate::domain::entry::Entry;
@@ -26,6 +27,8 @@ pub struct BillingCase {
     pub order: Order,
     pub lines: Vec<OrderLine>,
     pub keys: OrderKeys,
+    /// It is deleted, or on its way out of the ERP.
+    pub is_going: bool,
     /// The ERP has posted an invoice for it.
     pub is_invoiced_by_erp: bool,
     /// An invoice of ours stands for it.
@@ -67,7 +70,7 @@ impl Ledger {
         let mut statement = self.connection.prepare_cached(
             "SELECT o.id FROM orders o
              WHERE o.id > ?1 AND (
-               (o.cancelled = 'none'
+               (o.cancelled = 'none' AND o.deleted = 0
                 AND (NOT ?3 OR o.payment_status = 'paid' OR EXISTS (SELECT 1 FROM order_keys k WHERE k.order_id = o.id)
                      OR EXISTS (SELECT 1 FROM entries e WHERE e.order_id = o.id AND e.document_id IS NULL AND e.status = 'balanced'))
                 AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind NOT IN ('shipment', 'cancellation', 'refund_request')
@@ -115,6 +118,7 @@ impl Ledger {
                 captures.iter().chain(&own_captures).any(|known| known.id == capture)
             })?,
             lines: order_lines(connection, id)?,
+            is_going: deletions::is_going(connection, id)?,
             is_invoiced_by_erp: is_invoiced_by_erp(connection, id)?,
             is_invoiced: is_invoiced(connection, id)?,
             unsent: self.unsent_invoices(id)?,

@@ -142,6 +142,16 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Whether something of this kind is open about the subject.
+    pub fn is_told(&self, draft: &ExceptionDraft) -> Result<bool> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM exceptions WHERE kind = ?1 AND subject = ?2 AND state <> 'resolved')",
+            )?
+            .query_row((draft.kind.as_str(), &draft.subject), |row| row.get(0))?)
+    }
+
     /// Whether just this was told of the subject before, and is resolved.
     pub fn is_ended(&self, draft: &ExceptionDraft) -> Result<bool> {
         let mut statement = self.connection.prepare_cached(

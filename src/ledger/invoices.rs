@@ -95,6 +95,8 @@ impl Writer<'_> {
     /// Makes an invoice final: its number, the document with its lines and journal, its entry, and what is paid already. What
     /// another run did meanwhile is refused here: an order is billed once, an entry has one invoice, a capture is tied once.
     pub fn finalise_invoice(&self, draft: &InvoiceDraft) -> Result<()> {
+        // The plan has seen it there: another run sent its deletion since.
+        self.refuse_going([draft.order])?;
         let drawn = self.draw_number(DocumentKind::Invoice, &draft.range, draft.dated, &draft.bill_to)?;
         let issued = Issued {
             kind: DocumentKind::Invoice,

@@ -8,6 +8,7 @@ mod billing;
 mod cases;
 mod corrections;
 mod customers;
+mod deletions;
 mod documents;
 mod entries;
 mod error;
@@ -44,6 +45,7 @@ pub use cases::{
     UnsettledPayment,
 };
 pub use corrections::Correction;
+pub use deletions::{CleanupCase, Deletion, PastDeletion, Restored, SharedPage, Tombstone};
 pub use entries::LinkedPayment;
 pub use error::LedgerError;
 pub use exceptions::OpenException;
@@ -197,6 +199,8 @@ impl Writer<'_> {
             Consequence::Asked(payment) => self.mark_asked(*payment).map(|()| false),
             Consequence::Unmoved { payment, since } => self.assert_unmoved(*payment, *since).map(|()| false),
             Consequence::LinesRead { payment, is_done } => self.mark_read(*payment, *is_done).map(|()| false),
+            Consequence::Deletion(draft) => self.record_deletion(draft).map(|()| false),
+            Consequence::Deleted { operation } => self.delete_order(*operation),
             Consequence::Letter(letter) => self.queue_letter(letter),
             Consequence::Raise(draft) => self.raise(draft, None),
         }
@@ -230,7 +234,7 @@ impl Writer<'_> {
         let payment = operation.subject.payment.map(|id| payments::payment(self.connection, id)).transpose()?;
         let document = operation.subject.document.map(|id| documents::document(self.connection, id)).transpose()?;
         let order = document.as_ref().and_then(|document| document.order);
-        let order = order.or_else(|| payment.as_ref().and_then(|payment| payment.order));
+        let order = order.or_else(|| payment.as_ref().and_then(|payment| payment.order)).or(operation.subject.order);
         let journal = operation.subject.journal.map(|id| journals::journal(self.connection, id)).transpose()?;
         Ok(Context {
             order: order.map(|id| orders::order(self.connection, id)).transpose()?,

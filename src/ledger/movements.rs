@@ -64,6 +64,7 @@ impl Writer<'_> {
         if let Some(order) = payment.order {
             self.refresh_order_status(order)?;
         }
+        self.tell_money_of(payment.id)?;
         Ok(true)
     }
 

@@ -16,7 +16,7 @@ use crate::domain::booking::Books;
 const APPLICATION_ID: i64 = 0x504a_2026;
 
 /// Never change or remove one that was released: its index is the schema version it leads from.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("schema/0009.sql"),
     include_str!("schema/0010.sql"),
     include_str!("schema/0011.sql"),
+    include_str!("schema/0012.sql"),
 ];
 
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::row::{Columns, InOrder, Layout, time_text};
 use super::{Ledger, LedgerError, Result, Writer, corrections, payments, requests};
-use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, PaymentId};
+use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, OrderId, PaymentId};
 use crate::domain::money::Amount;
 use crate::operation::{Answer, Event, Intent, Key, Kind, Operation, Refusal, State, Subject, Target};
 
@@ -94,12 +94,13 @@ impl Writer<'_> {
             // By a person, since the case was read.
             return Err(LedgerError::Invariant("a capture for an invoice that was cancelled meanwhile".to_owned()));
         }
+        self.assert_unpaid(intent.kind, intent.subject)?;
         let target = Target::of(intent.kind, intent.subject);
         self.connection
             .prepare_cached(
                 "INSERT INTO operations (kind, target, payment_id, document_id, journal_id, mail_id, amount_minor, currency,
-                                         attempt, key, request_hash, state, planned_at, status_since, note)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'planned', ?12, ?12, ?13)",
+                                         attempt, key, request_hash, state, planned_at, status_since, note, order_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'planned', ?12, ?12, ?13, ?14)",
             )?
             .execute((
                 intent.kind.as_str(),
@@ -115,6 +116,7 @@ impl Writer<'_> {
                 requests::request_hash(self.connection, intent)?,
                 time_text(self.now),
                 note,
+                intent.subject.order.map(|id| id.0),
             ))?;
         let id = OperationId(self.connection.last_insert_rowid());
         self.event(id, State::Planned, note)?;
@@ -131,7 +133,7 @@ impl Writer<'_> {
                 let limit = payment.captured.checked_sub(payment.charged_back)?;
                 SumCheck { limit, claimed: payment.refund_claimed }
             }
-            Kind::Journal | Kind::Mail => return Ok(()),
+            Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete => return Ok(()),
         };
         let wanted = check.claimed.checked_add(amount)?;
         if wanted.minor() > check.limit.minor() || !amount.is_positive() {
@@ -146,10 +148,15 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Claims a planned operation for sending at the moment `at`. `false` if another run has taken it, or its target is busy.
+    /// Claims a planned operation for sending at the moment `at`. `false` if another run has taken it, or its target is busy, or
+    /// money came since that it must not be sent with.
     pub fn mark_sent(&self, id: OperationId, at: DateTime<Utc>) -> Result<bool> {
         let operation = operation(self.connection, id)?;
         if operation.state != State::Planned || self.unanswered(&operation.target)?.is_some() {
+            return Ok(false);
+        }
+        let takes_away = matches!(operation.kind, Kind::Cancel | Kind::Delete);
+        if takes_away && self.objection_to(operation.kind, operation.subject)?.is_some() {
             return Ok(false);
         }
         self.connection
@@ -240,7 +247,7 @@ impl Writer<'_> {
     /// Withdraws the attempts at the same effect that are planned, and so certainly not done. `false` if there are none.
     pub fn withdraw_other_attempts(&self, operation: &Operation) -> Result<bool> {
         let same = "WHERE kind = ?1 AND payment_id IS ?2 AND document_id IS ?3 AND id <> ?4 AND state = 'planned'
-                      AND journal_id IS NULL AND mail_id IS NULL";
+                      AND journal_id IS NULL AND mail_id IS NULL AND order_id IS NULL";
         let (payment, document) = (operation.subject.payment.map(|id| id.0), operation.subject.document.map(|id| id.0));
         let others = list(self.connection, same, (operation.kind.as_str(), payment, document, operation.id.0))?;
         for other in &others {
@@ -361,6 +368,7 @@ static LAYOUT: Layout = Layout::new(&[
     "refusal_transient",
     "retry_requested",
     "note",
+    "order_id",
 ]);
 
 pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
@@ -374,6 +382,7 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
             document: row.optional_id("document_id", DocumentId)?,
             journal: row.optional_id("journal_id", JournalId)?,
             mail: row.optional_id("mail_id", MailId)?,
+            order: row.optional_id("order_id", OrderId)?,
         },
         amount: match row.plain::<Option<i64>>("amount_minor")? {
             Some(minor) => Some(Amount::from_minor(minor, row.currency()?)),

@@ -67,6 +67,7 @@ static LAYOUT: Layout = Layout::new(&[
     "bill_to",
     "payment_status",
     "ordered_on",
+    "deleted",
 ]);
 
 fn from_row(row: &Row<'_>) -> Result<Order> {
@@ -86,5 +87,6 @@ fn from_row(row: &Row<'_>) -> Result<Order> {
         bill_to: row.named("bill_to", CustomerNumber::parse)?,
         payment_status: row.choice("payment_status", PaymentStatus::parse)?,
         ordered_on: row.day("ordered_on")?,
+        deleted: row.plain("deleted")?,
     })
 }

@@ -82,10 +82,10 @@ impl Writer<'_> {
                 standing.authorised_at.map(time_text),
                 standing.capture_before.map(time_text),
             ))?;
-        match before.order {
-            Some(order) => self.refresh_order_status(order),
-            None => Ok(()),
+        if let Some(order) = before.order {
+            self.refresh_order_status(order)?;
         }
+        self.tell_money_of(standing.payment)
     }
 }
 

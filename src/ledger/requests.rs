@@ -6,10 +6,10 @@ use rusqlite::Connection;
 
 use super::cases::mail as queued;
 use super::sheets::{customer_mail, sheet};
-use super::{Ledger, LedgerError, QueuedMail, Result, documents, journals, orders, payments};
-use crate::domain::id::MailId;
+use super::{Ledger, LedgerError, QueuedMail, Result, deletions, documents, journals, orders, payments};
+use crate::domain::id::{MailId, OrderId, PaymentId};
 use crate::operation::key::hexadecimal;
-use crate::operation::request::{JournalRequest, MailRequest, PaymentRequest, Request};
+use crate::operation::request::{CancelRequest, DeletionRequest, JournalRequest, MailRequest, PaymentRequest, Request};
 use crate::operation::{Intent, Kind, Operation};
 
 impl Ledger {
@@ -29,6 +29,10 @@ impl Ledger {
                 first_sent_at: operation.sent_at,
                 ..request
             }),
+            Request::Cancel(request) => Request::Cancel(CancelRequest { first_sent_at: operation.sent_at, ..request }),
+            Request::Deletion(request) => {
+                Request::Deletion(DeletionRequest { first_sent_at: operation.sent_at, ..request })
+            }
             Request::Journal(_) | Request::Mail(_) => request,
         })
     }
@@ -117,6 +121,8 @@ fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
             }))
         }
         Kind::Mail => mail_request(connection, intent, intent.subject.mail.ok_or_else(|| lacks("mail"))?),
+        Kind::Cancel => cancel_request(connection, intent, intent.subject.payment.ok_or_else(|| lacks("payment"))?),
+        Kind::Delete => deletion_request(connection, intent, intent.subject.order.ok_or_else(|| lacks("order"))?),
     }
 }
 
@@ -128,4 +134,31 @@ fn mail_request(connection: &Connection, intent: &Intent, mail: MailId) -> Resul
     let QueuedMail { recipient, subject, body, written_at, .. } = queued(connection, mail)?;
     let key = intent.key.clone();
     Ok(Request::Mail(MailRequest { key, recipient, address, subject, body, written_at, invoice }))
+}
+
+fn deletion_request(connection: &Connection, intent: &Intent, order: OrderId) -> Result<Request> {
+    let order = orders::order(connection, order)?;
+    let deletion = deletions::deletion(connection, &intent.key)?;
+    let posted = documents::named_of_order(connection, order.id)?;
+    Ok(Request::Deletion(DeletionRequest {
+        shop: order.shop,
+        order: order.number,
+        method: deletion.method,
+        reason: deletion.reason,
+        documents: posted.iter().map(|document| format!("{} {}", document.kind.noun(), document.number)).collect(),
+        key: intent.key.clone(),
+        first_sent_at: None,
+    }))
+}
+
+fn cancel_request(connection: &Connection, intent: &Intent, payment: PaymentId) -> Result<Request> {
+    let payment = payments::named(connection, payment)?;
+    Ok(Request::Cancel(CancelRequest {
+        provider: payment.provider,
+        merchant_account: payment.merchant_account,
+        transaction: payment.transaction,
+        method: payment.method,
+        key: intent.key.clone(),
+        first_sent_at: None,
+    }))
 }

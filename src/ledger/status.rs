@@ -98,7 +98,7 @@ impl Ledger {
             .prepare_cached(
                 "SELECT d.kind AS document_kind, d.number AS document_number, p.transaction_id, j.number AS journal_number,
                         m.subject AS mail_subject,
-                        (SELECT r.shop || '/' || r.number FROM orders r WHERE r.id = ifnull(d.order_id, p.order_id)) AS order_name
+                        (SELECT r.shop || '/' || r.number FROM orders r WHERE r.id = coalesce(o.order_id, d.order_id, p.order_id)) AS order_name
                  FROM operations o
                  LEFT JOIN payments p ON p.id = o.payment_id
                  LEFT JOIN documents d ON d.id = o.document_id

@@ -139,6 +139,13 @@ pub fn invoice_journal_number(kind: DocumentKind, natural: [&str; 6]) -> String 
     format!("PJ-{}", base32(digest.get(..10).unwrap_or_default()))
 }
 
+/// The key of a deletion: mode, shop, order, method, stage and generation; the attempt tells repeated tries apart.
+pub fn deletion_key(natural: [&str; 6], attempt: u32) -> Key {
+    let attempt = attempt.to_string();
+    let parts: Vec<&str> = std::iter::once("delete").chain(natural).chain([attempt.as_str()]).collect();
+    Key(format!("pj-delete-{}", hexadecimal(digest(&parts).get(..20).unwrap_or_default())))
+}
+
 /// Each part is preceded by its length, so that no two different lists hash alike.
 fn digest(parts: &[&str]) -> Vec<u8> {
     let mut hasher = Sha256::new();
@@ -195,6 +202,8 @@ mod tests {
     fn keys_and_numbers_never_change_between_versions() {
         assert_eq!(Key::of(Kind::Capture, NATURAL).as_str(), "pj-capture-8fcc8991bd0cd85ac667de5d1bc134324e1545f4");
         assert_eq!(journal_number(JOURNAL), "PJ-6X3VJBGPN5CK4UX6");
+        let deletion = deletion_key(["test", "webshop", "SO-1", "cancel", "final", "1"], 1);
+        assert_eq!(deletion.as_str(), "pj-delete-a0c1e9cf2a66b1867ecf36818a2bfbcf450b72de");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod state;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, PaymentId};
+use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, OrderId, PaymentId};
 use crate::domain::money::Amount;
 
 pub use decide::{Decision, decide};
@@ -28,6 +28,10 @@ pub enum Kind {
     Release,
     Journal,
     Mail,
+    /// Closes an open payment or payment page at the PSP, so that it cannot be paid any more.
+    Cancel,
+    /// Takes an order out of the ERP.
+    Delete,
 }
 
 /// Which one thing an operation changes. At most one operation per target may be without an answer (rule 4).
@@ -40,7 +44,7 @@ pub struct Target(String);
 pub struct Intent {
     pub kind: Kind,
     pub subject: Subject,
-    /// `None` for a mail only.
+    /// `None` where no money moves: for a mail, a cancellation, a deletion.
     pub amount: Option<Amount>,
     /// 1 for the first; a definite refusal or a withdrawal makes room for the next.
     pub attempt: u32,
@@ -55,6 +59,8 @@ pub struct Subject {
     pub document: Option<DocumentId>,
     pub journal: Option<JournalId>,
     pub mail: Option<MailId>,
+    /// The order a deletion takes out of the ERP.
+    pub order: Option<OrderId>,
 }
 
 /// An operation as the ledger holds it.
@@ -132,7 +138,8 @@ pub enum LookUp {
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [Self::Capture, Self::Refund, Self::Release, Self::Journal, Self::Mail];
+    pub const ALL: [Self; 7] =
+        [Self::Capture, Self::Refund, Self::Release, Self::Journal, Self::Mail, Self::Cancel, Self::Delete];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -141,6 +148,8 @@ impl Kind {
             Self::Release => "release",
             Self::Journal => "journal",
             Self::Mail => "mail",
+            Self::Cancel => "cancel",
+            Self::Delete => "delete",
         }
     }
 
@@ -151,30 +160,35 @@ impl Kind {
 
 impl Subject {
     pub fn payment(payment: PaymentId, document: Option<DocumentId>) -> Self {
-        Self { payment: Some(payment), document, journal: None, mail: None }
+        Self { payment: Some(payment), document, journal: None, mail: None, order: None }
     }
 
     pub fn journal(journal: JournalId, payment: PaymentId, document: Option<DocumentId>) -> Self {
-        Self { payment: Some(payment), document, journal: Some(journal), mail: None }
+        Self { payment: Some(payment), document, journal: Some(journal), mail: None, order: None }
     }
 
     pub fn mail(mail: MailId) -> Self {
-        Self { payment: None, document: None, journal: None, mail: Some(mail) }
+        Self { payment: None, document: None, journal: None, mail: Some(mail), order: None }
+    }
+
+    pub fn order(order: OrderId) -> Self {
+        Self { payment: None, document: None, journal: None, mail: None, order: Some(order) }
     }
 }
 
 impl Target {
-    /// For calls to a PSP the target is the payment, for journals the document (rule 4).
+    /// For calls to a PSP the target is the payment, for journals the document (rule 4), for deletions the order.
     pub fn of(kind: Kind, subject: Subject) -> Self {
         let number = |id: Option<i64>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
         let payment = number(subject.payment.map(|id| id.0));
         Self(match kind {
-            Kind::Capture | Kind::Refund | Kind::Release => format!("payment:{payment}"),
+            Kind::Capture | Kind::Refund | Kind::Release | Kind::Cancel => format!("payment:{payment}"),
             Kind::Journal => match subject.document {
                 Some(document) => format!("document:{document}"),
                 None => format!("prepayment:{payment}"),
             },
             Kind::Mail => format!("mail:{}", number(subject.mail.map(|id| id.0))),
+            Kind::Delete => format!("order:{}", number(subject.order.map(|id| id.0))),
         })
     }
 

@@ -4,10 +4,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Key, Kind};
 use crate::domain::booking::{Direction, JournalKind};
+use crate::domain::deletion::DeletionMethod;
 use crate::domain::document::DocumentKind;
 use crate::domain::id::{
     Account, Company, CustomerNumber, DocumentNumber, MerchantAccount, MethodName, ModificationId, OrderNumber,
-    ProviderName, TransactionId,
+    ProviderName, ShopName, TransactionId,
 };
 use crate::domain::invoice::sheet::InvoiceSheet;
 use crate::domain::letter::Recipient;
@@ -18,6 +19,8 @@ pub enum Request {
     Payment(PaymentRequest),
     Journal(JournalRequest),
     Mail(MailRequest),
+    Cancel(CancelRequest),
+    Deletion(DeletionRequest),
 }
 
 /// A capture, refund or release.
@@ -80,6 +83,31 @@ pub struct MailRequest {
     pub invoice: Option<Box<InvoiceSheet>>,
 }
 
+/// Closes an open payment or payment page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelRequest {
+    pub provider: ProviderName,
+    pub merchant_account: MerchantAccount,
+    pub transaction: TransactionId,
+    pub method: MethodName,
+    pub key: Key,
+    /// When the first call was made: some PSPs forget keys.
+    pub first_sent_at: Option<DateTime<Utc>>,
+}
+
+/// Takes an order out of the ERP, for good or for the time being.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletionRequest {
+    pub shop: ShopName,
+    pub order: OrderNumber,
+    pub method: DeletionMethod,
+    pub reason: String,
+    /// Posted documents of the order, as the ledger knows them now. An ERP knows its own.
+    pub documents: Vec<String>,
+    pub key: Key,
+    pub first_sent_at: Option<DateTime<Utc>>,
+}
+
 impl Request {
     /// The natural content of the request, hashed with the intent: same key and other content is a bug, never a retry.
     pub fn describe(&self) -> String {
@@ -108,6 +136,12 @@ impl Request {
             Self::Mail(request) => {
                 let to = request.address.as_deref().unwrap_or(request.recipient.as_str());
                 format!("{to} {} {}", request.subject, request.body)
+            }
+            Self::Cancel(request) => {
+                format!("cancel {} {} {}", request.provider, request.merchant_account, request.transaction)
+            }
+            Self::Deletion(request) => {
+                format!("delete {} {} {} {}", request.shop, request.order, request.method.as_str(), request.reason)
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::domain::id::{MethodName, ModificationId, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::payment::TransactionStatus;
 use crate::domain::settlement::ReportLine;
-use crate::operation::request::PaymentRequest;
+use crate::operation::request::{CancelRequest, PaymentRequest};
 use crate::operation::{Answer, Key, LookUp, Refusal};
 
 /// One merchant account at a PSP.
@@ -44,6 +44,20 @@ pub trait Provider: Send + Sync {
     fn payment_links(&self) -> Option<&dyn PaymentLinks> {
         None
     }
+
+    /// How a payment that nobody has paid is closed, if that can be asked for; others only expire by themselves.
+    fn cancelling(&self) -> Option<&dyn Cancelling> {
+        None
+    }
+}
+
+/// Closing payments and payment pages that are open.
+pub trait Cancelling {
+    /// Afterwards nobody can pay it. Refused where somebody has, or where it cannot be closed.
+    fn cancel(&self, request: &CancelRequest) -> Answer;
+
+    /// Asks about an earlier `cancel` of the same key. `Absent` only if the PSP certainly does not have it.
+    fn look_up_cancel(&self, request: &CancelRequest) -> LookUp;
 }
 
 /// Payment pages of one merchant account.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::call::Call;
 use super::host::Host;
+use super::most::Most;
 use super::patience::{guarded, send_patiently};
 use super::ports::Ports;
 use super::record::Recorder;
@@ -20,7 +22,6 @@ use crate::domain::exception::ExceptionDraft;
 use crate::domain::id::{OperationId, PaymentId, RunId};
 use crate::ledger::{Ledger, LedgerError, Writer};
 use crate::operation::decide::latest_wait;
-use crate::operation::request::Request;
 use crate::operation::{Answer, Event, Kind, LookUp, Operation, State, Target};
 use crate::task::{Action, Frame, Step, Task};
 
@@ -67,30 +68,6 @@ impl std::fmt::Debug for Run<'_> {
     }
 }
 
-/// An operation on its way to a worker.
-pub(super) struct Call {
-    pub(super) operation: Operation,
-    request: Request,
-    pub(super) reason: String,
-}
-
-impl Call {
-    /// What the call is about, as a person names it.
-    pub(super) fn about(&self) -> String {
-        match &self.request {
-            Request::Payment(request) => match &request.document {
-                Some((kind, number)) => format!("{} {number} (payment {})", kind.noun(), request.transaction),
-                None => format!("payment {}", request.transaction),
-            },
-            Request::Journal(request) => match &request.applies_to {
-                Some((kind, number)) => format!("journal {} for {} {number}", request.number, kind.noun()),
-                None => format!("journal {} for payment {}", request.number, request.transaction),
-            },
-            Request::Mail(request) => format!("mail \"{}\"", request.subject),
-        }
-    }
-}
-
 /// What came back. A panic of an adapter is an unknown outcome and a bug.
 struct Returned<T> {
     call: Call,
@@ -103,6 +80,7 @@ pub fn execute<T: Task>(task: &T, run: &mut Run<'_>) -> Result<(), LedgerError> 
         resolve(T::KINDS, run)?;
     }
     let mut after = 0;
+    let mut most = Most::new(task.most_begun(&run.frame()));
     while !run.is_stopped() {
         let ids = task.cases(run.ledger, after, run.task.batch_size, &run.frame())?;
         let Some(last) = ids.last() else { break };
@@ -111,7 +89,7 @@ pub fn execute<T: Task>(task: &T, run: &mut Run<'_>) -> Result<(), LedgerError> 
         let mut again = ids;
         let mut refused = HashSet::new();
         for _ in 0..MOST_PASSES {
-            again = pass(task, &again, &mut refused, run)?;
+            again = pass(task, &again, &mut refused, &mut most, run)?;
             if again.is_empty() || run.is_stopped() {
                 break;
             }
@@ -119,6 +97,7 @@ pub fn execute<T: Task>(task: &T, run: &mut Run<'_>) -> Result<(), LedgerError> 
         run.summary.cases += handled;
         run.watch.progress(handled);
     }
+    run.summary.begun += most.count();
     run.summary.stopped = run.is_stopped();
     Ok(())
 }
@@ -154,6 +133,7 @@ fn pass<T: Task>(
     task: &T,
     ids: &[i64],
     refused: &mut HashSet<i64>,
+    most: &mut Most,
     run: &mut Run<'_>,
 ) -> Result<Vec<i64>, LedgerError> {
     let cases = run.ledger.snapshot(|ledger| ids.iter().map(|id| Ok((*id, task.case(ledger, *id)?))).collect())?;
@@ -164,7 +144,11 @@ fn pass<T: Task>(
     let mut waiting = Vec::new();
     for (id, case, seen) in seen {
         let steps = match task.plan(&case, &seen, &run.frame()) {
-            Ok(steps) => steps,
+            Ok(steps) if most.admits(id, &steps) => steps,
+            Ok(_) => {
+                run.summary.over_most += 1;
+                vec![most.left(task.name(&case))]
+            }
             Err(error) => {
                 run.bug(&format!("{}: {error}", task.name(&case)));
                 continue;
@@ -220,6 +204,7 @@ fn claims(step: &Step) -> Option<PaymentId> {
         | Action::Record(_)
         | Action::Raise(..)
         | Action::Leave
+        | Action::NotEligible(_)
         | Action::Await
         | Action::Unreachable => None,
     }
@@ -339,7 +324,7 @@ fn record_steps(writer: &Writer<'_>, steps: &[Step], task: &str, recorded: &mut 
                 new = writer.raise_with(draft, letter.as_ref(), Some(task))?;
                 recorded.raised.push(draft.clone());
             }
-            Action::Leave | Action::Await | Action::Unreachable => {}
+            Action::Leave | Action::NotEligible(_) | Action::Await | Action::Unreachable => {}
         }
         recorded.new.push(new);
     }
@@ -368,7 +353,9 @@ fn act(planned: Planned, run: &mut Run<'_>) -> Result<HashSet<i64>, LedgerError>
             busy.remove(&returned.call.operation.target);
         }
         for returned in run.record(&answers, Recorder::answered)? {
-            if returned.state == State::Confirmed {
+            // What could not be closed is not as it was seen: somebody may have paid.
+            let is_news = returned.state == State::Refused && returned.kind == Kind::Cancel;
+            if returned.state == State::Confirmed || is_news {
                 confirmed.extend(cases.get(&returned.id));
             }
         }
@@ -429,7 +416,10 @@ impl<'a> Run<'a> {
                 taken.push(call);
             } else {
                 busy.remove(&call.operation.target);
-                let text = format!("{}: waits, an earlier call to the same target has no answer", call.operation.id);
+                let text = format!(
+                    "{}: waits: an earlier call to the same target has no answer, or money came that speaks against it",
+                    call.operation.id
+                );
                 self.watch.say(Level::Info, &text);
             }
         }

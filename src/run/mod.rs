@@ -1,15 +1,18 @@
 //! One run of a task: lock, run row, log, the engine, the mail queue, the report, the exit code.
 
+mod call;
 pub mod engine;
 pub mod host;
 mod lock;
 pub mod log;
+mod most;
 mod patience;
 pub mod ports;
 mod record;
 pub mod report;
 pub mod signal;
 pub mod summary;
+mod switch;
 mod tell;
 pub mod watch;
 pub mod workers;
@@ -39,6 +42,7 @@ use crate::failure::{Failure, Result};
 use crate::ledger::{Ledger, LedgerError, OpenOptions};
 use crate::provider::sandbox;
 use crate::task::capture::{Capture, InvoicePayments};
+use crate::task::cleanup_unpaid;
 use crate::task::finalize_invoices::FinalizeInvoices;
 use crate::task::mail_queue::MailQueue;
 use crate::task::refunds::Refunds;
@@ -141,10 +145,7 @@ pub fn run_task(task: TaskName, config: &Loaded, options: Options, err: &mut dyn
     if options.scheduled && !is_due(task, settings, task_settings, options.now).map_err(told)? {
         return Ok(finished(task, options.now, Summary::default()));
     }
-    if task == TaskName::FinalizeInvoices && !settings.invoices.enabled {
-        return Err(Failure::config(anyhow::anyhow!("`invoices.enabled` is not true: the ERP makes the invoices"))
-            .hint("set `enabled = true` in `[invoices]` if payjournal is to make them; config.example.toml explains the table"));
-    }
+    switch::refuse_off(task, settings, options.dry_run)?;
     if options.dry_run {
         return dry_run(task, settings, task_settings, options, err);
     }
@@ -211,6 +212,7 @@ fn execute_named(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
         TaskName::SyncJournals => execute(&SyncJournals, run),
         TaskName::Settlements => settlements::settle(run),
         TaskName::FinalizeInvoices => execute(&FinalizeInvoices, run),
+        TaskName::CleanupUnpaid => cleanup_unpaid::clean_up(run),
     }
 }
 

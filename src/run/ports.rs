@@ -15,7 +15,7 @@ use crate::erp::{Erp, local::Local};
 use crate::kill_switch::{self, Moment};
 use crate::mail::{Post, file::Maildir, smtp::Smtp};
 use crate::operation::request::Request;
-use crate::operation::{Answer, LookUp};
+use crate::operation::{Answer, LookUp, Refusal};
 use crate::provider::reports::ReportsOnly;
 use crate::provider::sandbox::Sandbox;
 use crate::provider::{Capabilities, PortError, Provider, PspPayment};
@@ -56,7 +56,7 @@ impl Ports {
             providers.insert(name.clone(), adapter);
         }
         let erp: Box<dyn Erp> = match settings.erp.kind {
-            ErpKind::Local => Box::new(Local::new(settings.erp.unreachable, now)),
+            ErpKind::Local => Box::new(Local::new(settings.erp.unreachable, settings.erp.keeps_orders, now)),
         };
         let post: Option<Box<dyn Post>> = match &settings.mail.transport {
             MailTransport::File { maildir } => Some(Box::new(Maildir::new(maildir, &settings.mail, now))),
@@ -86,6 +86,17 @@ impl Ports {
                     Answer::NotDone { why: "no mail transport is configured".to_owned(), retry_after_seconds: None }
                 }
             },
+            Request::Cancel(cancel) => match self.providers.get(&cancel.provider) {
+                Some(provider) => provider.cancelling().map_or_else(
+                    || not_offered(&format!("provider `{}` cannot close an open payment", cancel.provider)),
+                    |cancelling| cancelling.cancel(cancel),
+                ),
+                None => not_configured(&cancel.provider),
+            },
+            Request::Deletion(deletion) => self
+                .erp
+                .order_deletion()
+                .map_or_else(|| not_offered("the ERP lets no order go"), |orders| orders.delete(deletion)),
         };
         kill_switch::pass(Moment::AfterCall, "send");
         answer
@@ -105,6 +116,21 @@ impl Ports {
                 Some(post) => (post.look_up(mail), post.settles_after()),
                 None => return LookUp::CannotTell { why: "no mail transport is configured".to_owned() },
             },
+            Request::Cancel(cancel) => match self.providers.get(&cancel.provider) {
+                Some(provider) => match provider.cancelling() {
+                    Some(cancelling) => (cancelling.look_up_cancel(cancel), provider.settles_after()),
+                    None => {
+                        return LookUp::CannotTell { why: "the provider cannot close payments any more".to_owned() };
+                    }
+                },
+                None => {
+                    return LookUp::CannotTell { why: format!("provider `{}` is not in the config", cancel.provider) };
+                }
+            },
+            Request::Deletion(deletion) => match self.erp.order_deletion() {
+                Some(orders) => (orders.look_up_delete(deletion), self.erp.settles_after()),
+                None => return LookUp::CannotTell { why: "the ERP lets no order go".to_owned() },
+            },
         };
         match &found {
             LookUp::Absent if last_sent_ago < settles_after => {
@@ -122,12 +148,21 @@ impl Ports {
         self.providers.get(provider).map(|provider| provider.capabilities(method))
     }
 
+    /// Whether an open payment at this provider can be closed.
+    pub fn can_cancel(&self, provider: &ProviderName) -> bool {
+        self.providers.get(provider).is_some_and(|provider| provider.cancelling().is_some())
+    }
+
     pub fn standing(&self, provider: &ProviderName, transaction: &TransactionId) -> Result<PspPayment, PortError> {
         match self.providers.get(provider) {
             Some(adapter) => adapter.standing(transaction),
             None => Err(PortError::CannotTell { why: format!("provider `{provider}` is not in the config") }),
         }
     }
+}
+
+fn not_offered(why: &str) -> Answer {
+    Answer::Refused(Refusal { code: "not_offered".to_owned(), message: why.to_owned(), transient: false })
 }
 
 fn not_configured(provider: &ProviderName) -> Answer {

@@ -202,6 +202,8 @@ impl Recorder<'_> {
                 | Consequence::Asked(_)
                 | Consequence::Unmoved { .. }
                 | Consequence::LinesRead { .. }
+                | Consequence::Deletion(_)
+                | Consequence::Deleted { .. }
                 | Consequence::Letter(_)
                 | Consequence::Raise(_) => {}
             }
@@ -245,6 +247,7 @@ impl Recorder<'_> {
                 | Action::Withdraw { .. }
                 | Action::Record(_)
                 | Action::Leave
+                | Action::NotEligible(_)
                 | Action::Await
                 | Action::Unreachable => {}
             }

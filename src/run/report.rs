@@ -6,9 +6,11 @@ use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
 use super::Finished;
+use super::summary::Row;
 use super::watch::Verbosity;
 use crate::command::payouts;
 use crate::command::table::table;
+use crate::config::settings::TaskName;
 use crate::domain::money::Amount;
 use crate::exit::Exit;
 use crate::task::settlements::{FileOutcome, FileReport, Settled};
@@ -45,9 +47,13 @@ pub fn show(finished: &Finished, style: Style, out: &mut dyn Write, err: &mut dy
 
 fn write_table(finished: &Finished, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
     let summary = &finished.summary;
-    let rows: Vec<Vec<String>> = summary
-        .rows
-        .iter()
+    // Where not all can be shown, what is done comes before what is left alone.
+    let mut shown: Vec<&Row> = summary.rows.iter().collect();
+    if shown.len() > MOST_SHOWN {
+        shown.sort_by_key(|row| row.action == "leave");
+    }
+    let rows: Vec<Vec<String>> = shown
+        .into_iter()
         .take(MOST_SHOWN)
         .map(|row| {
             let amount = row.amount.map_or_else(String::new, |amount| amount.to_string());
@@ -65,7 +71,13 @@ fn write_table(finished: &Finished, style: Style, out: &mut dyn Write) -> std::i
         writeln!(out, "… and {hidden} more; --json and the log have them")?;
     }
     if style.dry_run {
-        writeln!(out, "{}: dry run, {} cases looked at, nothing was done", finished.task, summary.cases)
+        let would = if finished.task == TaskName::CleanupUnpaid {
+            format!("; {} would go", summary.begun)
+        } else {
+            String::new()
+        };
+        let left = summary.not_eligible_line().map(|left| format!("; {left}")).unwrap_or_default();
+        writeln!(out, "{}: dry run, {} cases looked at, nothing was done{would}{left}", finished.task, summary.cases)
     } else {
         writeln!(out, "{}: {}", finished.task, summary.done_line())
     }
@@ -169,6 +181,9 @@ fn document(finished: &Finished, dry_run: bool) -> Value {
         "exceptions": summary.new_exceptions,
         "log": finished.log.as_ref().map(|log| log.display().to_string()),
     });
+    if let (TaskName::CleanupUnpaid, Some(object)) = (finished.task, document.as_object_mut()) {
+        object.insert("not_eligible".to_owned(), json!(summary.not_eligible));
+    }
     if let (Some(settled), Some(object)) = (&summary.settled, document.as_object_mut()) {
         let files: Vec<Value> = settled.files.iter().map(FileReport::json).collect();
         object.insert("files".to_owned(), json!(files));

@@ -34,6 +34,12 @@ pub struct Summary {
     pub new_exceptions: Vec<RaisedException>,
     /// What the ledger would not take.
     pub ledger_refusals: Vec<String>,
+    /// Cases that were looked at and are none of those the task is for, by reason.
+    pub not_eligible: BTreeMap<&'static str, u64>,
+    /// Cases that something was begun for, of a task with a limit.
+    pub begun: u64,
+    /// Cases that something would have been begun for, had the run not begun as many as it may.
+    pub over_most: u64,
     /// Problems of payjournal itself.
     pub bugs: Vec<String>,
     pub stopped: bool,
@@ -125,6 +131,14 @@ impl Summary {
                 None => format!("{count} {kind}"),
             })
             .collect();
-        if parts.is_empty() { "nothing done".to_owned() } else { parts.join(", ") }
+        let done = if parts.is_empty() { "nothing done".to_owned() } else { parts.join(", ") };
+        self.not_eligible_line().map_or(done.clone(), |left| format!("{done}; {left}"))
+    }
+
+    /// `12 not eligible: 7 too young, 5 has money`.
+    pub fn not_eligible_line(&self) -> Option<String> {
+        let all: u64 = self.not_eligible.values().sum();
+        let parts: Vec<String> = self.not_eligible.iter().map(|(why, count)| format!("{count} {why}")).collect();
+        (all > 0).then(|| format!("{all} not eligible: {}", parts.join(", ")))
     }
 }

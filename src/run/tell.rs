@@ -1,6 +1,7 @@
 //! How the engine tells of what it does: into the summary, and to whoever watches.
 
-use super::engine::{Call, Level, Run};
+use super::call::Call;
+use super::engine::{Level, Run};
 use super::summary::Row;
 use crate::domain::consequence::Consequence;
 use crate::domain::money::Amount;
@@ -31,6 +32,13 @@ impl Run<'_> {
         if matches!(step.action, Action::Record(Consequence::Unmoved { .. })) {
             return;
         }
+        // It is told with the deletion it lets through.
+        if matches!(step.action, Action::Record(Consequence::Deletion(_))) {
+            return;
+        }
+        if let Action::NotEligible(class) = step.action {
+            *self.summary.not_eligible.entry(class).or_default() += 1;
+        }
         let (action, amount) = described(&step.action);
         self.watch.say(Level::Info, &format!("{}: would {action}: {}", step.about, step.reason));
         self.summary.add(Row {
@@ -57,7 +65,16 @@ impl Run<'_> {
         match &step.action {
             Action::Leave
             | Action::Await
-            | Action::Record(Consequence::Asked(_) | Consequence::Unmoved { .. } | Consequence::LinesRead { .. }) => {
+            | Action::Record(
+                Consequence::Deletion(_)
+                | Consequence::Asked(_)
+                | Consequence::Unmoved { .. }
+                | Consequence::LinesRead { .. },
+            ) => {
+                self.watch.say(Level::Detail, &line);
+            }
+            Action::NotEligible(class) => {
+                *self.summary.not_eligible.entry(class).or_default() += 1;
                 self.watch.say(Level::Detail, &line);
             }
             // Told when the answer is there.
@@ -164,7 +181,8 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Record(Consequence::Unmoved { .. } | Consequence::LinesRead { .. }) => ("read", None),
         Action::Record(Consequence::Letter(_) | Consequence::InvoiceMail { .. }) => ("mail", None),
         Action::Record(Consequence::Raise(_)) | Action::Raise(..) => ("exception", None),
-        Action::Leave => ("leave", None),
+        Action::Record(Consequence::Deletion(_) | Consequence::Deleted { .. }) => ("delete", None),
+        Action::Leave | Action::NotEligible(_) => ("leave", None),
         Action::Await => ("wait", None),
         Action::Unreachable => ("not reached", None),
     }

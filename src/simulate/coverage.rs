@@ -87,12 +87,16 @@ pub(super) const OF_REPORTS: [ExceptionKind; 7] = [
 ];
 
 /// No simulated PSP writes a report that is wrong in itself, and its lines go by their transactions; no simulated shop has its
-/// invoices made.
-const NOT_SIMULATED: [ExceptionKind; 9] = [
+/// invoices made, or cleans up.
+const NOT_SIMULATED: [ExceptionKind; 13] = [
     ExceptionKind::NotBillable,
     ExceptionKind::KeyCollides,
     ExceptionKind::KeyMismatch,
     ExceptionKind::InvoiceNotSent,
+    ExceptionKind::PaidAfterDeletion,
+    ExceptionKind::DeletionRefused,
+    ExceptionKind::NotClosed,
+    ExceptionKind::DeletionsCapped,
     ExceptionKind::ReportRefused,
     ExceptionKind::LineRefused,
     ExceptionKind::LineDiffers,

@@ -2,6 +2,7 @@
 //! Locks, logs, calls, retries and progress are `run`'s business.
 
 pub mod capture;
+pub mod cleanup_unpaid;
 mod facts;
 pub mod finalize_invoices;
 pub mod mail_queue;
@@ -53,6 +54,11 @@ pub trait Task: Sync {
 
     /// The case as a person names it.
     fn name(&self, case: &Self::Case) -> String;
+
+    /// How many cases one run may send something for; the others are left to a later run. Most tasks know no such limit.
+    fn most_begun(&self, _frame: &Frame<'_>) -> Option<u32> {
+        None
+    }
 }
 
 /// What every plan may look at besides its case.
@@ -88,6 +94,8 @@ pub enum Action {
     Raise(ExceptionDraft, Option<Letter>),
     /// Nothing, and why.
     Leave,
+    /// Nothing: the case is none of those the task is for. A run says how many there were, by this reason.
+    NotEligible(&'static str),
     /// Nothing yet: something that decides is not known. What was raised earlier stays until it is.
     Await,
     /// Nothing, because the other side could not be reached.
@@ -114,6 +122,8 @@ pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, s
         Kind::Refund => refunds::consequences(operation, answer, context, shop),
         Kind::Journal => sync_journals::consequences(operation, answer, context),
         Kind::Mail => mail_queue::consequences(operation, answer),
+        Kind::Cancel => cleanup_unpaid::cancel_consequences(operation, answer, context),
+        Kind::Delete => cleanup_unpaid::delete_consequences(operation, answer, context, shop),
     }
 }
 
@@ -144,6 +154,8 @@ impl Step {
                 | Consequence::Asked(_)
                 | Consequence::Unmoved { .. }
                 | Consequence::LinesRead { .. }
+                | Consequence::Deletion(_)
+                | Consequence::Deleted { .. }
                 | Consequence::Letter(_)
                 | Consequence::Raise(_) => true,
             },
@@ -152,7 +164,8 @@ impl Step {
             | Action::Resume { .. }
             | Action::Withdraw { .. }
             | Action::GiveUp { .. }
-            | Action::Leave => true,
+            | Action::Leave
+            | Action::NotEligible(_) => true,
         }
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 pub mod billing;
+pub mod cleanup;
 pub mod reports;
 
 use std::ffi::OsStr;
@@ -31,6 +32,11 @@ merchant_account = \"Shop\"
 
 /// What makes a ledger without invoices of its own the ledger of a version that did not know them.
 pub const BEFORE_INVOICES: &str = "
+    DROP TRIGGER entries_cancelled_stay; DROP TABLE cancelled_entries; DROP TABLE stock_releases; DROP TABLE restorations; DROP TABLE tombstones; DROP TABLE deletion_gates;
+    DROP TABLE deletions; DROP INDEX orders_unpaid; DROP TRIGGER orders_tombstone_kept; ALTER TABLE orders DROP COLUMN deleted;
+    DROP TRIGGER operations_fixed; DROP INDEX operations_by_order; DROP INDEX operations_cancel_once;
+    ALTER TABLE operations DROP COLUMN order_id;
+    CREATE TRIGGER operations_fixed BEFORE UPDATE OF kind ON operations BEGIN SELECT RAISE(ABORT, 'fixed'); END;
     DROP VIEW issued_documents; DROP VIEW standing_invoices; DROP TABLE corrections; DROP TABLE refund_requests;
     DROP TABLE exported_journals; DROP TABLE exports;
     DROP TABLE customer_mails; DROP TABLE invoice_sheets; DROP TABLE customers; DROP TABLE payment_links;

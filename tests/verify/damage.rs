@@ -334,6 +334,32 @@ const SETTLEMENTS: [Damage; 10] = [
     ),
 ];
 
+const DELETIONS: [Damage; 9] = [
+    damage("order-deleted", &["deleted-order-has-no-money"], "UPDATE orders SET deleted = 1 WHERE number = 'SO-1'"),
+    damage(
+        "order-deleted",
+        &["tombstone-intact", "stock-released-once"],
+        "DELETE FROM tombstones WHERE id = 2",
+    ),
+    damage("tombstone-intact", &["operation-key"], "UPDATE deletions SET generation = 7 WHERE id = 2"),
+    damage("deletion-gates", &[], "DELETE FROM deletion_gates WHERE gate = 'answer' AND deletion_id = 2"),
+    damage(
+        "deleted-order-has-no-money",
+        &[],
+        "INSERT INTO authorisations (payment_id, amount_minor, seen_at)
+           SELECT id, 1190, '2026-11-22T23:50:00Z' FROM payments WHERE transaction_id = 'TX-14'",
+    ),
+    damage(
+        "stock-released-once",
+        &[],
+        "INSERT INTO stock_releases SELECT 4, order_id, 2, generation, direction, item, description, quantity, released_by, happened_at, run_id
+           FROM stock_releases WHERE id = 1; UPDATE stock_releases SET generation = 9 WHERE id = 4",
+    ),
+    damage("stock-released-once", &["rows-missing"], "DELETE FROM stock_releases WHERE id = 1"),
+    damage("stock-released-once", &[], "UPDATE stock_releases SET direction = 'release', line = 3 WHERE id = 2"),
+    damage("deleted-order-entries", &[], "UPDATE entries SET status = 'open' WHERE reference = 'W-14'"),
+];
+
 const INVOICES: [Damage; 11] = [
     damage("invoice-lines", &[], "UPDATE invoice_lines SET tax_minor = tax_minor + 1"),
     damage("invoice-journal", &[], "UPDATE invoice_postings SET amount_minor = amount_minor + 1 WHERE line = 1"),
@@ -379,6 +405,7 @@ fn all() -> impl Iterator<Item = &'static Damage> {
         .chain(&TRACES)
         .chain(&SETTLEMENTS)
         .chain(&INVOICES)
+        .chain(&DELETIONS)
 }
 
 /// The checks that are planted here.
@@ -433,6 +460,11 @@ fn damaged_records_are_found() {
 #[test]
 fn damaged_invoices_are_found() {
     no_surprise(&INVOICES);
+}
+
+#[test]
+fn damaged_deletions_are_found() {
+    no_surprise(&DELETIONS);
 }
 
 #[test]

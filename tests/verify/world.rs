@@ -32,7 +32,9 @@ fn template() -> &'static Path {
 fn messy_history() -> Shop {
     let methods = "[method.now]\nstrategy = \"immediate\"\n[method.parcel]\nstrategy = \"shipment\"\n";
     let reports = "reports = \"reports\"\norder_in_reference = \"(?<order>.+)\"\n";
-    let shop = Shop::with(&format!("{CONFIG}{reports}{methods}[invoices]\nenabled = true\nmail = false\n"));
+    let shop = Shop::with(&format!(
+        "{CONFIG}{reports}{methods}[invoices]\nenabled = true\nmail = false\n[cleanup]\nenabled = true\n"
+    ));
     shop.orders(
         "SO-1,EUR,100.00,online,,none,C1,2026-11-15\n\
          SO-2,EUR,80.00,online,,none,C1,2026-11-15\n\
@@ -99,6 +101,7 @@ fn messy_history() -> Shop {
     std::fs::create_dir(shop.path.join("reports")).unwrap();
     shop.write("reports/batch-1.csv", REPORT);
     shop.exits(&format!("settlements {night}"), 1);
+    clean_up(&shop);
     shop
 }
 
@@ -112,6 +115,19 @@ fn bill(shop: &Shop) {
     shop.ok("finalize-invoices");
     shop.ok("cancel-invoice 2026-00002 --reason wrong");
     shop.ok("finalize-invoices");
+}
+
+/// An order nobody paid: deleted, restored, and deleted once more.
+fn clean_up(shop: &Shop) {
+    shop.orders("SO-14,EUR,11.90,online,,none,C3,2026-09-15\n");
+    shop.payments("TX-14,SO-14,,card,EUR,expired,,,,\n");
+    shop.write("lines.csv", "order,line,description,quantity,unit_price,tax_rate\nSO-14,1,Thing,1,11.90,19\n");
+    shop.ok("import order-lines lines.csv");
+    shop.write("entries.csv", "entry,order,customer,currency,amount\nW-14,SO-14,C3,EUR,11.90\n");
+    shop.ok("import entries entries.csv");
+    shop.ok("cleanup-unpaid --as-of 2026-10-20T02:00:00Z");
+    shop.ok("restore SO-14 --reason customer-called --as-of 2026-10-20T03:00:00Z");
+    shop.ok("cleanup-unpaid --as-of 2026-11-22T23:45:00Z");
 }
 
 /// A payout with a line by its transaction, one by its reference, one nobody knows, a chargeback that was won back, and a fee.

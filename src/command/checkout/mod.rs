@@ -192,6 +192,10 @@ fn refuse_cancelled(ledger: &Ledger, entries: &[Entry]) -> Result<()> {
         if order.cancelled != Cancellation::None {
             return Err(Failure::usage(format!("order `{}` is cancelled: nothing is to be paid for it", order.number)));
         }
+        if order.deleted {
+            return Err(Failure::usage(format!("order `{}` was deleted because nobody paid it", order.number))
+                .hint(format!("`payjournal restore {} --reason …` puts it back first", order.number)));
+        }
     }
     Ok(())
 }
@@ -287,13 +291,14 @@ fn make_page(
         entries: references,
         key: None,
     };
-    record_page(ledger, &record, &made.url, amount, settings, now)?;
+    record_page(ledger, &record, entries, &made.url, amount, settings, now)?;
     Ok(LinkedPayment { transaction: made.transaction, url: made.url, status: TransactionStatus::Open, amount })
 }
 
 fn record_page(
     ledger: &mut Ledger,
     record: &PaymentRecord,
+    entries: &[Entry],
     url: &str,
     amount: Amount,
     settings: &Settings,
@@ -307,11 +312,15 @@ fn record_page(
                 objections = refused;
                 Err(LedgerError::Invariant("the payment is refused".to_owned()))
             }
-            Verdict::New | Verdict::Changed | Verdict::Unchanged => writer.put_payment_link(record, url, amount),
+            Verdict::New | Verdict::Changed | Verdict::Unchanged => {
+                writer.refuse_going(entries.iter().filter_map(|entry| entry.order))?;
+                writer.put_payment_link(record, url, amount)
+            }
         }
     });
     match recorded {
         Err(_) if !objections.is_empty() => Err(not_taken(&told("payment", &objections).collect::<Vec<_>>())),
+        Err(LedgerError::Invariant(why)) => Err(Failure::usage(why).hint("`payjournal restore` puts an order back")),
         recorded => recorded.map_err(refused),
     }
 }

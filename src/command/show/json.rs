@@ -9,7 +9,7 @@ use crate::domain::movement::Movement;
 use crate::domain::order::{Order, Terms};
 use crate::domain::payment::Payment;
 use crate::exit::Exit;
-use crate::ledger::{BookedJournal, LedgerError};
+use crate::ledger::{BookedJournal, Deletion, LedgerError, Tombstone};
 
 pub(super) fn document(story: &Story) -> Result<Value, LedgerError> {
     Ok(json!({
@@ -17,6 +17,7 @@ pub(super) fn document(story: &Story) -> Result<Value, LedgerError> {
         "outcome": Exit::Done.outcome(),
         "exit_code": Exit::Done.code(),
         "order": story.order.as_ref().map(order),
+        "deletions": story.tombstones.iter().map(tombstone).collect::<Vec<_>>(),
         "payments": story.payments.iter().map(payment).collect::<Result<Vec<_>, _>>()?,
         "documents": story.documents.iter().map(erp_document).collect::<Result<Vec<_>, _>>()?,
         "entries": story.billing.entries_json()?,
@@ -46,6 +47,24 @@ fn order(order: &Order) -> Value {
         "bill_to": order.bill_to,
         "payment_status": order.payment_status,
         "ordered_on": order.ordered_on,
+        "deleted": order.deleted,
+    })
+}
+
+fn tombstone(tombstone: &Tombstone) -> Value {
+    let Deletion { generation, method, is_final, reason, stock_released_by, .. } = &tombstone.deletion;
+    let gates: serde_json::Map<String, Value> =
+        tombstone.gates.iter().map(|(gate, why)| (gate.as_str().to_owned(), json!(why))).collect();
+    json!({
+        "generation": generation,
+        "method": method,
+        "is_final": is_final,
+        "reason": reason,
+        "stock_released_by": stock_released_by,
+        "operation": tombstone.operation,
+        "deleted_at": tombstone.deleted_at,
+        "gates": gates,
+        "restored": tombstone.restored,
     })
 }
 

@@ -19,7 +19,7 @@ use crate::domain::payment::Payment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::settlements::{LineFilter, ListedLine};
-use crate::ledger::{BookedJournal, Ledger, LedgerError, OpenException, OperationEvent, OperationNames};
+use crate::ledger::{BookedJournal, Ledger, LedgerError, OpenException, OperationEvent, OperationNames, Tombstone};
 use crate::operation::Operation;
 use crate::run::refused;
 
@@ -40,6 +40,7 @@ struct Story {
     payments: Vec<Payment>,
     documents: Vec<Document>,
     billing: Billing,
+    tombstones: Vec<Tombstone>,
     operations: Vec<OperationStory>,
     movements: Vec<Movement>,
     journals: Vec<BookedJournal>,
@@ -86,8 +87,11 @@ fn of_order(order: Order, ledger: &Ledger) -> Result<Story, LedgerError> {
     }
     story.billing = Billing::of(&story.documents, ledger.entries_of_order(order.id)?, ledger)?;
     story.settlement_lines = ledger.lines(&LineFilter::of_order(&order))?;
+    story.tombstones = ledger.tombstones(order.id)?;
+    let deletions = ledger.deletions_of_order(order.id)?;
     story.order = Some(order);
     story.tell_movements(ledger)?;
+    story.tell_operations(deletions, ledger)?;
     story.tell_exceptions(ledger)
 }
 
@@ -142,14 +146,22 @@ impl Story {
         for payment in &self.payments {
             self.movements.extend(ledger.movements_of_payment(payment.id)?);
             self.journals.extend(ledger.journals_of_payment(payment.id)?);
-            for operation in ledger.operations_of_payment(payment.id)? {
-                let names = ledger.operation_names(operation.id)?;
-                let events = ledger.operation_events(operation.id)?;
-                self.operations.push(OperationStory { operation, names, events });
-            }
+        }
+        let payments: Vec<PaymentId> = self.payments.iter().map(|payment| payment.id).collect();
+        for payment in payments {
+            self.tell_operations(ledger.operations_of_payment(payment)?, ledger)?;
         }
         self.movements.sort_by_key(|movement| (movement.occurred_at, movement.id));
         self.journals.sort_by(|one, other| (one.posting_date, &one.number).cmp(&(other.posting_date, &other.number)));
+        Ok(())
+    }
+
+    fn tell_operations(&mut self, operations: Vec<Operation>, ledger: &Ledger) -> Result<(), LedgerError> {
+        for operation in operations {
+            let names = ledger.operation_names(operation.id)?;
+            let events = ledger.operation_events(operation.id)?;
+            self.operations.push(OperationStory { operation, names, events });
+        }
         Ok(())
     }
 

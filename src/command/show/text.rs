@@ -12,11 +12,14 @@ use crate::domain::booking::Direction;
 use crate::domain::document::Document;
 use crate::domain::order::{Cancellation, Order, Terms};
 use crate::domain::payment::Payment;
-use crate::ledger::{BookedJournal, LedgerError};
+use crate::ledger::{BookedJournal, Deletion, LedgerError, Tombstone};
 
 pub(super) fn story(story: &Story, zone: Tz) -> Result<String, LedgerError> {
     let mut parts = Vec::new();
     parts.extend(story.order.as_ref().map(order));
+    if !story.tombstones.is_empty() {
+        parts.push(tombstones(&story.tombstones, zone));
+    }
     if !story.exceptions.is_empty() {
         parts.push(exceptions(story, zone));
     }
@@ -65,10 +68,30 @@ fn order(order: &Order) -> String {
         Cancellation::Full => ", cancelled",
     };
     let name = format!("Order {}/{}", order.shop, order.number);
-    let mut text = format!("{}: {}\n", printable(&name), order.payment_status);
+    let deleted = if order.deleted { ", DELETED" } else { "" };
+    let mut text = format!("{}: {}{deleted}\n", printable(&name), order.payment_status);
     let Order { total, bill_to, ordered_on, .. } = order;
     let _ = writeln!(text, "{total} of {ordered_on}, {terms}{cancelled}, customer {}", printable(bill_to.as_str()));
     text
+}
+
+/// What was done to it, and what let it through each gate.
+fn tombstones(tombstones: &[Tombstone], zone: Tz) -> String {
+    let mut rows = Vec::new();
+    for tombstone in tombstones {
+        let Deletion { method, is_final, reason, .. } = &tombstone.deletion;
+        let what = if *is_final { method.in_words() } else { "put into quarantine" };
+        let restored = tombstone.restored.as_ref();
+        let what = restored.map_or_else(|| what.to_owned(), |why| format!("{what}, and restored: {why}"));
+        rows.push(vec![local(tombstone.deleted_at, zone), what, reason.clone()]);
+        rows.extend(
+            tombstone
+                .gates
+                .iter()
+                .map(|(gate, why)| vec![String::new(), format!("gate {}", gate.as_str()), why.clone()]),
+        );
+    }
+    section("deletions", &["time", "what", "why"], rows)
 }
 
 fn exceptions(story: &Story, zone: Tz) -> String {

@@ -6,6 +6,7 @@ mod csv;
 mod datev;
 mod entry;
 mod hledger;
+mod stock;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,6 +19,7 @@ use entry::Entry;
 pub use datev::{DatevAccount, DatevBooks};
 
 use crate::domain::booking::Posting;
+use crate::domain::deletion::StockRelease;
 use crate::domain::id::Account;
 use crate::domain::money::Currency;
 use crate::ledger::settlements::PayoutJournal;
@@ -33,6 +35,8 @@ pub enum ExportFormat {
     Csv,
     /// A month for DATEV (Buchungsstapel); needs [datev] in the config
     Datev,
+    /// No journals: one row per order line whose stock is given back, or reserved again
+    Stock,
 }
 
 impl ExportFormat {
@@ -47,6 +51,7 @@ impl ExportFormat {
             Self::Beancount => "beancount",
             Self::Csv => "csv",
             Self::Datev => "datev",
+            Self::Stock => "stock",
         }
     }
 }
@@ -85,6 +90,8 @@ pub struct Journals {
     pub of_movements: Vec<BookedJournal>,
     pub of_payouts: Vec<PayoutJournal>,
     pub of_invoices: Vec<InvoiceJournal>,
+    /// Of the format `stock` only.
+    pub stock: Vec<StockRelease>,
 }
 
 impl Journals {
@@ -121,7 +128,7 @@ pub fn write(
     selection: Selection<'_>,
     out: &mut dyn Write,
 ) -> Result<(), ExportError> {
-    let Journals { of_movements, of_payouts, of_invoices } = journals;
+    let Journals { of_movements, of_payouts, of_invoices, stock } = journals;
     let others = of_payouts.iter().map(Entry::of_payout).chain(of_invoices.iter().map(Entry::of_invoice));
     let all = of_movements.iter().map(Entry::of_movement).chain(others);
     let mut sorted: Vec<Entry<'_>> = match selection.month {
@@ -149,6 +156,7 @@ pub fn write(
             }
             datev::write(&sorted, &DatevFile { books, month, made_at }, out)?;
         }
+        ExportFormat::Stock => stock::write(stock, out)?,
     }
     Ok(())
 }
@@ -197,7 +205,7 @@ impl ExportFormat {
         match self {
             Self::Hledger => "hledger",
             Self::Beancount => "beancount",
-            Self::Csv => "CSV",
+            Self::Csv | Self::Stock => "CSV",
             Self::Datev => "DATEV",
         }
     }

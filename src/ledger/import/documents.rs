@@ -2,7 +2,7 @@
 
 use rusqlite::OptionalExtension;
 
-use super::{Mark, Verdict, fixed};
+use super::{Mark, Verdict, deleted, fixed};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id::{CustomerNumber, DocumentId, DocumentNumber, OrderId};
 use crate::domain::money::Amount;
@@ -77,6 +77,9 @@ impl Writer<'_> {
             Some((_, known)) if known != currency => {
                 let why = format!("is not the currency of order `{number}`, {known}");
                 objections.push(Objection::to_value(&CURRENCY, currency.code(), why));
+            }
+            Some((id, _)) if self.is_deleted(id)? => {
+                objections.push(Objection::to_value(&ORDER, number.as_str(), deleted(number)));
             }
             Some(_) => {}
         }

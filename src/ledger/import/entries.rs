@@ -1,6 +1,6 @@
 //! Entries from a file. What one is over never changes; it can be cancelled as long as no invoice has it.
 
-use super::{Mark, Verdict, fixed};
+use super::{Mark, Verdict, deleted, fixed};
 use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::id::{AssignmentKey, CustomerNumber, OrderId};
 use crate::exchange::import::entry::{AMOUNT, ASSIGNMENT_KEY, CANCELLED, CURRENCY, CUSTOMER, ENTRY, ORDER};
@@ -62,6 +62,10 @@ impl Writer<'_> {
             Some((_, known)) if known != currency => {
                 let why = format!("is not the currency of order `{number}`, {known}");
                 objections.push(Objection::to_value(&CURRENCY, currency.code(), why));
+                Ok(None)
+            }
+            Some((id, _)) if self.is_deleted(id)? => {
+                objections.push(Objection::to_value(&ORDER, number.as_str(), deleted(number)));
                 Ok(None)
             }
             Some((id, _)) => Ok(Some(id)),

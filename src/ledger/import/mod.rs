@@ -94,6 +94,14 @@ impl Writer<'_> {
         }))
     }
 
+    /// A tombstone takes nothing in but money.
+    fn is_deleted(&self, order: OrderId) -> Result<bool> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT deleted FROM orders WHERE id = ?1")?
+            .query_row([order.0], |row| row.get(0))?)
+    }
+
     fn order_by_key(&self, shop: &ShopName, number: &OrderNumber) -> Result<Option<(OrderId, Currency)>> {
         let found: Option<(i64, String)> = self
             .connection
@@ -102,6 +110,11 @@ impl Writer<'_> {
             .optional()?;
         found.map(|(id, currency)| Ok((OrderId(id), Currency::parse(&currency)?))).transpose()
     }
+}
+
+/// What a row about an order that was cleaned up is told.
+fn deleted(number: &OrderNumber) -> String {
+    format!("was deleted because nobody paid it; `payjournal restore {number} --reason …` puts it back first")
 }
 
 fn line_number(line: u64) -> i64 {

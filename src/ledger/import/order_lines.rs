@@ -1,6 +1,6 @@
 //! Lines of orders from a file: they may change until the order is invoiced.
 
-use super::{Mark, Verdict};
+use super::{Mark, Verdict, deleted};
 use crate::domain::id::OrderId;
 use crate::domain::invoice::pricing::OrderLine;
 use crate::exchange::import::order_line::{LINE, ORDER};
@@ -19,6 +19,9 @@ impl Writer<'_> {
                 let why = format!("is not known in shop `{shop}`; import orders first");
                 return Ok(Verdict::Refused(vec![Objection::to_value(&ORDER, number.as_str(), why)]));
             };
+            if self.is_deleted(order)? {
+                return Ok(Verdict::Refused(vec![Objection::to_value(&ORDER, number.as_str(), deleted(number))]));
+            }
             let row = order.0.saturating_mul(LINES).saturating_add(i64::from(line.line));
             let value = line.line.to_string();
             if let Some(verdict) = self.repeated(ImportKind::OrderLines, row, mark, &LINE, &value)? {

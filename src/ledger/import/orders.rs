@@ -1,6 +1,6 @@
 //! Orders from a file: new ones, and the few things about a known one that may still change (rule 25).
 
-use super::{Mark, Verdict, fixed};
+use super::{Mark, Verdict, deleted, fixed};
 use crate::domain::id::{AssignmentKey, CustomerNumber, OrderId};
 use crate::domain::invoice::OrderKeys;
 use crate::domain::order::{Cancellation, Order, PaymentStatus, Terms};
@@ -27,6 +27,15 @@ impl Writer<'_> {
                 return Ok(verdict);
             }
             let known = order(self.connection, id)?;
+            if known.deleted {
+                // Who says that it is cancelled knows that it is gone.
+                if record.cancelled == Some(Cancellation::Full) {
+                    self.saw(ImportKind::Orders, id.0, mark)?;
+                    return Ok(Verdict::Unchanged);
+                }
+                let why = deleted(&record.number);
+                return Ok(Verdict::Refused(vec![Objection::to_value(&ORDER, record.number.as_str(), why)]));
+            }
             let next = changed(&known, record, self.is_fully_invoiced(&known, record)?);
             let keys = self.changed_keys(id, &record.keys)?;
             let (next, keys) = match (next, keys) {

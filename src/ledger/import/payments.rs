@@ -49,6 +49,7 @@ impl Writer<'_> {
                 self.saw(ImportKind::Payments, id.0, mark)?;
                 self.record_standing(id, record)?;
                 self.refresh(order)?;
+                self.tell_money_of(id)?;
                 return Ok(Verdict::New);
             };
             let key = record.transaction.as_str();
@@ -62,7 +63,11 @@ impl Writer<'_> {
                 return Ok(Verdict::Refused(objections));
             }
             self.saw(ImportKind::Payments, id.0, mark)?;
-            self.change_payment(&known, record, order)
+            let verdict = self.change_payment(&known, record, order)?;
+            if verdict == Verdict::Changed {
+                self.tell_money_of(id)?;
+            }
+            Ok(verdict)
         })
     }
 

@@ -57,10 +57,12 @@ pub(super) const CHECKS: [Check; 7] = [
                 SELECT 1 FROM exceptions e WHERE e.operation_id = o.id AND e.kind = 'given_up')",
         judge: untold,
     },
+    // A payment that was not closed is told only if it is still open when it is asked about again.
     Check {
         name: "refused-untold",
         sql: "SELECT o.id AS operation, o.kind, o.state FROM operations o
               WHERE o.state = 'refused' AND o.refusal_transient = 0
+                AND o.kind <> 'cancel'
                 AND NOT EXISTS (SELECT 1 FROM exceptions e WHERE e.operation_id = o.id)",
         judge: untold,
     },

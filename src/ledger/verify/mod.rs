@@ -6,6 +6,7 @@
 //! a sum is only asserted over our own intents.
 
 mod books;
+mod deletions;
 mod history;
 mod invoices;
 mod movements;
@@ -66,7 +67,7 @@ struct Bench<'a> {
     around: Surroundings<'a>,
 }
 
-const GROUPS: [&[Check]; 10] = [
+const GROUPS: [&[Check]; 11] = [
     &books::CHECKS,
     &movements::CHECKS,
     &operations::CHECKS,
@@ -77,6 +78,7 @@ const GROUPS: [&[Check]; 10] = [
     &settlements::CHECKS,
     &payouts::CHECKS,
     &invoices::CHECKS,
+    &deletions::CHECKS,
 ];
 
 /// Of the database, while every row is looked at with what belongs to it: as `SQLite` counts it, kibibytes are negative.

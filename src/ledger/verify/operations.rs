@@ -7,7 +7,7 @@ use super::{Bench, Check, Fault, Result};
 use crate::ledger::operations::from_row;
 use crate::ledger::requests;
 use crate::ledger::row::Columns;
-use crate::operation::key::NaturalKey;
+use crate::operation::key::{NaturalKey, deletion_key};
 use crate::operation::{Intent, Key, Kind};
 
 /// What the PSP confirmed after it had refused, or after we had withdrawn it, is a fact: it was not in the sum when later
@@ -52,7 +52,7 @@ pub(super) const CHECKS: [Check; 8] = [
     Check {
         name: "one-live-operation",
         sql: "SELECT min(id) AS operation, count(*) AS times, kind FROM operations
-              WHERE kind IN ('capture', 'refund', 'release') AND state NOT IN ('refused', 'withdrawn')
+              WHERE kind IN ('capture', 'refund', 'release', 'cancel') AND state NOT IN ('refused', 'withdrawn')
               GROUP BY kind, payment_id, ifnull(document_id, 0) HAVING times > 1
               UNION ALL
               SELECT min(id), count(*) AS times, kind FROM operations
@@ -72,10 +72,14 @@ pub(super) const CHECKS: [Check; 8] = [
               LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
               LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN movements m ON m.id = j.movement_id
               WHERE CASE o.kind
-                WHEN 'mail' THEN o.mail_id IS NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
-                WHEN 'journal' THEN o.journal_id IS NULL OR o.mail_id IS NOT NULL OR o.document_id IS NOT j.document_id
+                WHEN 'delete' THEN o.order_id IS NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
+                  OR o.mail_id IS NOT NULL
+                WHEN 'cancel' THEN o.payment_id IS NULL OR o.order_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
+                  OR o.mail_id IS NOT NULL
+                WHEN 'mail' THEN o.mail_id IS NULL OR o.order_id IS NOT NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
+                WHEN 'journal' THEN o.journal_id IS NULL OR o.order_id IS NOT NULL OR o.mail_id IS NOT NULL OR o.document_id IS NOT j.document_id
                   OR o.payment_id IS NOT m.payment_id OR o.amount_minor IS NOT j.amount_minor OR o.currency IS NOT j.currency
-                ELSE o.payment_id IS NULL OR o.journal_id IS NOT NULL OR o.mail_id IS NOT NULL OR o.currency IS NOT p.currency
+                ELSE o.payment_id IS NULL OR o.order_id IS NOT NULL OR o.journal_id IS NOT NULL OR o.mail_id IS NOT NULL OR o.currency IS NOT p.currency
                   OR d.currency <> o.currency
                   OR (o.kind = 'capture' AND d.kind NOT IN ('invoice', 'shipment'))
                   OR (o.kind = 'refund' AND (d.kind IS NULL OR d.kind NOT IN ('credit_note', 'refund_request')))
@@ -88,6 +92,7 @@ pub(super) const CHECKS: [Check; 8] = [
         sql: "SELECT o.id AS operation, o.kind, o.target, CASE o.kind
                 WHEN 'journal' THEN ifnull('document:' || o.document_id, 'prepayment:' || o.payment_id)
                 WHEN 'mail' THEN 'mail:' || o.mail_id
+                WHEN 'delete' THEN 'order:' || o.order_id
                 ELSE 'payment:' || o.payment_id END AS expected
               FROM operations o WHERE o.target IS NOT expected",
         judge: other_target,
@@ -96,9 +101,11 @@ pub(super) const CHECKS: [Check; 8] = [
         name: "operation-key",
         sql: "SELECT o.*, p.provider, p.merchant_account, p.transaction_id,
                 CASE WHEN d.id IS NULL THEN 'AUTH' ELSE d.company || ':' || d.kind || ':' || d.number END AS document_key,
-                j.number AS journal_number, l.event AS mail_event
+                j.number AS journal_number, l.event AS mail_event, r.shop, r.number AS order_number, x.method AS deletion_method, x.is_final,
+                x.generation
               FROM operations o LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
-              LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN mails l ON l.id = o.mail_id",
+              LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN mails l ON l.id = o.mail_id
+              LEFT JOIN orders r ON r.id = o.order_id LEFT JOIN deletions x ON x.key = o.key",
         judge: other_key,
     },
     Check { name: "operation-content", sql: "SELECT * FROM operations", judge: other_content },
@@ -159,7 +166,7 @@ fn other_key(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
     let operation = from_row(row)?;
     let text = |column| row.plain::<String>(column);
     let right = match operation.kind {
-        Kind::Capture | Kind::Refund | Kind::Release => Key::of(
+        Kind::Capture | Kind::Refund | Kind::Release | Kind::Cancel => Key::of(
             operation.kind,
             NaturalKey {
                 mode: bench.books.mode,
@@ -172,6 +179,17 @@ fn other_key(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
         ),
         Kind::Journal => Key::of_text(Kind::Journal, &text("journal_number")?, operation.attempt),
         Kind::Mail => Key::of_text(Kind::Mail, &text("mail_event")?, operation.attempt),
+        Kind::Delete => deletion_key(
+            [
+                bench.books.mode,
+                &text("shop")?,
+                &text("order_number")?,
+                &text("deletion_method")?,
+                if row.plain("is_final")? { "final" } else { "quarantine" },
+                &row.plain::<i64>("generation")?.to_string(),
+            ],
+            operation.attempt,
+        ),
     };
     if operation.key == right {
         return Ok(None);

@@ -19,6 +19,9 @@ pub(super) const CHECKS: [Check; 6] = [
               UNION ALL SELECT 'entries', count(*) AS there, ifnull(max(id), 0) AS given FROM entries HAVING there <> given
               UNION ALL SELECT 'assignments', count(*) AS there, ifnull(max(id), 0) AS given FROM assignments HAVING there <> given
               UNION ALL SELECT 'invoice_journals', count(*) AS there, ifnull(max(id), 0) AS given FROM invoice_journals HAVING there <> given
+              UNION ALL SELECT 'deletions', count(*) AS there, ifnull(max(id), 0) AS given FROM deletions HAVING there <> given
+              UNION ALL SELECT 'tombstones', count(*) AS there, ifnull(max(id), 0) AS given FROM tombstones HAVING there <> given
+              UNION ALL SELECT 'stock_releases', count(*) AS there, ifnull(max(id), 0) AS given FROM stock_releases HAVING there <> given
               UNION ALL SELECT 'operations', count(*) AS there, ifnull(max(id), 0) AS given FROM operations HAVING there <> given
               UNION ALL SELECT 'operation_events', count(*) AS there, ifnull(max(id), 0) AS given FROM operation_events HAVING there <> given
               UNION ALL SELECT 'exceptions', count(*) AS there, ifnull(max(id), 0) AS given FROM exceptions HAVING there <> given

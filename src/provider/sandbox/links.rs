@@ -24,6 +24,8 @@ pub enum Paid {
     Failed,
     /// The page was filled in before.
     Before,
+    /// The shop closed the page: nobody can pay on it any more.
+    Closed,
 }
 
 /// Never a place on the network.
@@ -77,7 +79,7 @@ impl Store {
         Ok((made == Some(request.amount)).then_some(PaymentLink { transaction, url }))
     }
 
-    fn fill_in(
+    pub(super) fn fill_in(
         &mut self,
         account: &MerchantAccount,
         transaction: &TransactionId,
@@ -96,7 +98,12 @@ impl Store {
             (account.as_str(), transaction.as_str(), status, authorised, now),
         )?;
         if filled == 0 {
-            return Ok(Some(Paid::Before));
+            let is_closed: bool = change.query_row(
+                "SELECT EXISTS (SELECT 1 FROM cancels WHERE merchant_account = ?1 AND transaction_id = ?2)",
+                (account.as_str(), transaction.as_str()),
+                |row| row.get(0),
+            )?;
+            return Ok(Some(if is_closed { Paid::Closed } else { Paid::Before }));
         }
         if on_page == OnPage::Pays {
             change.execute(

@@ -2,6 +2,7 @@
 //! fail. It is the default provider, so that a newcomer needs no account, and a counterpart that tests can audit.
 
 mod adyen_report;
+mod cancels;
 mod fault;
 mod links;
 mod payouts;
@@ -21,8 +22,8 @@ pub use store::{Authorisation, RecordedModification, RecordedTransaction};
 use store::{Replay, Store};
 
 use super::{
-    Capabilities, ModificationKind, ModificationState, PartialCapture, PaymentLinks, PayoutReports, PortError,
-    Provider, PspModification, PspPayment,
+    Cancelling, Capabilities, ModificationKind, ModificationState, PartialCapture, PaymentLinks, PayoutReports,
+    PortError, Provider, PspModification, PspPayment,
 };
 use crate::config::settings::{Fault, SandboxSettings};
 use crate::domain::id::{MerchantAccount, MethodName, ModificationId, TransactionId};
@@ -107,19 +108,11 @@ impl Sandbox {
         match store.replay(&request.key, &describe(request), self.now)? {
             Replay::Answer(answer) => return Ok(answer),
             Replay::Retried => {}
-            Replay::First => match fault {
-                Some(Fault::TimeoutBefore) => {
-                    return Ok(Answer::Unknown { why: "the PSP did not answer in time".to_owned() });
+            Replay::First => {
+                if let Some(answer) = fault::before_acting(fault) {
+                    return Ok(answer);
                 }
-                Some(Fault::ServerError) => return Ok(Answer::Unknown { why: "HTTP 500 from the PSP".to_owned() }),
-                Some(Fault::TooManyRequests) => {
-                    return Ok(Answer::NotDone {
-                        why: "HTTP 429 from the PSP".to_owned(),
-                        retry_after_seconds: Some(1),
-                    });
-                }
-                _ => {}
-            },
+            }
         }
         let first_try = fault == Some(Fault::TimeoutAfter) && store.tries(&request.key)? == 1;
         let answer = self.act(&mut store, request, &transaction, fault)?;
@@ -177,7 +170,9 @@ fn objection(
             (transaction.authorised.minor() - sum(ModificationKind::Capture), "exceeds_authorised")
         }
         Kind::Refund => (sum(ModificationKind::Capture) - sum(ModificationKind::Refund), "exceeds_captured"),
-        Kind::Journal | Kind::Mail => return Some(("unknown_call", "not a call of a PSP".to_owned())),
+        Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete => {
+            return Some(("unknown_call", "not a call of this kind".to_owned()));
+        }
     };
     (request.amount.minor() > limit).then(|| {
         let left = Amount::from_minor(limit, request.amount.currency());
@@ -206,7 +201,7 @@ impl Provider for Sandbox {
     fn standing(&self, transaction: &TransactionId) -> Result<PspPayment, PortError> {
         let broken =
             |error: rusqlite::Error| PortError::Unreachable { why: format!("the sandbox broke down: {error}") };
-        let store = self.lock();
+        let mut store = self.lock();
         let Some(found) = store.transaction_at(&self.merchant_account, transaction, self.now).map_err(broken)? else {
             let file = self.settings.file.display();
             return Err(PortError::CannotTell {
@@ -217,6 +212,16 @@ impl Provider for Sandbox {
                 },
             });
         };
+        match fault::look_fault(&found.order_reference, self.settings.faults) {
+            Some(Fault::Unreachable) => {
+                return Err(PortError::Unreachable { why: "no connection to the PSP".to_owned() });
+            }
+            // The answer is out, and the customer pays.
+            Some(Fault::PaidMeanwhile) => {
+                store.pay_page(&self.merchant_account, transaction, self.now).map_err(broken)?;
+            }
+            _ => {}
+        }
         Ok(PspPayment {
             status: found.status,
             authorised: Some(found.authorised),
@@ -235,6 +240,10 @@ impl Provider for Sandbox {
     }
 
     fn payment_links(&self) -> Option<&dyn PaymentLinks> {
+        Some(self)
+    }
+
+    fn cancelling(&self) -> Option<&dyn Cancelling> {
         Some(self)
     }
 }

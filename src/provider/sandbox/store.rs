@@ -60,7 +60,8 @@ pub(super) struct Store {
 }
 
 /// Each leads from the version that is its place.
-const SCHEMAS: [&str; 3] = [include_str!("schema.sql"), include_str!("payouts.sql"), include_str!("links.sql")];
+const SCHEMAS: [&str; 4] =
+    [include_str!("schema.sql"), include_str!("payouts.sql"), include_str!("links.sql"), include_str!("cancels.sql")];
 
 impl RecordedTransaction {
     /// Minor units of all modifications of a kind that did not fail.
@@ -215,6 +216,9 @@ impl Store {
         if let Some(modification) = done {
             return Ok(Some(answer_of(modification.id, modification.amount, &modification.state)));
         }
+        if let Some(answer) = self.look_up_cancel(key)? {
+            return Ok(Some(answer));
+        }
         self.connection
             .query_row(
                 "SELECT refusal_code, refusal_message FROM keys WHERE key = ?1 AND refusal_code IS NOT NULL",
@@ -281,7 +285,7 @@ impl Store {
                     let ends = if captured > 0 { TransactionStatus::Captured } else { TransactionStatus::Released };
                     self.set_status(account, &request.transaction, ends)?;
                 }
-                Kind::Capture | Kind::Refund | Kind::Journal | Kind::Mail => {}
+                Kind::Capture | Kind::Refund | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete => {}
             }
         }
         Ok(self.look_up(&request.key, now)?.unwrap_or(Answer::Unknown { why: "the sandbox lost it".to_owned() }))

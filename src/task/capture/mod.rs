@@ -40,6 +40,11 @@ pub struct Seen {
     pub standings: BTreeMap<PaymentId, Result<PspPayment, PortError>>,
 }
 
+/// What this task sends: refunds and cancellations of the same payments are other tasks'.
+fn is_ours(operation: &Operation) -> bool {
+    matches!(operation.kind, Kind::Capture | Kind::Release)
+}
+
 /// Whether something may be captured or released: only then is the PSP asked how the payments stand.
 fn may_act(case: &CaptureCase, outstanding: &BTreeMap<DocumentId, Result<Amount, PortError>>) -> bool {
     let lacks = case.documents.iter().any(|document| match outstanding.get(&document.id) {
@@ -47,7 +52,7 @@ fn may_act(case: &CaptureCase, outstanding: &BTreeMap<DocumentId, Result<Amount,
         Some(Err(_)) | None => false,
     });
     // A planned capture is taken for done in what is lacking: it may be sent all the same.
-    let planned = |operation: &Operation| operation.state == State::Planned && operation.kind != Kind::Refund;
+    let planned = |operation: &Operation| operation.state == State::Planned && is_ours(operation);
     lacks || case.order.cancelled != Cancellation::None || case.operations.iter().any(planned)
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use super::Seen;
+use super::{Seen, is_ours};
 use crate::config::settings::{CaptureStrategy, MethodSettings};
 use crate::domain::consequence::Consequence;
 use crate::domain::document::{Document, DocumentKind};
@@ -50,10 +50,17 @@ pub(super) struct Planner<'a> {
 
 pub(super) fn plan(case: &CaptureCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
     let about = format!("order {}", order_name(&case.order));
-    let captures = || case.operations.iter().filter(|operation| operation.kind != Kind::Refund);
+    let captures = || case.operations.iter().filter(|operation| is_ours(operation));
     if case.order.payment_status == PaymentStatus::Error {
         let mut steps = give_up_stale(captures(), frame);
         steps.push(Step::leave(about, "the order's payment status is Error: a person decides"));
+        return Ok(steps);
+    }
+    if case.order.deleted {
+        let mut steps = give_up_stale(captures(), frame);
+        let why =
+            "it was deleted: its money waits until a person refunds it or puts the order back (`payjournal restore`)";
+        steps.push(Step::leave(about, why));
         return Ok(steps);
     }
     let payments: Vec<&Payment> = case.payments.iter().collect();
@@ -374,7 +381,7 @@ impl<'a> Planner<'a> {
             !self.unsure || operation.subject.payment.is_some_and(|payment| self.captured_now.contains(&payment))
         };
         let unwanted = self.case.operations.iter().filter(|operation| {
-            let undecided = operation.kind != Kind::Refund && !self.decided.contains(&operation.id);
+            let undecided = is_ours(operation) && !self.decided.contains(&operation.id);
             operation.state == State::Planned && undecided && is_sure(operation)
         });
         let steps: Vec<Step> = unwanted
@@ -389,11 +396,8 @@ impl<'a> Planner<'a> {
 
     /// While something cannot be read, a planned operation nothing decides about grows old all the same.
     fn give_up_undecided(&mut self) {
-        let undecided = self
-            .case
-            .operations
-            .iter()
-            .filter(|operation| operation.kind != Kind::Refund && !self.decided.contains(&operation.id));
+        let undecided =
+            self.case.operations.iter().filter(|operation| is_ours(operation) && !self.decided.contains(&operation.id));
         let withdrawn = |id: OperationId| {
             let of_it = |step: &Step| step.action == Action::Withdraw { operation: id };
             self.steps.iter().any(of_it)

@@ -92,6 +92,7 @@ impl Planner<'_> {
             | Action::Record(_)
             | Action::Raise(..)
             | Action::Leave
+            | Action::NotEligible(_)
             | Action::Await
             | Action::Unreachable => false,
         });

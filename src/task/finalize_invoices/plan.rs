@@ -248,6 +248,9 @@ fn may_be_billed(
     if case.order.cancelled != Cancellation::None {
         return wait("it is cancelled");
     }
+    if case.is_going {
+        return wait("it is deleted because nobody had paid it; `payjournal restore` puts it back");
+    }
     for condition in &settings.bill_when {
         let unmet = match condition {
             BillWhen::OrderPaid => unpaid(case, ties)?,

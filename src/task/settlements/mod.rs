@@ -85,6 +85,7 @@ fn settle_all(run: &mut Run<'_>) -> Result<(), LedgerError> {
     fetching::fetch(run, &mut settled)?;
     rematch(run, &mut settled)?;
     learning::learn(run)?;
+    tell_deleted(run)?;
     proving::prove(run, &mut settled)?;
     run.summary.stopped = (run.host.stop)();
     run.summary.cases = u64::try_from(settled.files.len()).unwrap_or(u64::MAX);
@@ -270,6 +271,14 @@ fn welcome(run: &mut Run<'_>) -> Result<(), LedgerError> {
         }
         Ok(())
     })
+}
+
+/// Lines of an order that was deleted because nobody had paid it: that was wrong, or they are.
+fn tell_deleted(run: &mut Run<'_>) -> Result<(), LedgerError> {
+    if !run.ledger.has_tombstones()? {
+        return Ok(());
+    }
+    run.ledger.write("deleted orders", run.id, run.now, |writer| writer.tell_settled_deletions().map(drop))
 }
 
 /// Lines that matched nothing are tried again in every run: their order may have come since.

@@ -1,0 +1,223 @@
+//! What protects an order from deletion, read from the rows alone and beside the plan (rule 22): asserted in the transaction that
+//! records the intent and again in the one that sends it. The same money is told where it comes after the deletion.
+
+use rusqlite::Connection;
+
+use super::OWN_ENTRIES;
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::{OrderId, PaymentId};
+use crate::domain::letter;
+use crate::domain::payment::{Payment, TransactionStatus};
+use crate::ledger::row::Columns;
+use crate::ledger::{LedgerError, Result, Writer, entries, orders, payments};
+use crate::operation::{Kind, Subject};
+
+/// Every payment that may pay the order: its own, those that name an entry of it, and those with its keys.
+pub(in crate::ledger) const PAYMENTS_OF_ORDER: &str = "p.id IN (
+    SELECT id FROM payments WHERE order_id = ?1
+    UNION SELECT i.payment_id FROM entries e JOIN entry_items i ON i.entry_id = e.id WHERE e.order_id = ?1
+    UNION SELECT i.payment_id FROM order_keys k JOIN entries e ON e.key = k.entry_key JOIN entry_items i ON i.entry_id = e.id
+          WHERE k.order_id = ?1
+    UNION SELECT q.payment_id FROM order_keys k JOIN payment_keys q ON q.key = k.payment_key WHERE k.order_id = ?1)";
+
+/// The deleted orders a payment may pay.
+const DELETED_ORDERS_OF_PAYMENT: &str = "SELECT id FROM orders WHERE deleted = 1 AND id IN (
+    SELECT order_id FROM payments WHERE id = ?1
+    UNION SELECT e.order_id FROM entry_items i JOIN entries e ON e.id = i.entry_id WHERE i.payment_id = ?1
+    UNION SELECT k.order_id FROM entry_items i JOIN entries e ON e.id = i.entry_id JOIN order_keys k ON k.entry_key = e.key
+          WHERE i.payment_id = ?1
+    UNION SELECT k.order_id FROM payment_keys q JOIN order_keys k ON k.payment_key = q.key WHERE q.payment_id = ?1)";
+
+/// Money that was or may be on an order.
+#[derive(Debug, Default)]
+pub(in crate::ledger) struct MoneyOn {
+    /// Each place it was seen, in words.
+    pub(in crate::ledger) told: Vec<String>,
+    /// The payment it came by, if it came by one.
+    payment: Option<PaymentId>,
+    /// It is still there, or may be: not all of it was paid back.
+    pub(in crate::ledger) is_there: bool,
+}
+
+/// Everything about money that the ledger has for an order, ever.
+pub(in crate::ledger) fn money_on(connection: &Connection, order: OrderId) -> Result<MoneyOn> {
+    money_of(connection, order, &payments::list(connection, PAYMENTS_OF_ORDER, [order.0])?)
+}
+
+fn money_of(connection: &Connection, order: OrderId, payments: &[Payment]) -> Result<MoneyOn> {
+    let mut money = MoneyOn::default();
+    for payment in payments {
+        if !was_money(connection, payment)? {
+            continue;
+        }
+        let amounts = [("captured", payment.captured), ("refunded", payment.refunded)].into_iter();
+        let mut told = format!("payment {} is {}", payment.transaction, payment.status.as_str());
+        for (what, amount) in amounts.filter(|(_, amount)| amount.is_positive()) {
+            told.extend([", ", &amount.to_string(), " ", what]);
+        }
+        money.told.push(told);
+        money.is_there |= is_money(payment)?;
+        money.payment = money.payment.or(Some(payment.id));
+    }
+    let settled: Option<(i64, bool)> = connection
+        .prepare_cached(
+            "SELECT lines, sold_micros > refunded_micros + disputed_micros OR other_currency > 0 FROM order_settlements
+             WHERE order_id = ?1 AND lines > 0",
+        )?
+        .query_map([order.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .next()
+        .transpose()?;
+    if let Some((lines, is_there)) = settled {
+        money.told.push(format!("settlement reports have {lines} lines of it"));
+        money.is_there |= is_there;
+    }
+    for entry in entries::list(connection, OWN_ENTRIES, [order.0])? {
+        if entry.assigned.is_positive() {
+            money.told.push(format!("{} of {} is paid", entry.assigned, entry.name()));
+            money.is_there = true;
+        }
+    }
+    Ok(money)
+}
+
+/// Whether it was ever authorised, captured or collected, or nobody knows.
+fn was_money(connection: &Connection, payment: &Payment) -> Result<bool> {
+    let is_unpaid = match payment.status {
+        TransactionStatus::Open
+        | TransactionStatus::Cancelled
+        | TransactionStatus::Refused
+        | TransactionStatus::Expired => true,
+        TransactionStatus::Pending
+        | TransactionStatus::Authorised
+        | TransactionStatus::Captured
+        | TransactionStatus::Released
+        | TransactionStatus::Error => false,
+    };
+    let has_history: bool = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM authorisations WHERE payment_id = ?1 AND amount_minor > 0)
+                 OR EXISTS (SELECT 1 FROM movements WHERE payment_id = ?1)
+                 OR EXISTS (SELECT 1 FROM payments_to_learn WHERE payment_id = ?1)",
+        )?
+        .query_row([payment.id.0], |row| row.get(0))?;
+    Ok(!is_unpaid || has_history || payment.amount_differs || payment.is_charged_back)
+}
+
+fn is_money(payment: &Payment) -> Result<bool> {
+    let may_be = match payment.status {
+        TransactionStatus::Pending | TransactionStatus::Authorised | TransactionStatus::Error => true,
+        TransactionStatus::Open
+        | TransactionStatus::Captured
+        | TransactionStatus::Released
+        | TransactionStatus::Cancelled
+        | TransactionStatus::Refused
+        | TransactionStatus::Expired => false,
+    };
+    Ok(may_be || payment.captured.checked_sub(payment.refunded)?.checked_sub(payment.charged_back)?.is_positive())
+}
+
+/// Why an order may not be deleted, from its rows: money, documents, or a call about a payment of it without an answer.
+pub(in crate::ledger) fn protection(connection: &Connection, order: OrderId) -> Result<Option<String>> {
+    let payments = payments::list(connection, PAYMENTS_OF_ORDER, [order.0])?;
+    if let Some(told) = money_of(connection, order, &payments)?.told.into_iter().next() {
+        return Ok(Some(told));
+    }
+    let mut statement = connection.prepare_cached("SELECT kind, number FROM documents WHERE order_id = ?1 LIMIT 1")?;
+    let mut documents = statement
+        .query_and_then([order.0], |row| Ok::<_, LedgerError>((row.text("kind")?.to_owned(), row.plain("number")?)))?;
+    if let Some(document) = documents.next() {
+        let (kind, number): (String, String) = document?;
+        return Ok(Some(format!("{} {number} was posted for it", kind.replace('_', " "))));
+    }
+    for payment in payments {
+        if payment.status == TransactionStatus::Open {
+            return Ok(Some(format!("payment {} is open", payment.transaction)));
+        }
+        let unanswered: Option<i64> = connection
+            .prepare_cached(
+                "SELECT min(id) FROM operations WHERE payment_id = ?1 AND kind NOT IN ('journal', 'mail')
+                   AND state IN ('sent', 'unknown', 'accepted', 'given_up')",
+            )?
+            .query_row([payment.id.0], |row| row.get(0))?;
+        if let Some(operation) = unanswered {
+            return Ok(Some(format!("operation {operation} on payment {} has no final answer", payment.transaction)));
+        }
+    }
+    Ok(None)
+}
+
+impl Writer<'_> {
+    /// Held against the rows of this very transaction: what the plan saw may have changed since.
+    pub(in crate::ledger) fn assert_unpaid(&self, kind: Kind, subject: Subject) -> Result<()> {
+        match self.objection_to(kind, subject)? {
+            None => Ok(()),
+            Some(why) => Err(LedgerError::Invariant(format!("no {} now: {why}", kind.as_str()))),
+        }
+    }
+
+    /// Why an order may not be deleted any more, or a payment not be closed.
+    pub(in crate::ledger) fn objection_to(&self, kind: Kind, subject: Subject) -> Result<Option<String>> {
+        match (kind, subject.order, subject.payment) {
+            (Kind::Delete, Some(order), _) => protection(self.connection, order),
+            (Kind::Cancel, _, Some(payment)) => {
+                let payment = payments::payment(self.connection, payment)?;
+                let was = was_money(self.connection, &payment)?;
+                Ok(was.then(|| format!("payment {} is {}", payment.transaction, payment.status.as_str())))
+            }
+            (
+                Kind::Capture | Kind::Refund | Kind::Release | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete,
+                _,
+                _,
+            ) => Ok(None),
+        }
+    }
+
+    /// Something of a payment is news: the deleted orders it may pay are looked at.
+    pub(in crate::ledger) fn tell_money_of(&self, payment: PaymentId) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(DELETED_ORDERS_OF_PAYMENT)?;
+        let orders: Vec<OrderId> =
+            statement.query_and_then([payment.0], |row| row.id("id", OrderId))?.collect::<Result<_>>()?;
+        orders.into_iter().try_for_each(|order| self.tell_money_on(order).map(drop))
+    }
+
+    /// Deleted orders that settlement reports have lines of: a line may have come without its payment.
+    pub fn tell_settled_deletions(&self) -> Result<u64> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT o.id FROM tombstones t JOIN orders o ON o.id = t.order_id JOIN order_settlements s ON s.order_id = o.id
+             WHERE o.deleted = 1 AND s.lines > 0 GROUP BY o.id ORDER BY o.id",
+        )?;
+        let orders: Vec<OrderId> = statement.query_and_then([], |row| row.id("id", OrderId))?.collect::<Result<_>>()?;
+        let mut told = 0;
+        for order in orders {
+            told += u64::from(self.tell_money_on(order)?);
+        }
+        Ok(told)
+    }
+
+    /// Money on a deleted order is never silent: an exception with the choices, and a mail. `true` if it is news.
+    pub(in crate::ledger) fn tell_money_on(&self, id: OrderId) -> Result<bool> {
+        let order = orders::order(self.connection, id)?;
+        let money = money_on(self.connection, id)?;
+        if !order.deleted || money.told.is_empty() {
+            return Ok(false);
+        }
+        let name = format!("{}/{}", order.shop, order.number);
+        let draft = ExceptionDraft {
+            kind: ExceptionKind::PaidAfterDeletion,
+            subject: format!("order {name}"),
+            message: format!(
+                "it was deleted because nobody had paid it, and now {}. Either refund it in the PSP's back office \
+                 (`payjournal sync-payments` books that) and then `payjournal resolve` this exception, or put the order back: \
+                 `payjournal restore {name} --reason 'paid after all'`",
+                money.told.join("; ")
+            ),
+            about: About { order: Some(id), payment: money.payment, ..About::default() },
+        };
+        // A person has dealt with just this, or all of it went back: told only where it is still open.
+        let is_open = self.is_told(&draft)?;
+        if !is_open && (!money.is_there || self.is_ended(&draft)?) {
+            return Ok(false);
+        }
+        self.raise_with(&draft, Some(&letter::paid_after_deletion(&order.shop, &draft)), None)
+    }
+}

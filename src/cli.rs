@@ -322,6 +322,10 @@ pub struct Simulate {
     /// The days the seed's orders are spread over [default: --days]
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=366))]
     pub planned_days: Option<u32>,
+
+    /// Whether payjournal makes the shops' invoices, or their ERP [default: as each seed says, one in three]
+    #[arg(long, value_name = "true|false")]
+    pub bills: Option<bool>,
 }
 
 #[derive(Debug, Args)]

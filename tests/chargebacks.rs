@@ -222,6 +222,28 @@ fn lines_in_any_order_and_a_report_issued_again_book_each_chargeback_once() {
     }
 }
 
+/// The entry has 90.00 of 100.00, of which 40.00 are charged back and won back.
+#[test]
+fn what_was_won_back_gives_an_entry_no_more_than_the_bank_took_whichever_is_told_first() {
+    let lines = ["TX-1 - Chargeback CB-1 -40.00 -40.00 0 8", "TX-1 - ChargebackReversed RV-1 40.00 40.00 0 9"];
+    for (first, between) in [(0, "5000"), (1, "9000")] {
+        let shop = reports_only();
+        shop.write("entries.csv", "entry,customer,currency,amount\nE-1,C1,EUR,100.00\n");
+        shop.ok("import entries entries.csv");
+        let head =
+            "provider,transaction,entries,method,currency,status,authorised,authorised_at,captured_at,capture_id";
+        let row = "adyen,TX-1,E-1,card,EUR,captured,90.00,2026-11-02T08:00:00Z,2026-11-03T08:00:00Z,CAP-1";
+        shop.write("payments.csv", &format!("{head}\n{row}\n"));
+        shop.ok("import payments payments.csv");
+        settle(&shop, "sale.csv", &["TX-1 - Settled CAP-1 90.00 89.00 1.00 7"]);
+        settle(&shop, "one.csv", &[lines[first]]);
+        assert_eq!(shop.rows("SELECT assigned_minor FROM entries"), [between]);
+        settle(&shop, "other.csv", &[lines[1 - first]]);
+        assert_eq!(shop.rows("SELECT assigned_minor, status FROM entries"), ["9000 open"]);
+        is_sound(&shop, "verify");
+    }
+}
+
 #[test]
 fn a_chargeback_is_booked_when_its_order_is_imported_later() {
     let shop = reports_only();

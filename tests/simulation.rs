@@ -6,7 +6,7 @@ use std::path::Path;
 use payjournal::simulate::{Shape, live, settings};
 
 fn shape(seed: u64, days: u32, planned_days: u32, orders: Vec<u32>) -> Shape {
-    Shape { seed, days, planned_days, orders }
+    Shape { seed, days, planned_days, orders, bills: false }
 }
 
 #[test]
@@ -19,7 +19,20 @@ fn the_same_seed_lives_the_same_history_twice() {
     assert_ne!(one.digest, another.digest);
 }
 
-/// Each line: what it found, then seed, days, days planned for, orders, with `|` between.
+#[test]
+fn a_shop_that_payjournal_bills_lives_another_history_of_the_same_seed() {
+    let settings = settings().unwrap();
+    let billed = Shape { bills: true, ..shape(7, 8, 8, (1..=12).collect()) };
+    let (one, other) = (live(&billed, &settings).unwrap(), live(&billed, &settings).unwrap());
+    assert_eq!(one.digest, other.digest);
+    assert!(one.failure.is_none(), "{}", one.failure.unwrap().explanation);
+    assert!(one.coverage.work["invoices"] > 0);
+    let by_erp = live(&shape(7, 8, 8, (1..=12).collect()), &settings).unwrap();
+    assert!(one.digest != by_erp.digest && !by_erp.coverage.work.contains_key("invoices"));
+}
+
+/// Each line: what it found, then seed, days, days planned for, orders, with `|` between; and `bills` where payjournal makes the
+/// invoices.
 #[test]
 fn histories_that_failed_once_hold_now() {
     let settings = settings().unwrap();
@@ -28,9 +41,14 @@ fn histories_that_failed_once_hold_now() {
     let mut count = 0;
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let fields: Vec<&str> = line.split('|').map(str::trim).collect();
+        let (fields, bills) = match fields.as_slice() {
+            [fields @ .., "bills"] => (fields, true),
+            fields => (fields, false),
+        };
         let [what, seed, days, planned_days, orders] = fields[..] else { panic!("not five fields: {line}") };
         let orders = orders.split(',').map(|order| order.parse().unwrap()).collect();
         let shape = shape(seed.parse().unwrap(), days.parse().unwrap(), planned_days.parse().unwrap(), orders);
+        let shape = Shape { bills, ..shape };
         let life = live(&shape, &settings).unwrap();
         let failure = life.failure.map(|failure| failure.explanation);
         assert!(failure.is_none(), "{what}: {}", failure.unwrap_or_default());

@@ -21,8 +21,8 @@ head -n 1 "$data/report.csv" >"$folder/reports/empty.csv"
 # Makes the ledger with its schema.
 printf 'number,total,currency\n' >"$folder/orders.csv"
 "$payjournal" --config "$folder/payjournal.toml" import orders "$folder/orders.csv" >"$folder/import.txt" 2>&1 || true
-# The refunds in the report are ones the ledger knows.
-awk -F, '$8 == "Refunded" { print $3 "," $9 "," $11 }' "$data/report.csv" >"$folder/refunds.csv"
+# The refunds in the reports are ones the ledger knows.
+cat "$data/report.csv" "$data/next.csv" | awk -F, '$8 == "Refunded" { print $3 "," $9 "," $11 }' >"$folder/refunds.csv"
 sqlite3 -bail "$folder/payjournal.db" <<SQL
 PRAGMA synchronous = OFF;
 CREATE TEMP TABLE o (id INTEGER PRIMARY KEY, reference TEXT, account TEXT, currency TEXT, amount_minor INTEGER, placed_at TEXT, state TEXT);

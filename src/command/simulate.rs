@@ -38,6 +38,7 @@ pub fn run(args: &Simulate, style: Style, out: &mut dyn Write) -> Result<Exit> {
         days: args.days,
         planned_days: args.planned_days.unwrap_or(args.days),
         orders: if args.only.is_empty() { (1..=args.orders).collect() } else { args.only.clone() },
+        bills: args.bills,
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     let bar = progress(&plan, style.on_terminal && !style.json && style.verbosity != Verbosity::Quiet);
@@ -84,10 +85,11 @@ fn exit(report: &Report) -> Exit {
 fn again(shape: &Shape) -> String {
     let orders: Vec<String> = shape.orders.iter().map(ToString::to_string).collect();
     format!(
-        "payjournal simulate --seed {} --days {} --planned-days {} --only {}",
+        "payjournal simulate --seed {} --days {} --planned-days {} --bills {} --only {}",
         shape.seed,
         shape.days,
         shape.planned_days,
+        shape.bills,
         orders.join(",")
     )
 }

@@ -4,19 +4,21 @@ use super::row::Columns;
 use super::{Ledger, Result};
 use crate::domain::id::{MerchantAccount, ProviderName};
 
-/// Payments are found by their account, so that each account is one step in their index, however many payments it has.
+/// Payments are found by their account, so that each provider and each account is one step in their index, however many payments it
+/// has. (Of a comparison of pairs, `SQLite` reads all that are equal.)
 const KNOWN: &str = "
-    WITH RECURSIVE paid (provider, merchant_account) AS (
-      SELECT min(provider), (SELECT min(merchant_account) FROM payments WHERE provider = (SELECT min(provider) FROM payments))
-      FROM payments
+    WITH RECURSIVE
+    providers (name) AS (
+      SELECT min(provider) FROM payments
       UNION ALL
-      SELECT
-        (SELECT p.provider FROM payments p WHERE (p.provider, p.merchant_account) > (paid.provider, paid.merchant_account)
-         ORDER BY p.provider, p.merchant_account LIMIT 1),
-        (SELECT p.merchant_account FROM payments p WHERE (p.provider, p.merchant_account) > (paid.provider, paid.merchant_account)
-         ORDER BY p.provider, p.merchant_account LIMIT 1)
-      FROM paid WHERE paid.provider IS NOT NULL)
-    SELECT provider, merchant_account FROM paid WHERE provider IS NOT NULL
+      SELECT (SELECT min(p.provider) FROM payments p WHERE p.provider > providers.name) FROM providers WHERE name IS NOT NULL),
+    paid (provider, merchant_account) AS (
+      SELECT name, (SELECT min(p.merchant_account) FROM payments p WHERE p.provider = name) FROM providers WHERE name IS NOT NULL
+      UNION ALL
+      SELECT paid.provider, (SELECT min(p.merchant_account) FROM payments p
+                             WHERE p.provider = paid.provider AND p.merchant_account > paid.merchant_account)
+      FROM paid WHERE paid.merchant_account IS NOT NULL)
+    SELECT provider, merchant_account FROM paid WHERE merchant_account IS NOT NULL
     UNION SELECT provider, merchant_account FROM merchant_accounts";
 
 impl Ledger {

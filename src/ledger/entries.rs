@@ -1,18 +1,14 @@
-//! Entries and what movements have paid of them: append-only assignments, with the sum and status beside each entry.
+//! Entries, the pages they can be paid on, and what becomes of them. What pays them is in `assignments`.
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::row::{Columns, day_text, time_text};
-use super::{Ledger, LedgerError, Result, Writer, documents, payments};
-use crate::domain::consequence::MovementDraft;
-use crate::domain::document::DocumentKind;
-use crate::domain::entry::{Assignment, Entry, EntryStatus, spread, take_back};
-use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use super::{Ledger, LedgerError, Result, Writer};
+use crate::domain::entry::{Assignment, Entry, EntryStatus};
 use crate::domain::id::{
     AssignmentKey, CustomerNumber, DocumentId, EntryId, EntryReference, MovementId, OrderId, PaymentId, TransactionId,
 };
-use crate::domain::money::{Amount, Currency};
-use crate::domain::movement::MovementKind;
+use crate::domain::money::Amount;
 use crate::domain::payment::TransactionStatus;
 use crate::exchange::import::PaymentRecord;
 
@@ -107,160 +103,6 @@ impl Writer<'_> {
         Ok(EntryId(self.connection.last_insert_rowid()))
     }
 
-    /// Assigns what a fresh movement brings to the entries its payment is for, or takes back what it takes away. What its
-    /// journals have done to the entries of invoices is done already.
-    pub(super) fn assign_movement(&self, movement: MovementId, draft: &MovementDraft) -> Result<()> {
-        match draft.kind {
-            MovementKind::Capture => {
-                let entries = entries_of_payment(self.connection, draft.payment)?;
-                if entries.is_empty() {
-                    self.tell_of_settled_key(draft)?;
-                }
-                self.assign_capture(movement, draft.amount, &entries)
-            }
-            MovementKind::ChargebackReversed => {
-                let entries = list(
-                    self.connection,
-                    "id IN (SELECT a.entry_id FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE m.payment_id = ?1)",
-                    [draft.payment.0],
-                )?;
-                self.assign_all(movement, &spread(draft.amount, &entries)?)
-            }
-            MovementKind::CaptureFailure | MovementKind::RefundFailure => self.undo_assignments(movement),
-            // It pays out the credit note and leaves the invoice paid (rule 17), or pays out what no entry has.
-            MovementKind::Refund if self.leaves_entries(draft.document)? => Ok(()),
-            MovementKind::Refund | MovementKind::Chargeback => {
-                let taken = assigned_by(self.connection, movement, draft.amount.currency())?;
-                let left = draft.amount.checked_add(taken)?;
-                let assigned = assigned_of_payment(self.connection, draft.payment)?;
-                self.assign_all(movement, &take_back(left, &assigned)?)
-            }
-        }
-    }
-
-    /// Money with a key whose entry another payment was for: it pays nothing by itself, and nobody would look for it (trap T40).
-    fn tell_of_settled_key(&self, draft: &MovementDraft) -> Result<()> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT k.key FROM payment_keys k WHERE k.payment_id = ?1
-               AND EXISTS (SELECT 1 FROM entries e WHERE e.payment_key = k.key AND e.status <> 'cancelled')",
-        )?;
-        let mut keys = statement.query_and_then([draft.payment.0], |row| row.named("key", AssignmentKey::parse))?;
-        let Some(key) = keys.next().transpose()? else { return Ok(()) };
-        let payment = payments::payment(self.connection, draft.payment)?;
-        let about = About { order: payment.order, payment: Some(payment.id), ..About::default() };
-        let message = format!(
-            "{} was captured, and its `assignment_key` `{key}` is that of an invoice which another payment is for: it pays nothing by \
-             itself. `payjournal refund-balance {}` pays it back",
-            draft.amount, payment.transaction
-        );
-        let subject = format!("payment {}", payment.transaction);
-        self.raise(&ExceptionDraft { kind: ExceptionKind::KeyCollides, subject, message, about }, None)?;
-        Ok(())
-    }
-
-    fn assign_capture(&self, movement: MovementId, amount: Amount, entries: &[Entry]) -> Result<()> {
-        let taken = assigned_by(self.connection, movement, amount.currency())?;
-        let parts = spread(amount.checked_sub(taken)?, entries)?;
-        self.assign_all(movement, &parts)?;
-        // An invoice that is there already is paid at once.
-        for (id, part) in parts {
-            let document = entries.iter().find(|entry| entry.id == id).and_then(|entry| entry.document);
-            if let Some(document) = document {
-                self.tie(movement, document, part)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn assign_all(&self, movement: MovementId, parts: &[(EntryId, Amount)]) -> Result<()> {
-        parts
-            .iter()
-            .try_for_each(|(entry, amount)| self.assign(Assignment { entry: *entry, movement, amount: *amount }))
-    }
-
-    pub(super) fn assign(&self, assignment: Assignment) -> Result<()> {
-        let Assignment { entry: id, movement, amount } = assignment;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO assignments (entry_id, movement_id, amount_minor, assigned_at, run_id) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute((id.0, movement.0, amount.minor(), time_text(self.now), self.run.map(|run| run.0)))?;
-        let before = entry(self.connection, id)?;
-        let after = Entry { assigned: before.assigned.checked_add(amount)?, ..before };
-        self.connection
-            .prepare_cached("UPDATE entries SET assigned_minor = ?2, status = ?3 WHERE id = ?1")?
-            .execute((id.0, after.assigned.minor(), after.status_now().as_str()))?;
-        Ok(())
-    }
-
-    /// What failed after all assigns nothing, and takes nothing back.
-    fn undo_assignments(&self, failure: MovementId) -> Result<()> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT a.entry_id, a.movement_id, sum(a.amount_minor) AS minor, e.currency
-             FROM movements f JOIN movements m ON f.kind = m.kind || '_failure' AND m.provider = f.provider
-               AND m.merchant_account = f.merchant_account AND m.modification_id = f.modification_id
-             JOIN assignments a ON a.movement_id = m.id JOIN entries e ON e.id = a.entry_id
-             WHERE f.id = ?1 AND e.status <> 'cancelled' GROUP BY a.entry_id, a.movement_id HAVING minor <> 0",
-        )?;
-        let opposite = |row: &Row<'_>| {
-            let (entry, movement) = (row.id("entry_id", EntryId)?, row.id("movement_id", MovementId)?);
-            Ok(Assignment { entry, movement, amount: row.amount("minor")?.negated() })
-        };
-        let opposites = statement.query_and_then([failure.0], opposite)?.collect::<Result<Vec<_>>>()?;
-        for Assignment { entry: id, movement, amount } in opposites {
-            let entry = entry(self.connection, id)?;
-            let amount = if amount.is_negative() {
-                amount.negated().at_most(entry.assigned)?.negated()
-            } else {
-                amount.at_most(entry.open()?)?
-            };
-            if !amount.is_zero() {
-                self.assign(Assignment { entry: id, movement, amount })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A journal that pays an invoice, or takes that back, does the same to the invoice's entry.
-    pub(super) fn assign_tie(&self, movement: MovementId, document: DocumentId, pays: bool) -> Result<()> {
-        let Some(entry) = list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [document.0])?.pop()
-        else {
-            return Ok(());
-        };
-        let currency = entry.initial.currency();
-        let sum = |sql: &str, id: i64| -> Result<Amount> {
-            let minor = self.connection.prepare_cached(sql)?.query_row((movement.0, id), |row| row.get(0))?;
-            Ok(Amount::from_minor(minor, currency))
-        };
-        let tied = sum(
-            "SELECT ifnull(sum(CASE WHEN (direction = 'original') = (kind NOT IN ('reopening', 'returned_refund')) THEN amount_minor ELSE -amount_minor END), 0)
-             FROM journals WHERE movement_id = ?1 AND document_id = ?2",
-            document.0,
-        )?;
-        let assigned = sum(
-            "SELECT ifnull(sum(amount_minor), 0) FROM assignments WHERE movement_id = ?1 AND entry_id = ?2",
-            entry.id.0,
-        )?;
-        let missing = tied.checked_sub(assigned)?;
-        let missing = match (pays, missing.is_negative()) {
-            // Not below what the entry has: a chargeback may have taken it already.
-            (false, true) => missing.negated().at_most(entry.assigned)?.negated(),
-            // Not more than the entry lacks, nor what another entry has of it.
-            (true, false) => {
-                let free = amount_of(self.connection, movement, currency)?.checked_sub(assigned_by(
-                    self.connection,
-                    movement,
-                    currency,
-                )?)?;
-                missing.at_most(entry.open()?)?.at_most(free.or_zero())?
-            }
-            (false, false) => missing.at_most(entry.open()?)?,
-            // What was paid back before the invoice took it off the entry already.
-            (true, true) => Amount::zero(currency),
-        };
-        if missing.is_zero() { Ok(()) } else { self.assign(Assignment { entry: entry.id, movement, amount: missing }) }
-    }
-
     /// Whose entries a payment names, if they are all one customer's.
     pub(super) fn entry_customer(&self, payment: PaymentId) -> Result<Option<CustomerNumber>> {
         let named =
@@ -287,12 +129,6 @@ impl Writer<'_> {
                 time_text(self.now),
             ))?;
         Ok(())
-    }
-
-    fn leaves_entries(&self, document: Option<DocumentId>) -> Result<bool> {
-        let Some(document) = document else { return Ok(false) };
-        let kind = documents::named(self.connection, document)?.kind;
-        Ok(matches!(kind, DocumentKind::CreditNote | DocumentKind::RefundRequest))
     }
 
     /// Gives an entry to an invoice.
@@ -407,7 +243,7 @@ pub(super) fn open_page(connection: &Connection, entry: &Entry) -> Result<Option
 }
 
 /// The entries a payment is for: those it names, and the one an invoice made for its key.
-fn entries_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<Entry>> {
+pub(super) fn entries_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<Entry>> {
     let named = list(connection, "id IN (SELECT entry_id FROM entry_items WHERE payment_id = ?1)", [payment.0])?;
     if !named.is_empty() {
         return Ok(named);
@@ -425,13 +261,6 @@ fn entries_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec
     Ok(if of_key.len() == 1 { of_key } else { Vec::new() })
 }
 
-fn amount_of(connection: &Connection, movement: MovementId, currency: Currency) -> Result<Amount> {
-    let minor = connection
-        .prepare_cached("SELECT amount_minor FROM movements WHERE id = ?1")?
-        .query_row([movement.0], |row| row.get(0))?;
-    Ok(Amount::from_minor(minor, currency))
-}
-
 /// What entries without an invoice have of a movement, but for one of them: nothing else may take it. In minor units.
 pub(super) fn reserved(connection: &Connection, movement: MovementId, but: Option<EntryId>) -> Result<i64> {
     Ok(connection
@@ -440,24 +269,6 @@ pub(super) fn reserved(connection: &Connection, movement: MovementId, but: Optio
              WHERE a.movement_id = ?1 AND e.document_id IS NULL AND e.status <> 'cancelled' AND e.id <> ?2",
         )?
         .query_row((movement.0, but.map_or(0, |entry| entry.0)), |row| row.get(0))?)
-}
-
-/// What a movement assigned so far; negative what it took back.
-fn assigned_by(connection: &Connection, movement: MovementId, currency: Currency) -> Result<Amount> {
-    let minor = connection
-        .prepare_cached("SELECT ifnull(sum(amount_minor), 0) FROM assignments WHERE movement_id = ?1")?
-        .query_row([movement.0], |row| row.get(0))?;
-    Ok(Amount::from_minor(minor, currency))
-}
-
-/// What each entry has of a payment, the newest first.
-fn assigned_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<(EntryId, Amount)>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT a.entry_id, sum(a.amount_minor) AS minor, e.currency, max(a.id) AS newest
-         FROM movements m JOIN assignments a ON a.movement_id = m.id JOIN entries e ON e.id = a.entry_id
-         WHERE m.payment_id = ?1 AND e.status <> 'cancelled' GROUP BY a.entry_id HAVING minor > 0 ORDER BY newest DESC",
-    )?;
-    statement.query_and_then([payment.0], |row| Ok((row.id("entry_id", EntryId)?, row.amount("minor")?)))?.collect()
 }
 
 pub(super) fn by_reference(connection: &Connection, reference: &EntryReference) -> Result<Option<EntryId>> {

@@ -32,8 +32,14 @@ impl Ledger {
         self.exceptions("WHERE state <> 'resolved' AND order_id = ?1 ORDER BY id", [order.0])
     }
 
-    pub fn exceptions_of_run(&self, run: RunId) -> Result<Vec<OpenException>> {
-        self.exceptions("WHERE run_id = ?1 ORDER BY id", [run.0])
+    /// The first `most` that a run raised, and how many more there are.
+    pub fn exceptions_of_run(&self, run: RunId, most: u32) -> Result<(Vec<OpenException>, u64)> {
+        let first = self.exceptions("WHERE run_id = ?1 ORDER BY id LIMIT ?2", (run.0, most))?;
+        let mut count = self.connection.prepare_cached("SELECT count(*) FROM exceptions WHERE run_id = ?1")?;
+        let all: i64 = count.query_row([run.0], |row| row.get(0))?;
+        let all = u64::try_from(all).unwrap_or(0);
+        let left_out = all.saturating_sub(u64::try_from(first.len()).unwrap_or(0));
+        Ok((first, left_out))
     }
 
     fn exceptions(&self, tail: &str, parameters: impl rusqlite::Params) -> Result<Vec<OpenException>> {
@@ -59,12 +65,12 @@ impl Writer<'_> {
     /// Raises an exception and, if it is new, queues the letter that tells of it. The letter's event counts how often the
     /// same exception was raised and resolved before: each time is an event of its own.
     pub fn raise_with(&self, draft: &ExceptionDraft, letter: Option<&Letter>, task: Option<&str>) -> Result<bool> {
-        let before: i64 = self
-            .connection
-            .prepare_cached("SELECT count(*) FROM exceptions WHERE kind = ?1 AND subject = ?2")?
-            .query_row((draft.kind.as_str(), &draft.subject), |row| row.get(0))?;
         let new = self.raise(draft, task)?;
         if let (true, Some(letter)) = (new, letter) {
+            let before: i64 = self
+                .connection
+                .prepare_cached("SELECT count(*) - 1 FROM exceptions WHERE kind = ?1 AND subject = ?2")?
+                .query_row((draft.kind.as_str(), &draft.subject), |row| row.get(0))?;
             self.queue_letter(&Letter { event: format!("{}:{before}", letter.event), ..letter.clone() })?;
         }
         Ok(new)
@@ -72,22 +78,13 @@ impl Writer<'_> {
 
     /// Raises an exception. `true` if it is new; one that is open already only gets the newest message.
     pub fn raise(&self, draft: &ExceptionDraft, task: Option<&str>) -> Result<bool> {
-        let open: Option<i64> = self
+        let inserted = self
             .connection
-            .prepare_cached("SELECT id FROM exceptions WHERE kind = ?1 AND subject = ?2 AND state <> 'resolved'")?
-            .query_row((draft.kind.as_str(), &draft.subject), |row| row.get(0))
-            .optional()?;
-        if let Some(id) = open {
-            self.connection
-                .prepare_cached("UPDATE exceptions SET message = ?2 WHERE id = ?1 AND message <> ?2")?
-                .execute((id, &draft.message))?;
-            return Ok(false);
-        }
-        self.connection
             .prepare_cached(
                 "INSERT INTO exceptions (kind, subject, message, state, order_id, payment_id, document_id, operation_id, task,
                                          raised_at, run_id)
-                 VALUES (?1, ?2, ?3, 'open', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 VALUES (?1, ?2, ?3, 'open', ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 ON CONFLICT (kind, subject) WHERE state <> 'resolved' DO NOTHING",
             )?
             .execute((
                 draft.kind.as_str(),
@@ -101,7 +98,14 @@ impl Writer<'_> {
                 time_text(self.now),
                 self.run.map(|run| run.0),
             ))?;
-        Ok(true)
+        if inserted == 0 {
+            self.connection
+                .prepare_cached(
+                    "UPDATE exceptions SET message = ?3 WHERE kind = ?1 AND subject = ?2 AND state <> 'resolved' AND message <> ?3",
+                )?
+                .execute((draft.kind.as_str(), &draft.subject, &draft.message))?;
+        }
+        Ok(inserted == 1)
     }
 
     /// Resolves what a task's plan raised for an order or document earlier and no longer raises: its reason is gone.

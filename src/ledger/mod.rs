@@ -4,6 +4,7 @@
 //! function every commit passes.
 
 mod accounts;
+mod assignments;
 mod billing;
 mod cases;
 mod corrections;
@@ -79,6 +80,10 @@ pub struct Ledger {
     witness: Option<Witness>,
     /// A transaction around everything is open, and will be taken back.
     is_rehearsing: bool,
+    /// By the reports taken over since facts were learnt from reports last.
+    touched: settlements::Touched,
+    /// Payments whose settlement lines were gathered.
+    gathered: settlements::IdSet,
 }
 
 /// Sees the moments around every commit, and what is committed.

@@ -335,7 +335,9 @@ impl Writer<'_> {
     pub(super) fn tie(&self, movement: MovementId, document: DocumentId, amount: Amount) -> Result<()> {
         let invoice = documents::document(self.connection, document)?;
         let lacks = invoice.uncollected(invoice.outstanding()?)?;
-        let part = amount.at_most(lacks)?.at_most(movement_by_id(self.connection, movement)?.untied)?;
+        let capture = movement_by_id(self.connection, movement)?;
+        let there = untied(self.connection, capture.payment, amount.currency())?.or_zero();
+        let part = amount.at_most(lacks)?.at_most(capture.untied)?.at_most(there)?;
         if !part.is_positive() {
             return Ok(());
         }
@@ -401,7 +403,7 @@ pub(super) fn of_payment(connection: &Connection, payment: PaymentId) -> Result<
 }
 
 /// Prepaid money of a payment that belongs to no document and was not paid back.
-fn untied(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
+pub(super) fn untied(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
     let all = of_payment(connection, payment)?;
     let sum = |kind| {
         let of_kind = all.iter().filter(move |movement: &&Movement| movement.kind == kind);

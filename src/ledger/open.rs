@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::network::network_filesystem;
 use super::row::time_text;
+use super::settlements::{IdSet, Touched};
 use super::{Ledger, LedgerError, Result};
 use crate::domain::booking::Books;
 
@@ -59,7 +60,12 @@ impl Ledger {
         }
         migrate(&mut connection, path)?;
         bind(&connection, books.mode, now)?;
-        Ok(Self { connection, books, witness: None, is_rehearsing: false })
+        Ok(Self::of(connection, books))
+    }
+
+    fn of(connection: Connection, books: Books) -> Self {
+        let (touched, gathered) = (Touched::default(), IdSet::default());
+        Self { connection, books, witness: None, is_rehearsing: false, touched, gathered }
     }
 
     /// Opens the ledger to look at it: nothing is written, not even an older schema brought up to date. Where the folder cannot
@@ -78,7 +84,7 @@ impl Ledger {
             return Err(LedgerError::Older { found, known });
         }
         check_mode(bound_mode(&connection)?, books.mode)?;
-        Ok(Self { connection, books, witness: None, is_rehearsing: false })
+        Ok(Self::of(connection, books))
     }
 
     /// A ledger that lives as long as a connection to it, for tests and simulation. All connections of a process that name
@@ -93,7 +99,7 @@ impl Ledger {
         connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
         migrate(&mut connection, Path::new(name))?;
         bind(&connection, books.mode, now)?;
-        Ok(Self { connection, books, witness: None, is_rehearsing: false })
+        Ok(Self::of(connection, books))
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Rows {
     pub lines: Vec<LineRow>,
     pub payouts: Vec<PayoutRow>,
     pub settled: Vec<SettledRow>,
+    pub invoices: Vec<InvoiceRow>,
+    pub entries: Vec<EntryRow>,
 }
 
 #[derive(Debug, Clone)]
@@ -160,6 +162,38 @@ pub struct SettledRow {
     pub refunded: i64,
 }
 
+/// An invoice payjournal made.
+#[derive(Debug, Clone)]
+pub struct InvoiceRow {
+    pub number: String,
+    pub order: String,
+    pub customer: String,
+    pub currency: String,
+    pub total: i64,
+    /// UTC, RFC 3339 with seconds.
+    pub finalised_at: String,
+    /// Rate in percent, net and tax of each line.
+    pub lines: Vec<(String, i64, i64)>,
+    /// Account and amount, debit positive.
+    pub postings: Vec<(String, i64)>,
+    /// The event of the mail that brings it.
+    pub mail: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct EntryRow {
+    /// None where an invoice made it.
+    pub reference: Option<String>,
+    pub initial: i64,
+    pub assigned: i64,
+    /// `open`, `balanced` or `cancelled`.
+    pub status: String,
+    /// The number of its invoice.
+    pub invoice: Option<String>,
+    /// The transaction of each assignment, and how much it brought or took back.
+    pub assignments: Vec<(String, i64)>,
+}
+
 impl Ledger {
     /// All of it: for ledgers of a simulated shop's size.
     pub fn rows(&self) -> Result<Rows> {
@@ -176,6 +210,8 @@ impl Ledger {
             lines: read(connection, LINES, line)?,
             payouts: read(connection, PAYOUTS, payout)?,
             settled: read(connection, SETTLED, settled)?,
+            invoices: read(connection, INVOICES, invoice)?,
+            entries: read(connection, ENTRIES, entry)?,
         })
     }
 }
@@ -221,6 +257,19 @@ const PAYOUTS: &str = "
     FROM payouts p JOIN merchant_accounts a ON a.id = p.account_id ORDER BY p.id";
 const SETTLED: &str = "
     SELECT o.number, s.sold_micros, s.refunded_micros FROM order_settlements s JOIN orders o ON o.id = s.order_id ORDER BY o.id";
+
+const INVOICES: &str = "
+    SELECT d.number, o.number, d.bill_to, d.currency, d.total_minor, i.finalised_at,
+      (SELECT json_group_array(json_array(l.tax_rate, l.net_minor, l.tax_minor)) FROM invoice_lines l WHERE l.document_id = d.id),
+      (SELECT json_group_array(json_array(p.account, p.amount_minor)) FROM invoice_journals j JOIN invoice_postings p ON p.journal_id = j.id
+       WHERE j.document_id = d.id),
+      (SELECT m.event FROM customer_mails c JOIN mails m ON m.id = c.mail_id WHERE c.document_id = d.id)
+    FROM invoices i JOIN documents d ON d.id = i.document_id JOIN orders o ON o.id = i.order_id ORDER BY d.id";
+const ENTRIES: &str = "
+    SELECT e.reference, e.initial_minor, e.assigned_minor, e.status, d.number,
+      (SELECT json_group_array(json_array(p.transaction_id, a.amount_minor)) FROM assignments a JOIN movements m ON m.id = a.movement_id
+       JOIN payments p ON p.id = m.payment_id WHERE a.entry_id = e.id)
+    FROM entries e LEFT JOIN documents d ON d.id = e.document_id ORDER BY e.id";
 
 fn read<T>(connection: &Connection, sql: &str, row: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
     Ok(connection.prepare_cached(sql)?.query_map([], row)?.collect::<rusqlite::Result<_>>()?)
@@ -343,6 +392,36 @@ fn payout(row: &Row<'_>) -> rusqlite::Result<PayoutRow> {
 
 fn settled(row: &Row<'_>) -> rusqlite::Result<SettledRow> {
     Ok(SettledRow { order: row.get(0)?, sold: row.get(1)?, refunded: row.get(2)? })
+}
+
+fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
+    Ok(InvoiceRow {
+        number: row.get(0)?,
+        order: row.get(1)?,
+        customer: row.get(2)?,
+        currency: row.get(3)?,
+        total: row.get(4)?,
+        finalised_at: row.get(5)?,
+        lines: list(row, 6)?,
+        postings: list(row, 7)?,
+        mail: row.get(8)?,
+    })
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
+    Ok(EntryRow {
+        reference: row.get(0)?,
+        initial: row.get(1)?,
+        assigned: row.get(2)?,
+        status: row.get(3)?,
+        invoice: row.get(4)?,
+        assignments: list(row, 5)?,
+    })
+}
+
+fn list<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<T>> {
+    let text: String = row.get(column)?;
+    Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
 /// A document's kind and number, from this column and the next.

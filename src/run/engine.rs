@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::call::Call;
 use super::host::Host;
+use super::intents::{self, Queued};
 use super::most::Most;
 use super::patience::{guarded, send_patiently};
 use super::ports::Ports;
@@ -17,12 +18,11 @@ use super::summary::Summary;
 use super::workers::work_through;
 use crate::config::Settings;
 use crate::config::settings::TaskSettings;
-use crate::domain::consequence::{Consequence, LearntFrom};
-use crate::domain::exception::ExceptionDraft;
+use crate::domain::consequence::LearntFrom;
 use crate::domain::id::{OperationId, PaymentId, RunId};
 use crate::ledger::{Ledger, LedgerError, Writer};
 use crate::operation::decide::latest_wait;
-use crate::operation::{Answer, Event, Kind, LookUp, Operation, State, Target};
+use crate::operation::{Answer, Kind, LookUp, Operation, State, Target};
 use crate::task::{Action, Frame, Step, Task};
 
 /// How often one case is looked at again in one run because something it waited for was confirmed.
@@ -82,7 +82,7 @@ pub fn execute<T: Task>(task: &T, run: &mut Run<'_>) -> Result<(), LedgerError> 
     let mut after = 0;
     let mut most = Most::new(task.most_begun(&run.frame()));
     while !run.is_stopped() {
-        let ids = task.cases(run.ledger, after, run.task.batch_size, &run.frame())?;
+        let ids = task.cases(run.ledger, after, run.task.batch_size.saturating_mul(T::BATCHES), &run.frame())?;
         let Some(last) = ids.last() else { break };
         after = *last;
         let handled = u64::try_from(ids.len()).unwrap_or(u64::MAX);
@@ -220,7 +220,8 @@ fn observe<T: Task>(task: &T, cases: Vec<(i64, T::Case)>, run: &mut Run<'_>) -> 
         let found = guarded(|| task.observe(&case, ports, &frame));
         (id, case, found)
     };
-    work_through(run.host.workers, run.concurrency(), &look, |answers, room| {
+    let workers = if T::BATCHES > 1 { 1 } else { run.concurrency() };
+    work_through(run.host.workers, workers, &look, |answers, room| {
         for (id, case, found) in answers {
             match found {
                 Ok(found) => seen.push((id, case, found)),
@@ -241,7 +242,7 @@ type Planned = Vec<(i64, OperationId, String)>;
 /// Commits what is intended, before anything is sent. Returns what to send, the cases that learnt something new, and those to
 /// plan anew: what the ledger refuses the first time, another run may have changed since the case was read.
 fn record_intents(
-    queue: &[(i64, crate::ledger::Scope, Vec<Step>)],
+    queue: &[Queued],
     refused: &mut HashSet<i64>,
     run: &mut Run<'_>,
 ) -> Result<(Planned, Vec<i64>, Vec<i64>), LedgerError> {
@@ -250,85 +251,32 @@ fn record_intents(
     }
     let (id, now, task_name) = (run.id, run.now, run.task_name);
     let mut to_send = Vec::new();
-    let mut said = Vec::new();
     let mut settled = Vec::new();
     let mut news = Vec::new();
     let mut stale = Vec::new();
-    run.ledger.write("intents", id, now, |writer| {
-        for (case, scope, steps) in queue {
-            let mut of_case = Recorded::default();
-            let recorded = writer.attempt(|| {
-                record_steps(writer, steps, task_name, &mut of_case)?;
-                if steps.iter().all(Step::sees_all) {
-                    writer.resolve_gone(task_name, scope, &of_case.raised)?;
+    let recorded = run.ledger.write("intents", id, now, |writer| intents::record(writer, queue, task_name))?;
+    for ((case, _, steps), recorded) in queue.iter().zip(recorded) {
+        match recorded {
+            Ok(of_case) => {
+                to_send.extend(of_case.send.into_iter().map(|(operation, reason)| (*case, operation, reason)));
+                if of_case.learnt || !of_case.settle.is_empty() {
+                    news.push(*case);
                 }
-                Ok(())
-            })?;
-            match recorded {
-                Ok(()) => {
-                    to_send.extend(of_case.send.into_iter().map(|(operation, reason)| (*case, operation, reason)));
-                    if of_case.learnt || !of_case.settle.is_empty() {
-                        news.push(*case);
-                    }
-                    settled.extend(of_case.settle);
-                    said.extend(steps.iter().zip(of_case.new).map(|(step, new)| (step.clone(), new, None)));
+                settled.extend(of_case.settle);
+                for (step, new) in steps.iter().zip(of_case.new) {
+                    run.report_recorded(step, new, None);
                 }
-                Err(error) if !error.is_conflict() && refused.insert(*case) => stale.push(*case),
-                Err(error) => said.extend(steps.first().map(|step| (step.clone(), false, Some(error)))),
+            }
+            Err(error) if !error.is_conflict() && refused.insert(*case) => stale.push(*case),
+            Err(error) => {
+                if let Some(step) = steps.first() {
+                    run.report_recorded(step, false, Some(error));
+                }
             }
         }
-        Ok(())
-    })?;
-    for (step, new, refused) in said {
-        run.report_recorded(&step, new, refused);
     }
     run.settle(settled)?;
     Ok((to_send, news, stale))
-}
-
-#[derive(Default)]
-struct Recorded {
-    send: Vec<(OperationId, String)>,
-    settle: Vec<(OperationId, Answer, LearntFrom)>,
-    raised: Vec<ExceptionDraft>,
-    /// A fact was news.
-    learnt: bool,
-    /// Per step: whether it was news.
-    new: Vec<bool>,
-}
-
-fn record_steps(writer: &Writer<'_>, steps: &[Step], task: &str, recorded: &mut Recorded) -> Result<(), LedgerError> {
-    for step in steps {
-        let mut new = false;
-        match &step.action {
-            Action::Send(intent) => {
-                let operation = writer.record_intent(intent, &step.reason)?;
-                recorded.send.push((operation, step.reason.clone()));
-            }
-            Action::Resume { operation, .. } => recorded.send.push((*operation, step.reason.clone())),
-            Action::Withdraw { operation } => {
-                writer.move_operation(*operation, Event::Withdraw, &step.reason)?;
-            }
-            Action::GiveUp { operation } => {
-                writer.move_operation(*operation, Event::GiveUp, &step.reason)?;
-            }
-            // An answer has consequences of its own: recorded like any other answer, after this.
-            Action::Record(Consequence::Settle { operation, answer, learnt_from }) => {
-                recorded.settle.push((*operation, answer.clone(), *learnt_from));
-            }
-            Action::Record(consequence) => {
-                new = writer.apply(consequence)?;
-                recorded.learnt |= new;
-            }
-            Action::Raise(draft, letter) => {
-                new = writer.raise_with(draft, letter.as_ref(), Some(task))?;
-                recorded.raised.push(draft.clone());
-            }
-            Action::Leave | Action::NotEligible(_) | Action::Await | Action::Unreachable => {}
-        }
-        recorded.new.push(new);
-    }
-    Ok(())
 }
 
 /// Sends the planned operations: at most one per target at a time, and none after one that got no answer.

@@ -9,12 +9,16 @@ use chrono::{DateTime, Utc};
 use super::engine::Level;
 use crate::domain::id::RunId;
 
+/// Errors that are repeated at the end: a log may have a hundred thousand, which stand above.
+const MOST_REPEATED: usize = 1_000;
+
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
     file: BufWriter<File>,
     /// Repeated at the end (trap T69).
     errors: Vec<String>,
+    count: usize,
     /// A log that cannot be written does not stop the work; it is said once, at the end.
     broken: Option<std::io::Error>,
 }
@@ -25,7 +29,7 @@ impl Log {
         fs::create_dir_all(folder)?;
         let path = folder.join(format!("{task}-{}-{run}.log", started.format("%Y%m%dT%H%M%SZ")));
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-        Ok(Self { path, file: BufWriter::new(file), errors: Vec::new(), broken: None })
+        Ok(Self { path, file: BufWriter::new(file), errors: Vec::new(), count: 0, broken: None })
     }
 
     pub fn path(&self) -> &Path {
@@ -46,7 +50,10 @@ impl Log {
         };
         let line = format!("{} {severity:<7} {}", Utc::now().format("%Y-%m-%dT%H:%M:%SZ"), text.replace('\n', " "));
         if level == Level::Error {
-            self.errors.push(line.clone());
+            self.count += 1;
+            if self.errors.len() < MOST_REPEATED {
+                self.errors.push(line.clone());
+            }
         }
         self.put(&line);
         // What is known when the power goes is worth a write each; details may wait.
@@ -60,10 +67,14 @@ impl Log {
         let errors = std::mem::take(&mut self.errors);
         self.put(&format!(
             "--- {} ---",
-            if errors.is_empty() { "no errors".to_owned() } else { format!("{} errors", errors.len()) }
+            if errors.is_empty() { "no errors".to_owned() } else { format!("{} errors", self.count) }
         ));
+        let more = self.count - errors.len();
         for error in errors {
             self.put(&error);
+        }
+        if more > 0 {
+            self.put(&format!("--- {more} more errors stand above ---"));
         }
         self.flush();
         self.broken
@@ -115,6 +126,22 @@ fn order(name: &str, task: &str) -> Option<(String, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_errors_are_repeated_and_the_others_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = Log::create(folder.path(), "capture", DateTime::UNIX_EPOCH, RunId(1)).unwrap();
+        let path = log.path().to_owned();
+        (0..MOST_REPEATED + 2).for_each(|number| log.line(Level::Error, &format!("error {number};")));
+        assert!(log.finish().is_none());
+        let text = fs::read_to_string(path).unwrap();
+        let counts = ["error 0;", "error 999;", "error 1000;", "error 1001;"].map(|line| text.matches(line).count());
+        assert_eq!(counts, [2, 2, 1, 1]);
+        assert!(
+            text.contains("--- 1002 errors ---") && text.ends_with("--- 2 more errors stand above ---\n"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn the_oldest_runs_of_the_task_go_whatever_their_names_or_times_on_disk() {

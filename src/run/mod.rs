@@ -3,6 +3,7 @@
 mod call;
 pub mod engine;
 pub mod host;
+mod intents;
 mod lock;
 pub mod log;
 mod most;
@@ -30,7 +31,7 @@ use self::lock::Lock;
 use self::log::Log;
 use self::ports::{Ports, Purpose};
 use self::signal::Signals;
-use self::summary::{RaisedException, Summary};
+use self::summary::{MOST_EXCEPTIONS, RaisedException, Summary};
 use self::watch::{Teller, Verbosity};
 use crate::config::settings::{TaskName, TaskSettings};
 use crate::config::{Loaded, Settings};
@@ -306,7 +307,8 @@ impl<'a> Started<'a> {
                 )
             }
         };
-        if let Ok(raised) = ledger.exceptions_of_run(self.id) {
+        if let Ok((raised, left_out)) = ledger.exceptions_of_run(self.id, MOST_EXCEPTIONS) {
+            self.summary.exceptions_left_out = left_out;
             self.summary.new_exceptions = raised
                 .into_iter()
                 .map(|exception| RaisedException {

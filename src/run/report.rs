@@ -132,11 +132,8 @@ fn explain(finished: &Finished, err: &mut dyn Write) -> std::io::Result<()> {
         }
     }
     if !summary.new_exceptions.is_empty() {
-        writeln!(
-            err,
-            "{task}: {} new exceptions need a person; `payjournal status` lists them.{log}",
-            summary.new_exceptions.len()
-        )?;
+        let count = u64::try_from(summary.new_exceptions.len()).unwrap_or(0) + summary.exceptions_left_out;
+        writeln!(err, "{task}: {count} new exceptions need a person; `payjournal status` lists them.{log}")?;
         for exception in summary.new_exceptions.iter().take(10) {
             writeln!(err, "  {}: {}", exception.subject, exception.message)?;
         }
@@ -179,6 +176,7 @@ fn document(finished: &Finished, dry_run: bool) -> Value {
         "steps": summary.rows,
         "steps_left_out": summary.rows_left_out,
         "exceptions": summary.new_exceptions,
+        "exceptions_left_out": summary.exceptions_left_out,
         "log": finished.log.as_ref().map(|log| log.display().to_string()),
     });
     if let (TaskName::CleanupUnpaid, Some(object)) = (finished.task, document.as_object_mut()) {

@@ -12,6 +12,9 @@ use crate::task::settlements::Settled;
 /// Rows kept for table and JSON; what comes after is counted only, so that memory stays flat.
 const MOST_ROWS: usize = 10_000;
 
+/// Exceptions kept, likewise: all of them are in the ledger.
+pub const MOST_EXCEPTIONS: u32 = 10_000;
+
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
     pub cases: u64,
@@ -32,6 +35,7 @@ pub struct Summary {
     pub unreachable_money: BTreeMap<&'static str, Amount>,
     pub first_unreachable: Option<String>,
     pub new_exceptions: Vec<RaisedException>,
+    pub exceptions_left_out: u64,
     /// What the ledger would not take.
     pub ledger_refusals: Vec<String>,
     /// Cases that were looked at and are none of those the task is for, by reason.

@@ -29,6 +29,8 @@ pub(super) enum About {
     Settling(u32),
     /// How often the rarest things go wrong.
     Rarities,
+    /// Who makes the shop's invoices, and when.
+    Billing,
 }
 
 /// Which question of one thing.
@@ -56,6 +58,7 @@ impl Dice {
             About::Person(day, round) => (6, u64::from(day), u64::from(round)),
             About::Rarities => (7, 0, 0),
             About::Settling(day) => (8, u64::from(day), 0),
+            About::Billing => (9, 0, 0),
         };
         let mut key = [0; 32];
         for (place, word) in key.chunks_exact_mut(8).zip([seed, kind, first, second]) {

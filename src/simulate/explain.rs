@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::auditor::Violation;
-use super::record::{By, EffectKind, EffectState, Record};
+use super::record::{By, EffectKind, EffectState, Record, SaleKey};
 use crate::ledger::rows::Rows;
 
 /// Violations told in full; the rest is counted.
@@ -36,11 +36,28 @@ pub(super) fn explain(violations: &[Violation], record: &Record, rows: &Rows) ->
                 tell(&mut text, transaction, record, rows);
             }
         }
+        if let Some(order) = &violation.about.order {
+            tell_sale(&mut text, order, record, rows);
+        }
     }
     if violations.len() > MOST_TOLD {
         line(&mut text, &format!("and {} more", violations.len() - MOST_TOLD));
     }
     text
+}
+
+/// What an order that payjournal bills sells, and what ties money to its invoice.
+fn tell_sale(text: &mut String, order: &str, record: &Record, rows: &Rows) {
+    for sale in record.sales.iter().filter(|sale| sale.order == order) {
+        line(text, &format!("  {sale:?}"));
+        for claim in record.claims.iter().filter(|claim| sale.key == SaleKey::Entry(claim.key.clone())) {
+            line(text, &format!("    {claim:?}"));
+            let entries = rows.entries.iter().filter(|entry| entry.reference.as_ref() == Some(&claim.reference));
+            entries.for_each(|entry| line(text, &format!("    ledger {entry:?}")));
+        }
+        let invoices = rows.invoices.iter().filter(|invoice| invoice.order == order);
+        invoices.for_each(|invoice| line(text, &format!("    ledger {invoice:?}")));
+    }
 }
 
 fn line(text: &mut String, line: &str) {

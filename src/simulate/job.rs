@@ -173,8 +173,17 @@ fn take(
         line += 1;
         Mark { line, digest: line }
     };
+    for customer in &batch.customers {
+        judge(format!("customer {}", customer.number), writer.import_customer(customer, mark())?);
+    }
     for order in &batch.orders {
         judge(format!("order {}", order.number), writer.import_order(order, customer, mark())?);
+    }
+    for line in &batch.lines {
+        judge(format!("line {} of {}", line.line.line, line.order), writer.import_order_line(line, mark())?);
+    }
+    for entry in &batch.entries {
+        judge(format!("entry {}", entry.reference), writer.import_entry(entry, customer, mark())?);
     }
     for document in &batch.documents {
         judge(format!("document {}", document.number), writer.import_document(document, customer, mark())?);

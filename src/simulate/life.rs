@@ -15,6 +15,7 @@ use super::stage::Stage;
 use super::world::{Door, World};
 use crate::config::Settings;
 use crate::config::settings::TaskName;
+use crate::domain::invoice::BillWhen;
 use crate::ledger::rows::Rows;
 use crate::ledger::{Ledger, Surroundings};
 use crate::operation::key::hexadecimal;
@@ -43,6 +44,8 @@ pub struct Shape {
     pub planned_days: u32,
     /// The orders that are placed, by their numbers.
     pub orders: Vec<u32>,
+    /// Payjournal makes the shop's invoices, and not its ERP.
+    pub bills: bool,
 }
 
 #[derive(Debug)]
@@ -98,7 +101,13 @@ impl Shop {
         for task in settings.tasks.values_mut() {
             task.transaction_valid_days = if impatient { 4 } else { LONG_VALID };
         }
-        let mut world = World::new(shape.seed, first_day, &shape.orders, shape.planned_days);
+        let mut world = World::new(shape.seed, first_day, &shape.orders, shape.planned_days, shape.bills);
+        if shape.bills {
+            settings.invoices.enabled = true;
+            let paid_only = Dice::new(shape.seed, About::Billing).chance(600);
+            settings.invoices.bill_when = if paid_only { vec![BillWhen::OrderPaid] } else { Vec::new() };
+            world.record.bills_paid_only = paid_only;
+        }
         if impatient && world.weather.dumb > 0 {
             world.weather.dumb = 950;
         }
@@ -172,9 +181,12 @@ impl Shop {
     /// All jobs once, some of them at the same time. Returns what went wrong with a run itself.
     fn round(&mut self, day: u32, round: u32, quiet: bool) -> Option<String> {
         let mut dice = Dice::new(self.shape.seed, About::Round(day, round));
-        // Settlements have a run of their own; no simulated shop has its invoices made yet.
+        // Settlements have a run of their own.
         let tasks = [TaskName::SyncPayments, TaskName::Capture, TaskName::Refunds, TaskName::SyncJournals];
         let mut jobs: Vec<Job> = tasks.map(Job::Task).to_vec();
+        if self.shape.bills {
+            jobs.push(Job::Task(TaskName::FinalizeInvoices));
+        }
         if !quiet && dice.chance(300) {
             let last = jobs.len() - 1;
             jobs.swap(dice.index(last), last);
@@ -328,6 +340,7 @@ impl Shop {
             let before = last.insert(operation, state.clone());
             world.coverage.transition(before.as_deref().unwrap_or("-"), &state);
         }
+        rows.invoices.iter().for_each(|_| world.coverage.work("invoices"));
         for exception in &rows.exceptions {
             world.coverage.exception(&exception.kind);
         }

@@ -17,6 +17,8 @@
 //!    its tests. Nothing of the task's own code is used there.
 //! 3. The task's [`crate::config::settings::TaskName`] makes it run in every round by itself. (`settlements` has an evening run of
 //!    its own: so the histories of seeds from before it stayed what they were.)
+//!    `finalize-invoices` is for shops of its own ([`Shape::bills`]), one seed in three: a ledger bills all of its shop's orders, or
+//!    the ERP does.
 //! 4. At least one planted bug in `tests/planted` shows that it would be caught.
 
 pub mod auditor;
@@ -53,6 +55,8 @@ pub struct Plan {
     pub planned_days: u32,
     /// The orders that are placed, by their numbers.
     pub orders: Vec<u32>,
+    /// Whether payjournal makes the shops' invoices; none: in one of three, as the seed says.
+    pub bills: Option<bool>,
     pub threads: usize,
 }
 
@@ -80,9 +84,14 @@ impl Report {
     }
 }
 
+fn bills(seed: u64) -> bool {
+    dice::Dice::new(seed, dice::About::Billing).chance(333)
+}
+
 impl Plan {
     pub fn shape(&self, seed: u64) -> Shape {
-        Shape { seed, days: self.days, planned_days: self.planned_days, orders: self.orders.clone() }
+        let bills = self.bills.unwrap_or_else(|| bills(seed));
+        Shape { seed, days: self.days, planned_days: self.planned_days, orders: self.orders.clone(), bills }
     }
 }
 

@@ -29,6 +29,12 @@ pub struct Record {
     pub oddities: Vec<String>,
     /// How many calls and questions were answered wrongly, late or not at all so far.
     pub faults: u64,
+    /// What the orders sell, of a shop whose invoices payjournal makes.
+    pub sales: Vec<Sale>,
+    /// What its portal asks for before there is an invoice.
+    pub claims: Vec<Claim>,
+    /// An order is invoiced only when its money is there.
+    pub bills_paid_only: bool,
     /// How many runs had a wrong clock so far: up to 90 minutes behind, or two days ahead.
     pub clock_jumps: u64,
 }
@@ -45,6 +51,52 @@ pub struct ShopOrder {
     pub told: Option<Told>,
     /// When the ledger was last told that.
     pub told_at: Option<DateTime<Utc>>,
+}
+
+/// What an order sells, and what ties money to its invoice.
+#[derive(Debug, Clone)]
+pub struct Sale {
+    pub order: String,
+    pub customer: String,
+    /// Where invoices go.
+    pub email: bool,
+    /// What each line costs with tax, and the rate in percent.
+    pub lines: Vec<(i64, i64)>,
+    pub key: SaleKey,
+    pub told_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SaleKey {
+    /// That of an entry.
+    Entry(String),
+    /// That of a payment.
+    Payment(String),
+    Neither,
+}
+
+/// An entry: an open item that is paid before there is an invoice.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub reference: String,
+    pub key: String,
+    pub customer: String,
+    pub currency: &'static str,
+    pub amount: i64,
+    pub cancelled: bool,
+    pub told_at: Option<DateTime<Utc>>,
+    /// When the ledger was told that it is cancelled.
+    pub cancelled_at: Option<DateTime<Utc>>,
+}
+
+/// What a transaction says that it is for, beside its order or instead of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IsFor {
+    /// Its order, or the invoices it names.
+    Order,
+    /// An entry, by its reference.
+    Entry(String),
+    Key(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +130,9 @@ pub struct Transaction {
     pub order: Option<String>,
     /// The invoices it pays.
     pub pays: Vec<String>,
+    pub is_for: IsFor,
+    /// The ledger is not told its order: only what it is for leads there.
+    pub is_anonymous: bool,
     pub method: &'static str,
     pub trigger: Trigger,
     pub partial: Partial,

@@ -40,6 +40,10 @@ pub trait Task: Sync {
     /// Whether a fact it records may make something new to send for the same case: then the case is planned again.
     const SENDS: bool;
 
+    /// How many of the batches of the settings, which are about calls, are one. More than one only where nothing outside is asked about
+    /// a case, and cases come by the hundred thousand: a commit writes every page it touched, and most commits touch the same.
+    const BATCHES: u32 = 1;
+
     fn cases(&self, ledger: &Ledger, after: i64, limit: u32, frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError>;
 
     fn case(&self, ledger: &Ledger, id: i64) -> Result<Self::Case, LedgerError>;

@@ -1,14 +1,16 @@
-//! Payments of whose order more was settled than the ledger knows to have moved: all orders at once, for a report that is large
-//! against the ledger. Three tables are read from end to end and compared in memory: a look-up for each line, or a join, would
-//! take several times as long.
+//! Payments of whose order more was settled than the ledger knows to have moved. For a report that is large against the ledger all
+//! orders at once: three tables are read from end to end and compared in memory, as a look-up for each line, or a join, would take
+//! several times as long. For any other, the orders that its lines were counted to, in their order: neighbours in all tables.
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::learning::ASKED;
+use super::learning::{ASKED, CAPTURED, REFUNDED};
+use super::touched::IdSet;
 use crate::domain::id::PaymentId;
 use crate::domain::money::Currency;
 use crate::ledger::row::Columns;
 use crate::ledger::{Result, Writer};
+use rusqlite::Row;
 
 /// By row id, which are given one after the other.
 #[derive(Debug, Default)]
@@ -39,31 +41,94 @@ struct Settled {
     other: HashSet<i64>,
 }
 
+/// What tells whether a payment is worth a look, in one row.
+#[derive(Debug, Clone, Copy)]
+struct Sums {
+    sold: i64,
+    /// Positive.
+    settled_back: i64,
+    has_other: bool,
+    captured: i64,
+    refunded: i64,
+}
+
+/// Over many payments.
+struct Judge {
+    asked: HashSet<i64>,
+    units: BTreeMap<String, i64>,
+}
+
+impl Judge {
+    fn of(writer: &Writer<'_>) -> Result<Self> {
+        let mut asked = writer.connection.prepare_cached(ASKED)?;
+        let asked = asked.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        Ok(Self { asked, units: BTreeMap::new() })
+    }
+
+    /// [`super::learning::WORTH_A_LOOK`] of a row with the payment's currency.
+    fn is_worth_a_look(&mut self, payment: i64, row: &Row<'_>, sums: Sums) -> Result<bool> {
+        let code = row.text("currency")?;
+        let unit = match self.units.get(code) {
+            Some(unit) => *unit,
+            None => *self.units.entry(code.to_owned()).or_insert(unit(row.currency()?)),
+        };
+        Ok(sums.sold > sums.captured.saturating_mul(unit)
+            || (sums.settled_back > 0 && sums.settled_back > sums.refunded.saturating_mul(unit))
+            || (sums.has_other && sums.captured == 0)
+            || self.asked.contains(&payment))
+    }
+}
+
 impl Writer<'_> {
     /// Those for which [`super::learning::WORTH_A_LOOK`] holds, but for what has no order.
     pub(super) fn exceeding_payments(&self) -> Result<Vec<PaymentId>> {
         let settled = self.settled_by_order()?;
         let (captured, refunded) = self.moved_by_payment()?;
-        let mut asked = self.connection.prepare_cached(ASKED)?;
-        let asked: HashSet<i64> = asked.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        let mut units: BTreeMap<String, i64> = BTreeMap::new();
+        let mut judge = Judge::of(self)?;
         let mut found = Vec::new();
         let mut statement =
             self.connection.prepare_cached("SELECT id, order_id, currency FROM payments WHERE order_id IS NOT NULL")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (id, order): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let code = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-            let unit = match units.get(code) {
-                Some(unit) => *unit,
-                None => *units.entry(code.to_owned()).or_insert(unit(row.currency()?)),
+            let sums = Sums {
+                sold: settled.sold.of(order),
+                settled_back: settled.refunded.of(order),
+                has_other: settled.other.contains(&order),
+                captured: captured.of(id),
+                refunded: refunded.of(id),
             };
-            let exceeds = settled.sold.of(order) > captured.of(id).saturating_mul(unit)
-                || settled.refunded.of(order) > refunded.of(id).saturating_mul(unit)
-                || (captured.of(id) == 0 && settled.other.contains(&order))
-                || asked.contains(&id);
-            if exceeds {
+            if judge.is_worth_a_look(id, row, sums)? {
                 found.push(PaymentId(id));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same of the payments of these orders.
+    pub(super) fn exceeding_payments_of(&self, orders: &IdSet) -> Result<Vec<PaymentId>> {
+        let mut judge = Judge::of(self)?;
+        let mut found = Vec::new();
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT pay.id, pay.currency, s.sold_micros, -s.refunded_micros, s.other_currency > 0, {CAPTURED},
+               CASE WHEN s.refunded_micros < 0 THEN {REFUNDED} ELSE 0 END
+             FROM json_each(?1) touched CROSS JOIN order_settlements s ON s.order_id = touched.value
+             CROSS JOIN payments pay ON pay.order_id = s.order_id"
+        ))?;
+        for some in orders.as_json() {
+            let mut rows = statement.query([some])?;
+            while let Some(row) = rows.next()? {
+                let id = row.get(0)?;
+                let sums = Sums {
+                    sold: row.get(2)?,
+                    settled_back: row.get(3)?,
+                    has_other: row.get(4)?,
+                    captured: row.get(5)?,
+                    refunded: row.get(6)?,
+                };
+                if judge.is_worth_a_look(id, row, sums)? {
+                    found.push(PaymentId(id));
+                }
             }
         }
         Ok(found)

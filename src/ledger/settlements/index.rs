@@ -1,5 +1,5 @@
-//! The ledger's payments in memory: what a report that is large against the ledger is matched with. A look-up in the file
-//! for each line would cost more than reading the table once.
+//! The ledger's payments, as the side that reads a report asks for them. A report that is large against the ledger is matched with
+//! all of them in memory: a look-up in the file for each line would cost more than reading the table once.
 
 use std::hash::BuildHasher;
 use std::path::Path;
@@ -8,11 +8,48 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::super::row::Columns;
-use super::{Found, SettledAccount};
+use super::{Found, SettledAccount, by_transaction};
 use crate::domain::id::OrderId;
 use crate::domain::money::Currency;
 use crate::domain::settlement::matching::MatchRule;
 use crate::ledger::Result;
+
+/// How the reading side finds payments. Nobody writes any meanwhile: the side that stores has the ledger's write lock.
+#[derive(Debug)]
+pub(super) enum Payments {
+    All(PaymentIndex),
+    /// A connection of its own.
+    One(Connection),
+}
+
+impl Payments {
+    pub(super) fn load_all(path: &Path, accounts: &[SettledAccount]) -> Result<Option<Self>> {
+        Ok(PaymentIndex::load(path, accounts)?.map(Self::All))
+    }
+
+    pub(super) fn one_by_one(path: &Path) -> Result<Self> {
+        Ok(Self::One(connect(path)?))
+    }
+
+    /// `account` is the place of a payment's account among those that are taken over.
+    pub(super) fn find(&self, accounts: &[SettledAccount], account: usize, transaction: &str) -> Result<Option<Found>> {
+        match (self, accounts.get(account)) {
+            (Self::All(index), _) => Ok(index.find(account, transaction)),
+            (Self::One(connection), Some(account)) if !transaction.is_empty() => {
+                by_transaction(connection, account, transaction)
+            }
+            (Self::One(_), _) => Ok(None),
+        }
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    Ok(connection)
+}
 
 /// All payments of some merchant accounts, by transaction id. Ids are compared whole, however their hashes fall.
 #[derive(Debug)]
@@ -56,11 +93,8 @@ impl Entries {
 impl PaymentIndex {
     /// Reads the payments of the accounts through a connection of its own; the file's writer goes on meanwhile. `None` if there
     /// are more than such an index can hold.
-    pub(super) fn load(path: &Path, accounts: &[SettledAccount]) -> Result<Option<Self>> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.pragma_update(None, "query_only", true)?;
-        connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    fn load(path: &Path, accounts: &[SettledAccount]) -> Result<Option<Self>> {
+        let connection = connect(path)?;
         let mut index = Self {
             accounts: accounts.iter().map(|_| AccountIndex::default()).collect(),
             hasher: DefaultHashBuilder::default(),
@@ -95,7 +129,7 @@ impl PaymentIndex {
     }
 
     /// `account` is its place among the accounts the index was made for.
-    pub(super) fn find(&self, account: usize, transaction: &str) -> Option<Found> {
+    fn find(&self, account: usize, transaction: &str) -> Option<Found> {
         let AccountIndex { table, entries } = self.accounts.get(account)?;
         let hash = self.hasher.hash_one(transaction);
         let number = table.find(hash, |number| entries.text(*number) == transaction)?;

@@ -10,6 +10,7 @@ use super::insert::{LineInserter, PlacedLine};
 use super::row::Stored;
 use super::standing::{self, Standing, Standings};
 use super::takeover::{Accounts, Differing, Prepared, Sent, Taken, Takeover};
+use super::touched::IdSet;
 use super::{Found, Looked, by_reference, by_transaction, overflow};
 use crate::domain::id::{AccountId, FileId, OrderId, PayoutId, ShopName};
 use crate::domain::settlement::matching::MatchRule;
@@ -39,6 +40,7 @@ pub(super) struct Intake<'w> {
     hashers: [DefaultHashBuilder; 2],
     sums: HashMap<(PayoutId, DayKey), DaySum>,
     by_reference: HashMap<PayoutId, i64>,
+    orders: IdSet,
     taken: Taken,
 }
 
@@ -92,6 +94,7 @@ impl<'w> Intake<'w> {
             hashers: [DefaultHashBuilder::default(), DefaultHashBuilder::default()],
             sums: HashMap::new(),
             by_reference: HashMap::new(),
+            orders: IdSet::default(),
             taken: Taken::default(),
         })
     }
@@ -111,6 +114,9 @@ impl<'w> Intake<'w> {
             deltas.extend(self.count(&placed, &current)?);
         }
         deltas.sort_unstable_by_key(|(order, _)| *order);
+        for (order, _) in &deltas {
+            self.orders.insert(order.0);
+        }
         add_to_orders(self.writer, &deltas)
     }
 
@@ -399,8 +405,9 @@ impl<'w> Intake<'w> {
         Ok(Some((order, OrderDelta::of(line.kind, row.sum.presented_micros, is_orders_currency))))
     }
 
-    pub(super) fn finish(self) -> Result<Taken> {
-        let Self { writer, file, sums, by_reference, taken, .. } = self;
+    /// What was taken, and the orders that lines were counted to.
+    pub(super) fn finish(self) -> Result<(Taken, IdSet)> {
+        let Self { writer, file, sums, by_reference, orders, taken, .. } = self;
         for ((payout, key), sum) in sums {
             writer.add_payout_sum(payout, key, &sum)?;
         }
@@ -413,6 +420,6 @@ impl<'w> Intake<'w> {
             writer.count_by_reference(payout, lines)?;
         }
         writer.end_report(file, &taken)?;
-        Ok(taken)
+        Ok((taken, orders))
     }
 }

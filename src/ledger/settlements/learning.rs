@@ -4,18 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use chrono::{DateTime, Utc};
 use rusqlite::Row;
 
 use super::exceeding::unit;
 use super::groups::GroupKey;
 use super::matches::written;
-use crate::domain::id::{AccountId, ModificationId, PaymentId, PayoutId};
+use super::touched::Touched;
+use crate::domain::id::{AccountId, ModificationId, PaymentId, PayoutId, RunId};
 use crate::domain::money::Currency;
 use crate::domain::payment::Payment;
 use crate::domain::settlement::facts::SettledLine;
 use crate::domain::settlement::matching::MatchRule;
 use crate::domain::settlement::{Decimal, LineKind};
-use crate::ledger::row::Columns;
+use crate::ledger::row::{Columns, InOrder, Layout};
 use crate::ledger::{Ledger, LedgerError, PaymentCase, Result, Writer};
 
 /// A payment with all that its reports say of captures and refunds.
@@ -32,9 +34,7 @@ pub struct SettledCase {
 pub(super) const WORTH_A_LOOK: &str = "
     s.order_id IS NULL
     OR s.sold_micros > UNIT * CAPTURED
-    OR (s.refunded_micros < 0 AND -s.refunded_micros > UNIT * (
-          SELECT ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END), 0)
-          FROM movements m WHERE m.payment_id = pay.id))
+    OR (s.refunded_micros < 0 AND -s.refunded_micros > UNIT * REFUNDED)
     OR (s.other_currency > 0 AND CAPTURED = 0)
     OR pay.id IN (ASKED)";
 
@@ -43,8 +43,12 @@ pub(super) const ASKED: &str = "
     SELECT payment_id FROM operations WHERE kind IN ('capture', 'refund')
       AND state IN ('planned', 'sent', 'accepted', 'unknown', 'given_up') AND state <> 'planned'";
 
-const CAPTURED: &str = "
+pub(super) const CAPTURED: &str = "
     (SELECT ifnull(sum(CASE m.kind WHEN 'capture' THEN m.amount_minor WHEN 'capture_failure' THEN -m.amount_minor ELSE 0 END), 0)
+     FROM movements m WHERE m.payment_id = pay.id)";
+
+pub(super) const REFUNDED: &str = "
+    (SELECT ifnull(sum(CASE m.kind WHEN 'refund' THEN m.amount_minor WHEN 'refund_failure' THEN -m.amount_minor ELSE 0 END), 0)
      FROM movements m WHERE m.payment_id = pay.id)";
 
 /// Money that went back, also at the bank.
@@ -72,6 +76,9 @@ const OF_NO_ORDER: &str = "
 /// So many orders are read on in the time that the payment of one line is looked up: measured.
 const ORDERS_PER_LOOK_UP: i64 = 24;
 
+/// And so many in the time that one order's payments are looked up, order after order: measured.
+const ORDERS_PER_ORDER: i64 = 4;
+
 const MARK: &str = "ON CONFLICT DO UPDATE SET movement_seen = NULL, event_seen = NULL";
 
 /// The last movement of a payment, and the last step of its captures and refunds.
@@ -85,6 +92,20 @@ impl Ledger {
     pub fn has_lines_to_learn(&self) -> Result<bool> {
         let mut statement = self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM lines_to_learn)")?;
         Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Begins a run: what an earlier one with this connection took over, another may have come between.
+    pub fn forget_touched(&mut self) {
+        self.touched = Touched::Nothing;
+    }
+
+    /// Looks for payments to learn of by the reports that were taken over; all at once.
+    pub fn learn_from_lines(&mut self, run: Option<RunId>, now: DateTime<Utc>) -> Result<()> {
+        let touched = std::mem::take(&mut self.touched);
+        self.write("lines to learn from", run, now, |writer| {
+            writer.find_payments_to_learn(&touched)?;
+            writer.forget_lines_to_learn()
+        })
     }
 
     /// Payments to look at; those that wait for a person or an answer only if something of them changed.
@@ -112,8 +133,7 @@ impl Ledger {
         statement.query_and_then([payment.0], |row| row.plain("subject"))?.collect()
     }
 
-    /// The lines that belong to a payment by its transaction id: payout by payout, as that is how they lie in the ledger (in this order of
-    /// tables, which is not left to `SQLite`). Where a person has said that they belong elsewhere, none do.
+    /// The lines that belong to a payment by its transaction id. Where a person has said that they belong elsewhere, none do.
     fn lines_of_payment(&self, payment: &Payment) -> Result<Vec<SettledLine>> {
         let mut accounts = self
             .connection
@@ -127,25 +147,49 @@ impl Ledger {
         if by_person.is_some_and(|found| found.order.is_none() || found.order != payment.order) {
             return Ok(Vec::new());
         }
-        let mut statement = self.connection.prepare_cached(
-            "SELECT l.file_id || ':' || l.file_line AS line, l.kind, l.modification_id, l.document, l.ordinal, l.occurred_at, l.scale,
-               ifnull(l.gross, l.net + l.fee + l.tax) AS presented, ifnull(l.gross_currency, l.net_currency) AS currency,
-               p.reference AS payout
-             FROM (SELECT 0 AS id UNION ALL SELECT id FROM payouts WHERE account_id = ?1) batch
-             CROSS JOIN settlement_lines l ON l.account_id = ?1 AND l.batch = batch.id AND l.transaction_id = ?2
+        if self.gathered.contains(payment.id.0) {
+            return self.gathered_lines(payment.id);
+        }
+        // Payout by payout, as that is how they lie in the ledger; in this order of tables, which is not left to `SQLite`.
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {SETTLED_LINE}
+             FROM (SELECT 0 AS id UNION ALL SELECT id FROM payouts WHERE account_id = ?1) place
+             CROSS JOIN settlement_lines l ON l.account_id = ?1 AND l.batch = place.id AND l.transaction_id = ?2
              CROSS JOIN payouts p ON p.id = l.payout_id
-             WHERE l.kind BETWEEN 1 AND 7",
-        )?;
+             WHERE l.kind BETWEEN 1 AND 7"
+        ))?;
         statement.query_and_then((account.0, transaction), settled_line)?.collect()
     }
 }
 
-fn settled_line(row: &Row<'_>) -> Result<SettledLine> {
+/// Of a line `l` and its payout `p`.
+pub(super) const SETTLED_LINE: &str = "
+    l.file_id, l.file_line, l.kind, l.modification_id, l.document, l.ordinal, l.occurred_at, l.scale,
+    ifnull(l.gross, l.net + l.fee + l.tax) AS presented, ifnull(l.gross_currency, l.net_currency) AS currency,
+    p.reference AS payout";
+
+static SETTLED_LAYOUT: Layout = Layout::new(&[
+    "file_id",
+    "file_line",
+    "kind",
+    "modification_id",
+    "document",
+    "ordinal",
+    "occurred_at",
+    "scale",
+    "presented",
+    "currency",
+    "payout",
+]);
+
+pub(super) fn settled_line(row: &Row<'_>) -> Result<SettledLine> {
+    let row = InOrder::of(row, &SETTLED_LAYOUT)?;
+    let (file, line): (i64, i64) = (row.plain("file_id")?, row.plain("file_line")?);
     let (code, units, scale): (i64, i64, u8) = (row.plain("kind")?, row.plain("presented")?, row.plain("scale")?);
     let seconds: i64 = row.plain("occurred_at")?;
     let damaged = |what: String| LedgerError::damaged(what);
     Ok(SettledLine {
-        name: row.plain("line")?,
+        name: format!("{file}:{line}"),
         kind: LineKind::of_code(code).ok_or_else(|| damaged(format!("{code} as kind of a line")))?,
         // An id that no movement could have is none.
         modification: ModificationId::parse(row.text("modification_id")?).ok(),
@@ -156,7 +200,7 @@ fn settled_line(row: &Row<'_>) -> Result<SettledLine> {
             Decimal::new(units, scale).ok_or_else(|| damaged(format!("{units} as an amount of a line")))?,
             row.currency()?,
         ),
-        at: chrono::DateTime::from_timestamp(seconds, 0).ok_or_else(|| damaged(format!("{seconds} as occurred_at")))?,
+        at: DateTime::from_timestamp(seconds, 0).ok_or_else(|| damaged(format!("{seconds} as occurred_at")))?,
     })
 }
 
@@ -203,39 +247,46 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Finds the payments for which new lines may be news, all at once: by the lines, or by all orders where the lines are so many
-    /// that this is faster.
-    pub fn find_payments_to_learn(&self) -> Result<()> {
-        let find = |from: &str, condition: &str| {
-            let sql = format!(
-                "INSERT INTO payments_to_learn (payment_id) SELECT pay.id FROM {from} WHERE {condition} {MARK}"
-            );
-            let sql = sql.replace("CAPTURED", CAPTURED).replace("ASKED", ASKED).replace("UNIT", &UNITS);
-            self.connection.prepare_cached(&sql)?.execute([])
-        };
+    /// Finds the payments for which new lines may be news, all at once: by the orders the lines were counted to, where this run took
+    /// all of them over, else by the lines; or by all orders where these are so many that this is faster.
+    fn find_payments_to_learn(&self, touched: &Touched) -> Result<()> {
         let (lines, orders): (i64, i64) = self.connection.query_row(
             "SELECT (SELECT ifnull(sum(added), 0) FROM report_files WHERE id IN (SELECT file_id FROM lines_to_learn)),
                (SELECT ifnull(max(order_id), 0) FROM order_settlements)",
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        if lines.saturating_mul(ORDERS_PER_LOOK_UP) < orders {
-            let from = format!("{NEW_LINES} LEFT JOIN order_settlements s ON s.order_id = pay.order_id");
-            find(&from, &format!("{GOES_BACK} OR {WORTH_A_LOOK}"))?;
-        } else {
-            for payment in self.exceeding_payments()? {
-                self.learn_of_payment(payment)?;
+        let exceeding = match touched {
+            Touched::These(some) if some.count().saturating_mul(ORDERS_PER_ORDER) < orders => {
+                self.exceeding_payments_of(some)?
             }
-            find(OF_NO_ORDER, "pay.order_id IS NULL")?;
-            if self.may_go_back()? {
-                find(NEW_LINES, GOES_BACK)?;
+            Touched::Nothing | Touched::Unknown if lines.saturating_mul(ORDERS_PER_LOOK_UP) < orders => {
+                let from = format!("{NEW_LINES} LEFT JOIN order_settlements s ON s.order_id = pay.order_id");
+                return self.find_to_learn(&from, &format!("{GOES_BACK} OR {WORTH_A_LOOK}"));
             }
+            Touched::These(_) | Touched::Nothing | Touched::Unknown => self.exceeding_payments()?,
+        };
+        for payment in exceeding {
+            self.learn_of_payment(payment)?;
+        }
+        self.find_to_learn(OF_NO_ORDER, "pay.order_id IS NULL")?;
+        if self.may_go_back()? {
+            self.find_to_learn(NEW_LINES, GOES_BACK)?;
         }
         Ok(())
     }
 
+    fn find_to_learn(&self, from: &str, condition: &str) -> Result<()> {
+        let sql =
+            format!("INSERT INTO payments_to_learn (payment_id) SELECT pay.id FROM {from} WHERE {condition} {MARK}");
+        let sql = sql.replace("CAPTURED", CAPTURED).replace("REFUNDED", REFUNDED);
+        let sql = sql.replace("ASKED", ASKED).replace("UNIT", &UNITS);
+        self.connection.prepare_cached(&sql)?.execute([])?;
+        Ok(())
+    }
+
     /// Their payments are found.
-    pub fn forget_lines_to_learn(&self) -> Result<()> {
+    fn forget_lines_to_learn(&self) -> Result<()> {
         self.connection.execute("DELETE FROM lines_to_learn", [])?;
         Ok(())
     }

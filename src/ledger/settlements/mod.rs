@@ -6,6 +6,7 @@
 mod cursors;
 mod delta;
 mod exceeding;
+mod gathered;
 mod groups;
 mod index;
 mod insert;
@@ -21,6 +22,7 @@ mod row;
 mod standing;
 mod statements;
 mod takeover;
+mod touched;
 
 use std::path::PathBuf;
 
@@ -38,6 +40,7 @@ pub(super) use payouts::proved_payout;
 pub use payouts::{PayoutOverview, PayoutTally, ProvedPayout};
 pub use rehearsal::{About, Mark, Rehearsed, RehearsedBooking, RehearsedFact, RehearsedSum};
 pub use takeover::{Differing, Inlet, NewReport, Taken, Takeover};
+pub(super) use touched::{IdSet, Touched};
 
 use super::row::Columns;
 use super::{Ledger, LedgerError, Result, Writer};

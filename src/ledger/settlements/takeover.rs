@@ -1,15 +1,15 @@
 //! A report's way into the ledger: a thread reads and prepares, the ledger's thread stores, one transaction holds it all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::index::PaymentIndex;
+use super::index::Payments;
 use super::intake::Intake;
 use super::row::StoredRow;
+use super::touched::IdSet;
 use super::{Found, SettledAccount};
 use crate::domain::id::{PayoutId, RunId, ShopName};
 use crate::domain::settlement::{LineKind, ReportLine};
@@ -62,6 +62,8 @@ pub struct Differing {
 /// About what a line of a report takes, and how many payments can be read on in the time of one look-up: measured.
 const BYTES_PER_LINE: u64 = 190;
 const READS_PER_LOOK_UP: u64 = 4;
+/// Lines, or payments, for which a second connection is not worth its while.
+const FEW: u64 = 1_000;
 
 /// Of the database, while a report is taken over: as `SQLite` counts it, kibibytes are negative.
 const CACHE: i64 = -64 * 1024;
@@ -71,7 +73,7 @@ const CACHE: i64 = -64 * 1024;
 pub(super) struct Sent {
     /// Sorted as the ledger stores them.
     pub(super) lines: Vec<Prepared>,
-    /// Whether `found` is what the index has; without an index the ledger is asked.
+    /// Whether `found` is what the ledger has; else it is asked.
     pub(super) is_looked_up: bool,
 }
 
@@ -87,7 +89,7 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 pub struct Inlet<'a> {
     sender: SyncSender<Sent>,
-    index: Option<PaymentIndex>,
+    payments: Option<Payments>,
     accounts: Accounts<'a>,
     /// Of the books.
     zone: Tz,
@@ -99,15 +101,20 @@ impl Inlet<'_> {
         lines.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
         let mut too_large = Vec::new();
         let mut prepared = Vec::with_capacity(lines.len());
+        let mut is_looked_up = self.payments.is_some();
         for line in lines {
             let Ok(row) = StoredRow::of(&line, self.zone) else {
                 too_large.push(line.number);
                 continue;
             };
-            let found = self.index.as_ref().and_then(|index| index.find(self.accounts.of(&line)?, &line.transaction));
+            let account = self.payments.as_ref().zip(self.accounts.of(&line));
+            let found = account.map(|(payments, account)| payments.find(self.accounts.all, account, &line.transaction));
+            // What cannot be read here may be read there, or is told there.
+            is_looked_up &= !matches!(found, Some(Err(_)));
+            let found = found.and_then(Result::ok).flatten();
             prepared.push(Prepared { line, row, found });
         }
-        let sent = Sent { lines: prepared, is_looked_up: self.index.is_some() };
+        let sent = Sent { lines: prepared, is_looked_up };
         self.sender.send(sent).is_ok().then_some(too_large)
     }
 }
@@ -163,20 +170,23 @@ impl Ledger {
         let Takeover { report, run, now, .. } = takeover;
         let accounts = takeover.accounts();
         let zone = self.books.time_zone;
-        let path = self.path_for_index(report.bytes)?;
+        let file = self.path().filter(|_| report.bytes > FEW * BYTES_PER_LINE);
+        let is_large = self.is_large(report.bytes)?;
         // Pages that many lines go to stay in memory until they are full.
         self.connection.pragma_update(None, "cache_size", CACHE)?;
-        let mut failed = None;
+        let is_behind = self.has_lines_to_learn()?;
+        let (mut failed, mut touched) = (None, IdSet::default());
         let taken = self.write("report", run, now, |writer| {
             let mut intake = Intake::begin(writer, takeover)?;
             let outcome = std::thread::scope(|scope| {
                 let (sender, receiver) = sync_channel(1);
                 let reader = scope.spawn(move || {
-                    let index = match path {
-                        Some(path) => PaymentIndex::load(&path, accounts.all)?,
+                    let payments = match file {
+                        Some(path) if is_large => Payments::load_all(&path, accounts.all)?,
+                        Some(path) => Some(Payments::one_by_one(&path)?),
                         None => None,
                     };
-                    Ok::<_, LedgerError>(read(&Inlet { sender, index, accounts, zone }))
+                    Ok::<_, LedgerError>(read(&Inlet { sender, payments, accounts, zone }))
                 });
                 for sent in receiver {
                     intake.take(&sent)?;
@@ -188,7 +198,8 @@ impl Ledger {
             })?;
             match outcome {
                 Ok(read) => {
-                    let taken = intake.finish()?;
+                    let (taken, orders) = intake.finish()?;
+                    touched = orders;
                     conclude(writer, &taken, &read)?;
                     Ok((taken, read))
                 }
@@ -201,17 +212,20 @@ impl Ledger {
         });
         match (failed, taken) {
             (Some(error), _) => Ok(Err(error)),
-            (None, taken) => taken.map(Ok),
+            (None, taken) => {
+                // Once too often does no harm, where it was not stored after all.
+                self.touched.add(&touched, is_behind);
+                taken.map(Ok)
+            }
         }
     }
 
-    /// Where the payments are read from as a whole, if the report is so large against them that this is faster.
-    fn path_for_index(&self, bytes: u64) -> Result<Option<PathBuf>> {
-        const FEW: u64 = 1_000;
+    /// Whether a report is so large against the payments that reading all of them is faster than looking some up.
+    fn is_large(&self, bytes: u64) -> Result<bool> {
         let payments: i64 =
             self.connection.query_row("SELECT ifnull(max(id), 0) FROM payments", [], |row| row.get(0))?;
         let payments = u64::try_from(payments).unwrap_or(0);
         let look_ups = bytes.div_euclid(BYTES_PER_LINE).saturating_mul(READS_PER_LOOK_UP);
-        Ok(self.path().filter(|_| payments > FEW && look_ups > payments))
+        Ok(payments > FEW && look_ups > payments)
     }
 }

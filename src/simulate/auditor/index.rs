@@ -84,11 +84,12 @@ fn group<K: Eq + Hash, V: Copy>(pairs: impl Iterator<Item = (K, V)>) -> Many<K, 
 }
 
 impl<'a> Index<'a> {
-    pub(super) fn of(record: &'a Record, rows: &'a Rows) -> Self {
+    /// `billed`: the invoices payjournal made, beside what the ERP has posted.
+    pub(super) fn of(record: &'a Record, rows: &'a Rows, billed: &'a [Posted]) -> Self {
         let done = || record.effects.iter().enumerate().map(|(place, effect)| Done { place, effect });
         let ours = || done().filter_map(|done| done.effect.ours().map(|asked| (asked, done)));
         let transactions = || record.transactions.iter().enumerate();
-        let documents = || record.documents.iter();
+        let documents = || record.documents.iter().chain(billed);
         let operations = || rows.operations.iter();
         let exceptions = || rows.exceptions.iter();
         let mut index = Self {
@@ -196,8 +197,18 @@ impl<'a> Index<'a> {
         all(&self.documents_of_order, &order)
     }
 
-    /// Transactions of the order itself, not those that pay its invoices by number.
+    /// Transactions of the order itself, not those that pay its invoices by number; of which the ledger can know that.
     pub(super) fn paying_order<'s>(&'s self, order: &'s str) -> impl Iterator<Item = (usize, &'a Transaction)> {
+        self.meant_for_order(order).filter(|(_, transaction)| self.names_its_order(transaction))
+    }
+
+    /// Whether the ledger knows its order: was told, or has found out by its key.
+    pub(super) fn names_its_order(&self, transaction: &Transaction) -> bool {
+        !transaction.is_anonymous || self.payment_row(&transaction.id).is_some_and(|row| row.order.is_some())
+    }
+
+    /// All that customers paid for it.
+    pub(super) fn meant_for_order<'s>(&'s self, order: &'s str) -> impl Iterator<Item = (usize, &'a Transaction)> {
         all(&self.transactions_of_order, &order)
             .iter()
             .filter_map(|at| Some((*at, self.record.transactions.get(*at)?)))

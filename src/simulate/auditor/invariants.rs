@@ -97,6 +97,20 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("payout-closed-adds-up", "a payout is closed only if its lines add up (rule 20)"),
     ("payout-booked", "a closed payout takes from clearing what its lines are over (rule 19)"),
     ("order-settled", "what is settled for an order is what was paid out for its payments (design)"),
+    // Safety: invoices.
+    ("billed-once", "an order has one invoice (rule 6)"),
+    ("invoice-number-once", "an invoice number is given once (domain 3.7)"),
+    (
+        "invoice-as-sold",
+        "an invoice is over what the order sells, to its customer, with the tax of each line (domain 3.6)",
+    ),
+    ("invoice-booked", "an invoice is receivables against revenue and tax (accounting)"),
+    (
+        "billed-when-allowed",
+        "nothing is billed by a key that is used twice or does not fit, unpaid or cancelled (domain 3.8)",
+    ),
+    ("invoice-mailed-once", "one mail brings an invoice (domain 3.8)"),
+    ("entry-has-its-money", "an entry has what payments for it brought, and at most what it is over (rule 7)"),
     // Liveness: facts.
     ("nothing-under-way", "what can finish has finished; the rest was told or the PSP has not settled it (design)"),
     ("refusal-told", "what was refused or given up, and not tried again, was told to a person (rule 5)"),
@@ -128,6 +142,10 @@ pub const INVARIANTS: &[(&str, &str)] = &[
         "untied-money-told",
         "captured money that no invoice takes is told: of a cancelled order, or more than the order (accounting)",
     ),
+    // Liveness: invoices.
+    ("billed-or-told", "an order that may be billed is billed; what keeps it back is told (domain 3.8)"),
+    ("invoice-mailed", "an invoice is mailed, or a person was told that there is no address (domain 3.8)"),
+    ("entry-assigned", "an entry has what was captured for it and kept (domain 3.3)"),
     // Liveness: what people see.
     ("order-status", "the status of an order follows from its payments (rule 14)"),
     ("exception-right", "every open exception has what justifies its kind (accounting)"),

@@ -32,6 +32,7 @@ mod chargebacks;
 mod index;
 mod intents;
 mod invariants;
+mod invoices;
 mod lines;
 mod mails;
 mod movements;
@@ -76,7 +77,8 @@ struct Found(Vec<Violation>);
 /// SAFETY: holds at any moment.
 pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     let mut found = Found::default();
-    let index = Index::of(record, rows);
+    let billed = invoices::posted(record, rows);
+    let index = Index::of(record, rows, &billed);
     intents::check(&index, &mut found);
     sums::check(&index, &mut found);
     captures::check(&index, &mut found);
@@ -89,16 +91,19 @@ pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     lines::check(&index, &mut found);
     mails::check(&index, &mut found);
     payouts::check(&index, &mut found);
+    invoices::check(&index, &billed, &mut found);
     found.0
 }
 
 /// LIVENESS: holds when everything has come to rest. Beside [`each_day`], not instead of it.
 pub fn at_rest(record: &Record, rows: &Rows) -> Vec<Violation> {
-    let index = Index::of(record, rows);
+    let billed = invoices::posted(record, rows);
+    let index = Index::of(record, rows, &billed);
     let mut found = Found::default();
     rest::check(&index, &mut found);
     payouts::check_at_rest(&index, &mut found);
     chargebacks::check_at_rest(&index, &mut found);
+    invoices::check_at_rest(&index, &mut found);
     found.0
 }
 

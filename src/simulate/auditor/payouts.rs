@@ -100,7 +100,8 @@ fn settled(index: &Index<'_>, at_rest: bool, found: &mut Found) {
         };
         // A payment of invoices is their order's.
         let mut of_invoices = transaction.pays.iter().filter_map(|number| index.invoice(number)?.order.as_deref());
-        let Some(order) = transaction.order.as_deref().or_else(|| of_invoices.next()) else { continue };
+        let own = transaction.order.as_deref().filter(|_| index.names_its_order(transaction));
+        let Some(order) = own.or_else(|| of_invoices.next()) else { continue };
         let [sold, refunded] = paid.entry(order).or_default();
         let micros = line.gross * unit(payout.currency);
         match effect.kind {

@@ -1,23 +1,27 @@
 //! What the shop and the ERP hand over to `payjournal import`, and whether it arrived. Who hands over and is killed before
 //! it hears that it went well hands the same over again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::super::record::{Cancelled, EffectKind, ShopTerms, Told};
+use rust_decimal::Decimal;
+
+use super::super::record::{Cancelled, Claim, EffectKind, IsFor, Sale, SaleKey, ShopTerms, Told};
 use super::World;
+use crate::domain::customer::{Address, Customer};
 use crate::domain::document::DocumentKind;
 use crate::domain::id::{
-    Company, CustomerNumber, DocumentNumber, IdError, MerchantAccount, MethodName, ModificationId, OrderNumber,
-    ProviderName, ShopName, TransactionId,
+    AssignmentKey, Company, CustomerNumber, DocumentNumber, EntryReference, IdError, MerchantAccount, MethodName,
+    ModificationId, OrderNumber, ProviderName, ShopName, TransactionId,
 };
 use crate::domain::invoice::OrderKeys;
+use crate::domain::invoice::pricing::OrderLine;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::order::{Cancellation, Terms};
 use crate::domain::payment::TransactionStatus;
 use crate::exchange::import::payment::{Authorised, Collected};
-use crate::exchange::import::{DocumentRecord, OrderRecord, PaymentRecord};
+use crate::exchange::import::{DocumentRecord, EntryRecord, OrderLineRecord, OrderRecord, PaymentRecord};
 
 /// What the sides believe the ledger has.
 #[derive(Debug, Default)]
@@ -25,6 +29,10 @@ pub(super) struct Memory {
     orders: BTreeMap<String, Told>,
     transactions: BTreeMap<String, &'static str>,
     documents: BTreeMap<(&'static str, String), i64>,
+    /// Whose lines it has.
+    sales: BTreeSet<String>,
+    /// Whether it was told that they are cancelled.
+    claims: BTreeMap<String, bool>,
     /// Invoices that are handed over no sooner than this.
     pub(super) held: BTreeMap<String, DateTime<Utc>>,
 }
@@ -32,17 +40,22 @@ pub(super) struct Memory {
 /// Rows on their way into the ledger.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Batch {
+    pub customers: Vec<Customer>,
     pub orders: Vec<OrderRecord>,
+    pub lines: Vec<OrderLineRecord>,
+    pub entries: Vec<EntryRecord>,
     pub documents: Vec<DocumentRecord>,
     pub payments: Vec<PaymentRecord>,
     told_orders: Vec<(String, Told)>,
     told_documents: Vec<(&'static str, String, i64)>,
     told_transactions: Vec<(usize, &'static str, bool)>,
+    told_sales: Vec<String>,
+    told_claims: Vec<(String, bool)>,
 }
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.orders.is_empty() && self.documents.is_empty() && self.payments.is_empty()
+        self.orders.is_empty() && self.documents.is_empty() && self.payments.is_empty() && self.entries.is_empty()
     }
 }
 
@@ -55,6 +68,20 @@ impl World {
             if self.exported.orders.get(&order.number) != Some(&told) {
                 batch.orders.push(self.order_row(&order.number, told, order.currency, order.terms)?);
                 batch.told_orders.push((order.number.clone(), told));
+            }
+        }
+        for sale in self.record.sales.iter().filter(|sale| !self.exported.sales.contains(&sale.order)) {
+            let customer = customer(sale)?;
+            if !batch.customers.contains(&customer) {
+                batch.customers.push(customer);
+            }
+            batch.lines.extend(self.lines_of(sale)?);
+            batch.told_sales.push(sale.order.clone());
+        }
+        for claim in &self.record.claims {
+            if self.exported.claims.get(&claim.reference) != Some(&claim.cancelled) {
+                batch.entries.push(entry_row(claim)?);
+                batch.told_claims.push((claim.reference.clone(), claim.cancelled));
             }
         }
         for document in &self.record.documents {
@@ -99,6 +126,19 @@ impl World {
                 document.told_by_hand = *by_hand;
             }
         }
+        for number in &batch.told_sales {
+            if let Some(sale) = self.record.sales.iter_mut().find(|sale| sale.order == *number) {
+                sale.told_at.get_or_insert(at);
+            }
+        }
+        for (reference, cancelled) in &batch.told_claims {
+            if let Some(claim) = self.record.claims.iter_mut().find(|claim| claim.reference == *reference) {
+                claim.told_at.get_or_insert(at);
+                if *cancelled {
+                    claim.cancelled_at.get_or_insert(at);
+                }
+            }
+        }
         for (index, _, collected) in &batch.told_transactions {
             let transaction = self.transaction_mut(*index);
             if transaction.told_at.is_none() {
@@ -112,6 +152,8 @@ impl World {
     /// Whoever handed it over has heard that it arrived.
     pub(crate) fn acknowledged(&mut self, batch: &Batch) {
         self.exported.orders.extend(batch.told_orders.iter().cloned());
+        self.exported.sales.extend(batch.told_sales.iter().cloned());
+        self.exported.claims.extend(batch.told_claims.iter().cloned());
         for (kind, number, by_hand) in &batch.told_documents {
             self.exported.documents.insert((kind, number.clone()), *by_hand);
         }
@@ -130,7 +172,14 @@ impl World {
     ) -> Result<OrderRecord, Box<dyn std::error::Error>> {
         let plan = self.plans.values().find(|plan| plan.number == number);
         let placed = plan.map_or(self.now, |plan| plan.placed);
+        let sale = self.record.sales.iter().find(|sale| sale.order == number);
         let customer = plan.map_or("C0", |plan| plan.customer.as_str());
+        let customer = sale.map_or(customer, |sale| sale.customer.as_str());
+        let keys = match sale.map(|sale| &sale.key) {
+            Some(SaleKey::Entry(key)) => OrderKeys { entry: Some(AssignmentKey::parse(key)?), payment: None },
+            Some(SaleKey::Payment(key)) => OrderKeys { entry: None, payment: Some(AssignmentKey::parse(key)?) },
+            Some(SaleKey::Neither) | None => OrderKeys::default(),
+        };
         Ok(OrderRecord {
             shop: shop()?,
             number: OrderNumber::parse(number)?,
@@ -147,8 +196,28 @@ impl World {
             }),
             bill_to: Some(CustomerNumber::parse(customer)?),
             ordered_on: placed.date_naive(),
-            keys: OrderKeys::default(),
+            keys,
         })
+    }
+
+    fn lines_of(&self, sale: &Sale) -> Result<Vec<OrderLineRecord>, Box<dyn std::error::Error>> {
+        let order = self.record.orders.iter().find(|order| order.number == sale.order);
+        let exponent = u32::try_from(Currency::parse(order.map_or("EUR", |order| order.currency))?.exponent())?;
+        let line = |(line, (gross, rate)): (u32, &(i64, i64))| {
+            Ok(OrderLineRecord {
+                shop: shop()?,
+                order: OrderNumber::parse(&sale.order)?,
+                line: OrderLine {
+                    line,
+                    item: None,
+                    description: format!("Thing {line} of {}", sale.order),
+                    quantity: Decimal::ONE,
+                    unit_price: Decimal::new(*gross, exponent),
+                    tax_rate: Decimal::from(*rate),
+                },
+            })
+        };
+        (1..).zip(&sale.lines).map(line).collect()
     }
 
     /// `None`: the shop says nothing of it now. Whether it was collected already by what the shop says.
@@ -161,6 +230,8 @@ impl World {
         let all = transaction.authorised > 0 && captured == transaction.authorised;
         let collected = new && transaction.method == "direct" && transaction.status == "captured" && all;
         let status = match transaction.status {
+            // Without its order nobody would capture it: handed over once it is captured.
+            "captured" | "authorised" if transaction.is_anonymous && !collected => return Ok(None),
             "captured" if collected => "captured",
             "captured" | "authorised" => "authorised",
             "released" | "error" if new => "open",
@@ -182,7 +253,13 @@ impl World {
             }),
             Some(_) | None => None,
         };
-        let order = transaction.order.as_deref().map(OrderNumber::parse).transpose()?;
+        let order = transaction.order.as_deref().filter(|_| !transaction.is_anonymous);
+        let order = order.map(OrderNumber::parse).transpose()?;
+        let (entries, key) = match &transaction.is_for {
+            IsFor::Order => (Vec::new(), None),
+            IsFor::Entry(reference) => (vec![EntryReference::parse(reference)?], None),
+            IsFor::Key(key) => (Vec::new(), Some(AssignmentKey::parse(key)?)),
+        };
         let row = PaymentRecord {
             provider: ProviderName::parse(transaction.id.split('-').next().unwrap_or_default())?,
             merchant_account: MerchantAccount::parse("Shop")?,
@@ -198,11 +275,35 @@ impl World {
             authorised: has_amount.then_some(Authorised { amount, at }),
             capture_before: None,
             collected: collected_row,
-            entries: Vec::new(),
-            key: None,
+            entries,
+            key,
         };
         Ok(Some((row, collected)))
     }
+}
+
+fn customer(sale: &Sale) -> Result<Customer, IdError> {
+    Ok(Customer {
+        number: CustomerNumber::parse(&sale.customer)?,
+        name: format!("Customer {}", sale.customer),
+        email: sale.email.then(|| format!("{}@customers.example", sale.customer.to_lowercase())),
+        address: Address::default(),
+        language: None,
+        vat_id: None,
+    })
+}
+
+fn entry_row(claim: &Claim) -> Result<EntryRecord, Box<dyn std::error::Error>> {
+    Ok(EntryRecord {
+        reference: EntryReference::parse(&claim.reference)?,
+        order: None,
+        key: AssignmentKey::parse(&claim.key)?,
+        customer: Some(CustomerNumber::parse(&claim.customer)?),
+        amount: Amount::from_minor(claim.amount, Currency::parse(claim.currency)?),
+        title: None,
+        due_on: None,
+        cancelled: Some(claim.cancelled),
+    })
 }
 
 fn shop() -> Result<ShopName, IdError> {

@@ -3,6 +3,7 @@
 //! Each file holds one side: what happens there by itself, how it answers payjournal, and how it fails. A side writes what
 //! really happened into the [`Record`]; the auditor reads nothing else.
 
+mod bills;
 mod erp;
 mod export;
 mod hands;
@@ -82,7 +83,7 @@ pub(super) enum Happening {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, start: DateTime<Utc>, orders: &[u32], days: u32) -> Self {
+    pub(super) fn new(seed: u64, start: DateTime<Utc>, orders: &[u32], days: u32, bills: bool) -> Self {
         let mut dice = Dice::new(seed, About::Seed);
         let weather = Weather::of(&mut dice).with_rarities(&mut Dice::new(seed, About::Rarities));
         let mut world = Self {
@@ -104,7 +105,9 @@ impl World {
         };
         world.plan_payouts();
         for order in orders {
-            let plan = OrderPlan::of(Dice::new(seed, About::Order(*order)), *order, start, days, weather.persons);
+            let dice = Dice::new(seed, About::Order(*order));
+            let of = if bills { OrderPlan::billed } else { OrderPlan::of };
+            let plan = of(dice, *order, start, days, weather.persons);
             world.plan_order(*order, plan);
         }
         world

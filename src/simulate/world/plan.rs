@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::dice::Dice;
 use super::super::record::{Cancelled, Partial, ShopTerms, Trigger};
+use super::bills::Deal;
 
 /// A payment method of the simulated shop, as `config.toml` beside this folder has it.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +45,8 @@ pub(super) struct OrderPlan {
     pub currency: &'static str,
     pub total: i64,
     pub terms: ShopTerms,
+    /// What it sells, where payjournal makes the invoice.
+    pub deal: Option<Deal>,
     pub events: Vec<(DateTime<Utc>, Event)>,
 }
 
@@ -86,6 +89,22 @@ pub(crate) enum Event {
         kind: &'static str,
         share: i64,
     },
+    /// The portal makes an entry with the order's key.
+    Claimed {
+        wrong: Option<Wrong>,
+    },
+    ClaimCancelled,
+    /// Another order comes with the same key.
+    KeyTaken,
+}
+
+/// What does not fit the order in an entry with its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    Customer,
+    Amount,
+    /// There is one already.
+    Second,
 }
 
 /// How a payment page ends.
@@ -127,6 +146,7 @@ impl OrderPlan {
             currency: dice.pick(&CURRENCIES, "EUR"),
             total,
             terms,
+            deal: None,
             events: vec![(placed, Event::Placed)],
         };
         plan.is_paid(dice, placed, persons);
@@ -134,7 +154,7 @@ impl OrderPlan {
         plan
     }
 
-    fn at(&mut self, at: DateTime<Utc>, event: Event) {
+    pub(super) fn at(&mut self, at: DateTime<Utc>, event: Event) {
         self.events.push((at, event));
     }
 
@@ -237,10 +257,10 @@ impl OrderPlan {
     }
 }
 
-fn minutes(dice: &mut Dice, least: i64, most: i64) -> TimeDelta {
+pub(super) fn minutes(dice: &mut Dice, least: i64, most: i64) -> TimeDelta {
     TimeDelta::minutes(dice.between(least, most))
 }
 
-fn hours(dice: &mut Dice, least: i64, most: i64) -> TimeDelta {
+pub(super) fn hours(dice: &mut Dice, least: i64, most: i64) -> TimeDelta {
     TimeDelta::minutes(dice.between(least * 60, most * 60))
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::super::record::{Cancelled, Posted, ShopOrder, ShopTerms, Transaction};
+use super::super::record::{Cancelled, IsFor, Posted, ShopOrder, ShopTerms, Transaction};
 use super::plan::{End, Event, Hand, Method, OrderPlan};
 use super::{Happening, World, turns};
 
@@ -27,6 +27,9 @@ impl World {
             Event::TotalChanged { by } => self.total_changed(order, *by),
             Event::Cancelled(how) => self.cancelled(order, *how),
             Event::ByHand { kind, share } => self.by_hand(order, kind, *share),
+            Event::Claimed { wrong } => self.claimed(order, *wrong),
+            Event::ClaimCancelled => self.claim_cancelled(order),
+            Event::KeyTaken => self.key_taken(order),
         }
     }
 
@@ -42,6 +45,7 @@ impl World {
             told: None,
             told_at: None,
         });
+        self.sold(order);
     }
 
     pub(super) fn order_number(&self, order: u32) -> Option<String> {
@@ -82,6 +86,7 @@ impl World {
             self.fault("shop: paid late");
         }
         let index = self.opens(method, Some(number), Vec::new(), currency, authorises);
+        self.says_what_it_is_for(order, index);
         self.decide(self.now + ends_after, Happening::PageEnds(index, end));
         if let Some((after, hand)) = hand {
             self.decide(self.now + ends_after + after, Happening::BackOffice(index, hand));
@@ -106,6 +111,8 @@ impl World {
             id,
             order,
             pays,
+            is_for: IsFor::Order,
+            is_anonymous: false,
             method: method.name,
             trigger: method.trigger,
             partial: method.partial,

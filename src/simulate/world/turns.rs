@@ -9,7 +9,7 @@ use super::plan::{End, Event, METHODS, Method, OrderPlan};
 use super::{Happening, World};
 
 /// Places of orders beside those the seed numbers.
-const BESIDE: u32 = 1_000_000;
+pub(super) const BESIDE: u32 = 1_000_000;
 
 /// What customers pay invoices with.
 const PAYING: [Method; 4] = [METHODS[0], METHODS[2], METHODS[7], METHODS[8]];
@@ -118,6 +118,7 @@ impl World {
             currency,
             total: invoice.total,
             terms: ShopTerms::OnAccount,
+            deal: None,
             events: Vec::new(),
         };
         self.plans.insert(order + BESIDE, plan);

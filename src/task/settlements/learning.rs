@@ -22,12 +22,12 @@ use crate::task::{Action, Frame, Step, Task};
 /// Records what lines say that were not looked at so far; those a killed run took over too.
 pub(super) fn learn(run: &mut Run<'_>) -> Result<(), LedgerError> {
     if run.ledger.has_lines_to_learn()? {
-        run.ledger.write("lines to learn from", run.id, run.now, |writer| {
-            writer.find_payments_to_learn()?;
-            writer.forget_lines_to_learn()
-        })?;
+        run.ledger.learn_from_lines(run.id, run.now)?;
     }
-    execute(&SettledFacts, run)
+    run.ledger.gather_lines()?;
+    let learnt = execute(&SettledFacts, run);
+    run.ledger.forget_gathered()?;
+    learnt
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,7 @@ impl Task for SettledFacts {
     const KINDS: &'static [Kind] = &[];
     /// What was recorded is looked at once more: only what says nothing new any more is done.
     const SENDS: bool = true;
+    const BATCHES: u32 = 20;
 
     fn cases(&self, ledger: &Ledger, after: i64, limit: u32, _frame: &Frame<'_>) -> Result<Vec<i64>, LedgerError> {
         Ok(ledger.payments_to_learn(PaymentId(after), limit)?.into_iter().map(|id| id.0).collect())

@@ -18,7 +18,7 @@ use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::ledger::settlements::{Inlet, Mark, NewReport, SettledAccount, Taken, Takeover};
 use crate::ledger::{LedgerError, Writer};
 use crate::run::engine::{Level, Run};
-use crate::run::summary::RaisedException;
+use crate::run::summary::{MOST_EXCEPTIONS, RaisedException};
 
 use folder::{Candidate, Source};
 use reading::{Refusal, Told};
@@ -44,7 +44,9 @@ fn rehearse(run: &mut Run<'_>, mark: Mark) -> Result<(), LedgerError> {
     let id = run.ledger.write("rehearsal", None, run.now, |writer| writer.start_run(task, std::process::id()))?;
     run.id = Some(id);
     settle_all(run)?;
-    let told = run.ledger.exceptions_of_run(id)?.into_iter().map(|exception| RaisedException {
+    let (told, left_out) = run.ledger.exceptions_of_run(id, MOST_EXCEPTIONS)?;
+    run.summary.exceptions_left_out = left_out;
+    let told = told.into_iter().map(|exception| RaisedException {
         id: None,
         kind: exception.kind.as_str(),
         subject: exception.subject,
@@ -63,6 +65,7 @@ fn rehearse(run: &mut Run<'_>, mark: Mark) -> Result<(), LedgerError> {
 
 fn settle_all(run: &mut Run<'_>) -> Result<(), LedgerError> {
     let mut settled = Settled::default();
+    run.ledger.forget_touched();
     welcome(run)?;
     for source in folder::sources(run.settings) {
         let candidates = match source.files() {

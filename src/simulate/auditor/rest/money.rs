@@ -2,7 +2,7 @@
 
 use crate::simulate::auditor::index::Index;
 use crate::simulate::auditor::releases::triggering;
-use crate::simulate::auditor::{About, Found, books};
+use crate::simulate::auditor::{About, Found, books, invoices};
 use crate::simulate::record::{Cancelled, EffectKind, Partial, Posted, ShopOrder, ShopTerms, Transaction, Trigger};
 
 use super::{is_in_error, lacking, left, told_of_document, told_of_transaction, was_taken_back};
@@ -261,7 +261,8 @@ fn money_of_nobody(index: &Index<'_>, order: &ShopOrder, found: &mut Found) {
     if open.flat_map(|posted| index.told_of_document("invoice", &posted.number)).any(|row| super::tells(row)) {
         return;
     }
-    for (at, transaction) in index.paying_order(&order.number) {
+    let by_itself = index.paying_order(&order.number).filter(|(_, of)| !invoices::is_entrys(index, of));
+    for (at, transaction) in by_itself {
         let money = books::untied(index, &transaction.id);
         let settled = index.effects_of(at).iter().all(|done| super::super::index::was_confirmed(done.effect));
         let told = index.told_of_transaction(&transaction.id).iter().chain(index.told_of_order(&order.number));

@@ -4,7 +4,7 @@ use crate::ledger::rows::{ExceptionRow, OperationRow};
 use crate::simulate::auditor::index::{Booking, Index};
 use crate::simulate::auditor::{About, Found, books};
 use crate::simulate::record::{
-    Effect, EffectKind, EffectState, PaidOut, Partial, Posted, ShopTerms, Transaction, Trigger,
+    Claim, Effect, EffectKind, EffectState, PaidOut, Partial, Posted, Sale, SaleKey, ShopTerms, Transaction, Trigger,
 };
 
 use super::{lacking, left, was_taken_back};
@@ -131,9 +131,41 @@ impl<'i, 'a> Told<'i, 'a> {
                 wrong(!self.did(|effect| effect.kind == EffectKind::Chargeback), "nothing of it was charged back")
             }
             "lines_unmatched" => wrong(!self.pays_out_a_stranger(), "the ledger knows every payment of it"),
+            "key_collides" => self.keys_differ(),
+            "key_mismatch" => self.key_fits(),
+            "invoice_not_sent" => {
+                let sale = self.sale().filter(|sale| !sale.email);
+                wrong(sale.is_none(), "its customer has an address")
+            }
             "payout_remainder" => Some("every payout adds up".to_owned()),
             _ => Some("nobody knows this kind".to_owned()),
         }
+    }
+
+    fn sale(&self) -> Option<&Sale> {
+        self.index.record.sales.iter().find(|sale| Some(&sale.order) == self.row.order.as_ref())
+    }
+
+    /// Another order, entry or payment has the order's key.
+    fn keys_differ(&self) -> Option<String> {
+        let Some(sale) = self.sale() else { return Some("it sells nothing".to_owned()) };
+        let rivals = self.index.record.sales.iter().filter(|other| other.order != sale.order && other.key == sale.key);
+        let (entries, payments) = match &sale.key {
+            SaleKey::Entry(key) => (self.index.record.claims.iter().filter(|claim| claim.key == *key).count(), 0),
+            SaleKey::Payment(_) => (0, self.index.meant_for_order(&sale.order).count()),
+            SaleKey::Neither => return Some("it has no key".to_owned()),
+        };
+        wrong(rivals.count() == 0 && entries < 2 && payments < 2, "nothing else has its key")
+    }
+
+    /// Its entry is another customer's, over another amount, or cancelled.
+    fn key_fits(&self) -> Option<String> {
+        let Some(sale) = self.sale() else { return Some("it sells nothing".to_owned()) };
+        let SaleKey::Entry(key) = &sale.key else { return Some("it has no entry".to_owned()) };
+        let total: i64 = sale.lines.iter().map(|(gross, _)| gross).sum();
+        let fits = |claim: &Claim| claim.customer == sale.customer && claim.amount == total && !claim.cancelled;
+        let mut claims = self.index.record.claims.iter().filter(|claim| claim.key == *key);
+        wrong(claims.all(fits), "its entry fits")
     }
 
     /// A payout with a payment nobody told the ledger of.

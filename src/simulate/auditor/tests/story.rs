@@ -7,8 +7,8 @@ use crate::ledger::rows::{
     PayoutRow, Rows, SettledRow,
 };
 use crate::simulate::record::{
-    Asked, By, Cancelled, Delivered, Effect, EffectKind, EffectState, Line, PaidLine, PaidOut, Partial, Posted, Record,
-    ShopOrder, ShopTerms, Told, Transaction, Trigger,
+    Asked, By, Cancelled, Delivered, Effect, EffectKind, EffectState, IsFor, Line, PaidLine, PaidOut, Partial, Posted,
+    Record, ShopOrder, ShopTerms, Told, Transaction, Trigger,
 };
 
 pub(super) type Name<'a> = Option<(&'a str, &'a str)>;
@@ -32,7 +32,7 @@ pub(super) fn owned(name: Name<'_>) -> Option<(String, String)> {
 }
 
 /// Everything there is, and all of it right: an invoice paid and partly refunded, a cancelled rest given back, an
-/// authorisation captured by itself and applied later.
+/// authorisation captured by itself and applied later, an order that payjournal billed.
 pub(super) fn clean() -> Story {
     let mut story = Story::default();
     story.order("SO-1", 10_000);
@@ -58,6 +58,7 @@ pub(super) fn clean() -> Story {
     story.apply("TX-3", "R-3", 4_000);
     story.end("TX-3", "SO-3", "captured", "paid");
     story.pay_out(&capture, "SO-3");
+    story.billed();
     story
 }
 
@@ -95,6 +96,8 @@ impl Story {
             id: id.to_owned(),
             order: order.map(str::to_owned),
             pays: Vec::new(),
+            is_for: IsFor::Order,
+            is_anonymous: false,
             method: "card",
             trigger,
             partial: Partial::Many,

@@ -1,0 +1,231 @@
+//! Assignments: what movements pay of entries, and what they take back. Append-only, with the sum beside each entry.
+
+use rusqlite::{Connection, Row};
+
+use super::entries::{entries_of_payment, entry, list};
+use super::row::{Columns, time_text};
+use super::{Result, Writer, documents, movements, payments};
+use crate::domain::consequence::MovementDraft;
+use crate::domain::document::DocumentKind;
+use crate::domain::entry::{Assignment, Entry, spread, take_back};
+use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::{AssignmentKey, DocumentId, EntryId, MovementId, PaymentId};
+use crate::domain::money::{Amount, Currency};
+use crate::domain::movement::MovementKind;
+
+impl Writer<'_> {
+    /// Assigns what a fresh movement brings to the entries its payment is for, or takes back what it takes away. What its
+    /// journals have done to the entries of invoices is done already.
+    pub(super) fn assign_movement(&self, movement: MovementId, draft: &MovementDraft) -> Result<()> {
+        match draft.kind {
+            MovementKind::Capture => {
+                let entries = entries_of_payment(self.connection, draft.payment)?;
+                if entries.is_empty() {
+                    self.tell_of_settled_key(draft)?;
+                }
+                self.assign_capture(movement, draft, &entries)
+            }
+            MovementKind::Chargeback | MovementKind::ChargebackReversed => {
+                self.assign_dispute(movement, draft.payment, draft.amount.currency())
+            }
+            MovementKind::CaptureFailure | MovementKind::RefundFailure => self.undo_assignments(movement),
+            // It pays out the credit note and leaves the invoice paid (rule 17), or pays out what no entry has.
+            MovementKind::Refund if self.leaves_entries(draft.document)? => Ok(()),
+            MovementKind::Refund => {
+                let taken = assigned_by(self.connection, movement, draft.amount.currency())?;
+                let left = draft.amount.checked_add(taken)?;
+                let assigned = assigned_of_payment(self.connection, draft.payment)?;
+                self.assign_all(movement, &take_back(left, &assigned)?)
+            }
+        }
+    }
+
+    /// Money with a key whose entry another payment was for: it pays nothing by itself, and nobody would look for it (trap T40).
+    fn tell_of_settled_key(&self, draft: &MovementDraft) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT k.key FROM payment_keys k WHERE k.payment_id = ?1
+               AND EXISTS (SELECT 1 FROM entries e WHERE e.payment_key = k.key AND e.status <> 'cancelled')",
+        )?;
+        let mut keys = statement.query_and_then([draft.payment.0], |row| row.named("key", AssignmentKey::parse))?;
+        let Some(key) = keys.next().transpose()? else { return Ok(()) };
+        let payment = payments::payment(self.connection, draft.payment)?;
+        let about = About { order: payment.order, payment: Some(payment.id), ..About::default() };
+        let message = format!(
+            "{} was captured, and its `assignment_key` `{key}` is that of an invoice which another payment is for: it pays nothing by \
+             itself. `payjournal refund-balance {}` pays it back",
+            draft.amount, payment.transaction
+        );
+        let subject = format!("payment {}", payment.transaction);
+        self.raise(&ExceptionDraft { kind: ExceptionKind::KeyCollides, subject, message, about }, None)?;
+        Ok(())
+    }
+
+    /// What is charged back and not won back is not there. A report may tell what was won back before it tells what it is of: only all
+    /// of them together say how much that is.
+    fn assign_dispute(&self, movement: MovementId, payment: PaymentId, currency: Currency) -> Result<()> {
+        let (gone, taken): (i64, i64) = self
+            .connection
+            .prepare_cached(
+                "SELECT (SELECT ifnull(sum(CASE m.kind WHEN 'chargeback' THEN m.amount_minor ELSE -m.amount_minor END), 0)
+                         FROM movements m WHERE m.payment_id = ?1 AND m.kind IN ('chargeback', 'chargeback_reversed')),
+                   (SELECT -ifnull(sum(a.amount_minor), 0) FROM movements m JOIN assignments a ON a.movement_id = m.id
+                    WHERE m.payment_id = ?1 AND m.kind IN ('chargeback', 'chargeback_reversed'))",
+            )?
+            .query_row([payment.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let missing = Amount::from_minor(gone.max(0) - taken, currency);
+        if missing.is_positive() {
+            return self.assign_all(movement, &take_back(missing, &assigned_of_payment(self.connection, payment)?)?);
+        }
+        let of_payment = "id IN (SELECT a.entry_id FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE m.payment_id = ?1)";
+        self.assign_all(movement, &spread(missing.negated(), &list(self.connection, of_payment, [payment.0])?)?)
+    }
+
+    fn assign_capture(&self, movement: MovementId, draft: &MovementDraft, entries: &[Entry]) -> Result<()> {
+        let (amount, currency) = (draft.amount, draft.amount.currency());
+        let taken = assigned_by(self.connection, movement, currency)?;
+        // It may have been paid back before it was heard of.
+        let there = movements::untied(self.connection, draft.payment, currency)?;
+        let there = there.checked_sub(waiting(self.connection, draft.payment, currency)?)?.or_zero();
+        let parts = spread(amount.checked_sub(taken)?.at_most(there)?, entries)?;
+        self.assign_all(movement, &parts)?;
+        // An invoice that is there already is paid at once.
+        for (id, part) in parts {
+            let document = entries.iter().find(|entry| entry.id == id).and_then(|entry| entry.document);
+            if let Some(document) = document {
+                self.tie(movement, document, part)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn assign_all(&self, movement: MovementId, parts: &[(EntryId, Amount)]) -> Result<()> {
+        parts
+            .iter()
+            .try_for_each(|(entry, amount)| self.assign(Assignment { entry: *entry, movement, amount: *amount }))
+    }
+
+    pub(super) fn assign(&self, assignment: Assignment) -> Result<()> {
+        let Assignment { entry: id, movement, amount } = assignment;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO assignments (entry_id, movement_id, amount_minor, assigned_at, run_id) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute((id.0, movement.0, amount.minor(), time_text(self.now), self.run.map(|run| run.0)))?;
+        let before = entry(self.connection, id)?;
+        let after = Entry { assigned: before.assigned.checked_add(amount)?, ..before };
+        self.connection
+            .prepare_cached("UPDATE entries SET assigned_minor = ?2, status = ?3 WHERE id = ?1")?
+            .execute((id.0, after.assigned.minor(), after.status_now().as_str()))?;
+        Ok(())
+    }
+
+    /// What failed after all assigns nothing, and takes nothing back.
+    fn undo_assignments(&self, failure: MovementId) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT a.entry_id, a.movement_id, sum(a.amount_minor) AS minor, e.currency
+             FROM movements f JOIN movements m ON f.kind = m.kind || '_failure' AND m.provider = f.provider
+               AND m.merchant_account = f.merchant_account AND m.modification_id = f.modification_id
+             JOIN assignments a ON a.movement_id = m.id JOIN entries e ON e.id = a.entry_id
+             WHERE f.id = ?1 AND e.status <> 'cancelled' GROUP BY a.entry_id, a.movement_id HAVING minor <> 0",
+        )?;
+        let opposite = |row: &Row<'_>| {
+            let (entry, movement) = (row.id("entry_id", EntryId)?, row.id("movement_id", MovementId)?);
+            Ok(Assignment { entry, movement, amount: row.amount("minor")?.negated() })
+        };
+        let opposites = statement.query_and_then([failure.0], opposite)?.collect::<Result<Vec<_>>>()?;
+        for Assignment { entry: id, movement, amount } in opposites {
+            let entry = entry(self.connection, id)?;
+            let amount = if amount.is_negative() {
+                amount.negated().at_most(entry.assigned)?.negated()
+            } else {
+                amount.at_most(entry.open()?)?
+            };
+            if !amount.is_zero() {
+                self.assign(Assignment { entry: id, movement, amount })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A journal that pays an invoice, or takes that back, does the same to the invoice's entry.
+    pub(super) fn assign_tie(&self, movement: MovementId, document: DocumentId, pays: bool) -> Result<()> {
+        let Some(entry) = list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [document.0])?.pop()
+        else {
+            return Ok(());
+        };
+        let currency = entry.initial.currency();
+        let sum = |sql: &str, id: i64| -> Result<Amount> {
+            let minor = self.connection.prepare_cached(sql)?.query_row((movement.0, id), |row| row.get(0))?;
+            Ok(Amount::from_minor(minor, currency))
+        };
+        let tied = sum(
+            "SELECT ifnull(sum(CASE WHEN (direction = 'original') = (kind NOT IN ('reopening', 'returned_refund')) THEN amount_minor ELSE -amount_minor END), 0)
+             FROM journals WHERE movement_id = ?1 AND document_id = ?2",
+            document.0,
+        )?;
+        let assigned = sum(
+            "SELECT ifnull(sum(amount_minor), 0) FROM assignments WHERE movement_id = ?1 AND entry_id = ?2",
+            entry.id.0,
+        )?;
+        let missing = tied.checked_sub(assigned)?;
+        let missing = match (pays, missing.is_negative()) {
+            // Not below what the entry has: a chargeback may have taken it already.
+            (false, true) => missing.negated().at_most(entry.assigned)?.negated(),
+            // Not more than the entry lacks, nor what another entry has of it.
+            (true, false) => {
+                let free = amount_of(self.connection, movement, currency)?.checked_sub(assigned_by(
+                    self.connection,
+                    movement,
+                    currency,
+                )?)?;
+                missing.at_most(entry.open()?)?.at_most(free.or_zero())?
+            }
+            (false, false) => missing.at_most(entry.open()?)?,
+            // What was paid back before the invoice took it off the entry already.
+            (true, true) => Amount::zero(currency),
+        };
+        if missing.is_zero() { Ok(()) } else { self.assign(Assignment { entry: entry.id, movement, amount: missing }) }
+    }
+
+    fn leaves_entries(&self, document: Option<DocumentId>) -> Result<bool> {
+        let Some(document) = document else { return Ok(false) };
+        let kind = documents::named(self.connection, document)?.kind;
+        Ok(matches!(kind, DocumentKind::CreditNote | DocumentKind::RefundRequest))
+    }
+}
+
+fn amount_of(connection: &Connection, movement: MovementId, currency: Currency) -> Result<Amount> {
+    let minor = connection
+        .prepare_cached("SELECT amount_minor FROM movements WHERE id = ?1")?
+        .query_row([movement.0], |row| row.get(0))?;
+    Ok(Amount::from_minor(minor, currency))
+}
+
+/// What entries without an invoice have of a payment.
+fn waiting(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
+    let minor = connection
+        .prepare_cached(
+            "SELECT ifnull(sum(a.amount_minor), 0) FROM movements m JOIN assignments a ON a.movement_id = m.id
+             JOIN entries e ON e.id = a.entry_id WHERE m.payment_id = ?1 AND e.document_id IS NULL AND e.status <> 'cancelled'",
+        )?
+        .query_row([payment.0], |row| row.get(0))?;
+    Ok(Amount::from_minor(minor, currency))
+}
+
+/// What a movement assigned so far; negative what it took back.
+fn assigned_by(connection: &Connection, movement: MovementId, currency: Currency) -> Result<Amount> {
+    let minor = connection
+        .prepare_cached("SELECT ifnull(sum(amount_minor), 0) FROM assignments WHERE movement_id = ?1")?
+        .query_row([movement.0], |row| row.get(0))?;
+    Ok(Amount::from_minor(minor, currency))
+}
+
+/// What each entry has of a payment, the newest first.
+fn assigned_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<(EntryId, Amount)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.entry_id, sum(a.amount_minor) AS minor, e.currency, max(a.id) AS newest
+         FROM movements m JOIN assignments a ON a.movement_id = m.id JOIN entries e ON e.id = a.entry_id
+         WHERE m.payment_id = ?1 AND e.status <> 'cancelled' GROUP BY a.entry_id HAVING minor > 0 ORDER BY newest DESC",
+    )?;
+    statement.query_and_then([payment.0], |row| Ok((row.id("entry_id", EntryId)?, row.amount("minor")?)))?.collect()
+}

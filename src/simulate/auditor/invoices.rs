@@ -1,0 +1,379 @@
+//! Invoices that payjournal makes: each order's once, of what it sells, paid by its own money and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::ledger::rows::{EntryRow, InvoiceRow, Rows};
+use crate::simulate::record::{
+    Cancelled, Claim, EffectKind, EffectState, IsFor, Posted, Record, Sale, SaleKey, Transaction,
+};
+
+use super::index::{Index, was_confirmed};
+use super::{About, Found, books};
+
+/// A run that began before, and reads what it decides about once.
+const A_RUN: TimeDelta = TimeDelta::hours(3);
+
+/// The invoices payjournal made, as documents that the other checks can read.
+pub(super) fn posted(record: &Record, rows: &Rows) -> Vec<Posted> {
+    let of_order = |number: &str| record.orders.iter().find(|order| order.number == number);
+    rows.invoices
+        .iter()
+        .filter_map(|row| {
+            let at = moment(&row.finalised_at)?;
+            Some(Posted {
+                kind: "invoice",
+                number: row.number.clone(),
+                order: Some(row.order.clone()),
+                currency: of_order(&row.order)?.currency,
+                total: row.total,
+                references: None,
+                posted_on: at.date_naive(),
+                told_at: Some(at),
+                by_hand: 0,
+                told_by_hand: 0,
+            })
+        })
+        .collect()
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    text.parse().ok()
+}
+
+fn of_order(order: &str) -> About {
+    About { order: Some(order.to_owned()), ..About::default() }
+}
+
+fn of_claim(index: &Index<'_>, claim: &Claim) -> About {
+    let mut sales = index.record.sales.iter();
+    let sale = sales.find(|sale| sale.key == SaleKey::Entry(claim.key.clone()));
+    sale.map(|sale| of_order(&sale.order)).unwrap_or_default()
+}
+
+/// SAFETY.
+pub(super) fn check(index: &Index<'_>, billed: &[Posted], found: &mut Found) {
+    let (mut numbers, mut orders) = (BTreeSet::new(), BTreeSet::new());
+    for row in &index.rows.invoices {
+        let mut tell = |invariant, says: String| found.tell(invariant, of_order(&row.order), says);
+        if !numbers.insert(&row.number) {
+            tell("invoice-number-once", format!("the number {} is there twice", row.number));
+        }
+        if !orders.insert(&row.order) {
+            tell("billed-once", format!("{} is a second invoice", row.number));
+        }
+        let sale = index.record.sales.iter().find(|sale| sale.order == row.order);
+        if let Some(why) = sale.map_or(Some("nothing was sold".to_owned()), |sale| not_as_sold(index, row, sale)) {
+            tell("invoice-as-sold", format!("{}: {why}", row.number));
+        }
+        if let Some(why) = not_booked(row) {
+            tell("invoice-booked", format!("{}: {why}", row.number));
+        }
+        if let Some(why) = sale.and_then(|sale| forbidden(index, row, sale)) {
+            tell("billed-when-allowed", format!("{}: {why}", row.number));
+        }
+        let mails = index.rows.mails.iter().filter(|mail| mail.event.starts_with("invoice:"));
+        let mails = mails.filter(|mail| mail.subject.ends_with(&format!(": {}", row.number))).count();
+        if mails > 1 {
+            tell("invoice-mailed-once", format!("{mails} mails bring {}", row.number));
+        }
+    }
+    for posted in billed {
+        let tied = books::tied(index, "invoice", &posted.number);
+        if tied > posted.total {
+            let says = format!("{tied} are tied to {} over {}", posted.number, posted.total);
+            found.tell("document-not-overpaid", About::of_document(posted), says);
+        }
+    }
+    for entry in &index.rows.entries {
+        if let Some(why) = overfull(index, entry) {
+            let name = entry.reference.as_ref().or(entry.invoice.as_ref());
+            let claim = index.record.claims.iter().find(|claim| Some(&claim.reference) == entry.reference.as_ref());
+            let about = claim.map(|claim| of_claim(index, claim)).unwrap_or_default();
+            found.tell("entry-has-its-money", about, format!("entry {name:?}: {why}"));
+        }
+    }
+}
+
+/// What the lines come to, each by its own rate, and who it is for.
+fn not_as_sold(index: &Index<'_>, row: &InvoiceRow, sale: &Sale) -> Option<String> {
+    let expected: Vec<(String, i64, i64)> = sale
+        .lines
+        .iter()
+        .map(|(gross, rate)| {
+            // Half of the smallest coin goes up.
+            let net = (2 * gross * 100 + 100 + rate).div_euclid(2 * (100 + rate));
+            let tax = gross - net;
+            (rate.to_string(), gross - tax, tax)
+        })
+        .collect();
+    let near = |(one, other): (&(String, i64, i64), &(String, i64, i64))| {
+        // Tax is taken out of the line: half a coin may fall on either side.
+        one.0 == other.0 && one.1 + one.2 == other.1 + other.2 && (one.2 - other.2).abs() <= 1
+    };
+    let total: i64 = sale.lines.iter().map(|(gross, _)| gross).sum();
+    let currency = index.order(Some(&sale.order)).map_or("", |order| order.currency);
+    let same_lines = row.lines.len() == expected.len() && row.lines.iter().zip(&expected).all(near);
+    let as_agreed = (row.total, row.currency.as_str(), &row.customer) == (total, currency, &sale.customer);
+    (!as_agreed || !same_lines).then(|| {
+        format!(
+            "{} {} to {} of {:?}; sold were {expected:?} to {}",
+            row.total, row.currency, row.customer, row.lines, sale.customer
+        )
+    })
+}
+
+/// Receivables of the customer against revenue and tax of each rate.
+fn not_booked(row: &InvoiceRow) -> Option<String> {
+    let mut expected: BTreeMap<String, i64> = BTreeMap::new();
+    let mut add = |account: String, minor: i64| *expected.entry(account).or_default() += minor;
+    add(format!("Assets:Receivables:{}", row.customer), row.total);
+    for (rate, net, tax) in &row.lines {
+        add(format!("Income:Sales:{rate}"), -net);
+        add(format!("Liabilities:OutputTax:{rate}"), -tax);
+    }
+    expected.retain(|_, minor| *minor != 0);
+    let mut booked: BTreeMap<String, i64> = BTreeMap::new();
+    for (account, minor) in &row.postings {
+        *booked.entry(account.clone()).or_default() += minor;
+    }
+    (booked != expected).then(|| format!("booked are {booked:?}, and it comes to {expected:?}"))
+}
+
+/// What forbids it, and was known long before.
+fn forbidden(index: &Index<'_>, row: &InvoiceRow, sale: &Sale) -> Option<String> {
+    let at = moment(&row.finalised_at)?;
+    // With a wrong clock nobody can tell what came first.
+    let known =
+        |told: Option<DateTime<Utc>>| index.record.clock_jumps == 0 && told.is_some_and(|told| told + A_RUN < at);
+    let order = index.order(Some(&sale.order))?;
+    if order.told.is_some_and(|told| told.cancelled != Cancelled::No) && known(order.told_at) {
+        return Some(format!("{} was cancelled", sale.order));
+    }
+    if let Some(rival) = rivals(index, sale).find(|rival| known(rival.told_at)) {
+        return Some(format!("{} has its key, too", rival.order));
+    }
+    if let SaleKey::Entry(key) = &sale.key {
+        let claims = || index.record.claims.iter().filter(|claim| claim.key == *key && claim.told_at.is_some());
+        let live: Vec<&Claim> = claims().filter(|claim| !known(claim.cancelled_at)).collect();
+        let certain = live.iter().filter(|claim| known(claim.told_at)).count();
+        let Some(claim) = live.first().filter(|_| certain < 2) else {
+            return Some(format!("{certain} entries have its key, of {} that are not cancelled", live.len()));
+        };
+        if let Some(why) = does_not_fit(claim, sale) {
+            return Some(why);
+        }
+    }
+    let paid = ever_tied(index, &row.number);
+    (index.record.bills_paid_only && paid < row.total).then(|| format!("{paid} of {} were paid", row.total))
+}
+
+fn does_not_fit(claim: &Claim, sale: &Sale) -> Option<String> {
+    let total: i64 = sale.lines.iter().map(|(gross, _)| gross).sum();
+    if claim.customer != sale.customer {
+        return Some(format!("{} is of customer {}", claim.reference, claim.customer));
+    }
+    (claim.amount != total).then(|| format!("{} is over {}, and it costs {total}", claim.reference, claim.amount))
+}
+
+fn rivals<'i>(index: &'i Index<'_>, sale: &'i Sale) -> impl Iterator<Item = &'i Sale> {
+    let has_it = |other: &&Sale| other.order != sale.order && other.key == sale.key && sale.key != SaleKey::Neither;
+    index.record.sales.iter().filter(has_it)
+}
+
+/// What an entry has waits for its invoice; `payjournal leftovers` lists it.
+pub(super) fn is_entrys(index: &Index<'_>, transaction: &Transaction) -> bool {
+    let is_it = |claim: &&Claim| transaction.is_for == IsFor::Entry(claim.reference.clone());
+    index.record.claims.iter().find(is_it).is_some_and(|claim| !claim.cancelled)
+}
+
+/// What paid an invoice, whatever became of it later.
+fn ever_tied(index: &Index<'_>, number: &str) -> i64 {
+    let ties = index.journals_for("invoice", number).iter();
+    let ties = ties.filter(|row| row.direction == "original" && matches!(row.kind.as_str(), "application" | "receipt"));
+    ties.map(|row| row.amount).sum()
+}
+
+/// An entry never has more than it is over, nor more of a transaction than that was ever captured for, nor of a stranger's.
+fn overfull(index: &Index<'_>, entry: &EntryRow) -> Option<String> {
+    let sum: i64 = entry.assignments.iter().map(|(_, minor)| minor).sum();
+    if sum != entry.assigned || entry.assigned > entry.initial || entry.assigned < 0 {
+        return Some(format!("has {} of {}, assigned were {sum}", entry.assigned, entry.initial));
+    }
+    let is_balanced = entry.status == "balanced";
+    if entry.status != "cancelled" && is_balanced != (entry.assigned == entry.initial) {
+        return Some(format!("is {} with {} of {}", entry.status, entry.assigned, entry.initial));
+    }
+    let mut by_transaction: BTreeMap<&str, i64> = BTreeMap::new();
+    for (transaction, minor) in &entry.assignments {
+        *by_transaction.entry(transaction).or_default() += minor;
+    }
+    for (id, minor) in by_transaction {
+        let Some((at, transaction)) = index.place(id).zip(index.transaction_named(id)) else {
+            return Some(format!("{minor} are of {id}, which does not exist"));
+        };
+        let captured: i64 = index
+            .of_kind(at, EffectKind::Capture)
+            .filter(|done| was_confirmed(done.effect))
+            .map(|done| index.recorded_amount(done))
+            .sum();
+        let own = match (&entry.reference, &transaction.is_for) {
+            (Some(reference), IsFor::Entry(named)) => reference == named,
+            (Some(_), IsFor::Order | IsFor::Key(_)) => false,
+            (None, _) => true,
+        };
+        // An order's own money may pay what its entry lacks, once there is an invoice.
+        let is_free = !matches!(transaction.is_for, IsFor::Entry(_));
+        let invoice = entry.invoice.as_deref().and_then(|number| index.invoice(number));
+        let by_order = is_free && invoice.is_some_and(|invoice| invoice.order == transaction.order);
+        if minor > captured || !(own || by_order) {
+            return Some(format!(
+                "{minor} are of {id}, of which {captured} were captured and which is for {:?}",
+                transaction.is_for
+            ));
+        }
+    }
+    None
+}
+
+/// LIVENESS.
+pub(super) fn check_at_rest(index: &Index<'_>, found: &mut Found) {
+    for sale in index.record.sales.iter().filter(|sale| sale.told_at.is_some()) {
+        let invoice = index.rows.invoices.iter().find(|row| row.order == sale.order);
+        match invoice {
+            None => {
+                if let Some(why) = unbilled(index, sale) {
+                    found.tell("billed-or-told", of_order(&sale.order), why);
+                }
+            }
+            Some(row) => {
+                if let Some(why) = unmailed(index, sale, row) {
+                    found.tell("invoice-mailed", of_order(&sale.order), format!("{}: {why}", row.number));
+                }
+            }
+        }
+    }
+    for claim in index.record.claims.iter().filter(|claim| claim.told_at.is_some()) {
+        if let Some(why) = not_assigned(index, claim) {
+            found.tell("entry-assigned", of_claim(index, claim), format!("entry {}: {why}", claim.reference));
+        }
+    }
+}
+
+/// Confirmed and kept: captured, and not given back.
+fn money(index: &Index<'_>, at: usize) -> i64 {
+    let sum = |kind| -> i64 {
+        let stands = index.of_kind(at, kind).filter(|done| done.effect.state == EffectState::Confirmed);
+        stands.map(|done| index.recorded_amount(done)).sum()
+    };
+    sum(EffectKind::Capture) - sum(EffectKind::Refund)
+}
+
+fn is_disputed(index: &Index<'_>, at: usize) -> bool {
+    index.effects_of(at).iter().any(|done| done.effect.kind.is_dispute())
+}
+
+fn is_usable(transaction: &Transaction) -> bool {
+    transaction.told_at.is_some() && !matches!(transaction.status, "refused" | "cancelled" | "expired")
+}
+
+/// Why an order should have its invoice, or a person should have been told why not.
+fn unbilled(index: &Index<'_>, sale: &Sale) -> Option<String> {
+    let order = index.order(Some(&sale.order))?;
+    if order.told?.cancelled != Cancelled::No {
+        return None;
+    }
+    let told = |kind: &str| {
+        index.told_of_order(&sale.order).iter().any(|row| row.kind == kind && tells(index, row.id, &row.state))
+    };
+    let expects = |kind: &str, why: String| (!told(kind)).then_some(why);
+    if let Some(rival) = rivals(index, sale).find(|rival| rival.told_at.is_some()) {
+        return expects("key_collides", format!("{} has its key, too, and nobody was told", rival.order));
+    }
+    let total: i64 = sale.lines.iter().map(|(gross, _)| gross).sum();
+    let of_it: Vec<(usize, &Transaction)> =
+        index.meant_for_order(&sale.order).filter(|(_, of)| is_usable(of)).collect();
+    let mut wrong = None;
+    let mut limit = i64::MAX;
+    match &sale.key {
+        SaleKey::Entry(key) => {
+            let claims = || index.record.claims.iter().filter(|claim| claim.key == *key && claim.told_at.is_some());
+            let live: Vec<&Claim> = claims().filter(|claim| !claim.cancelled).collect();
+            match live.as_slice() {
+                [] if claims().next().is_none() => return None,
+                [] => return expects("key_mismatch", "its entry is cancelled, and nobody was told".to_owned()),
+                [claim] => {
+                    wrong = does_not_fit(claim, sale);
+                    limit = claim.amount;
+                }
+                _ => return expects("key_collides", "several entries have its key, and nobody was told".to_owned()),
+            }
+        }
+        SaleKey::Payment(_) if of_it.len() > 1 => {
+            return expects("key_collides", "several payments have its key, and nobody was told".to_owned());
+        }
+        SaleKey::Payment(_) | SaleKey::Neither => {}
+    }
+    // Of what is disputed nobody knows yet whose it will be.
+    if of_it.iter().any(|(at, _)| is_disputed(index, *at)) {
+        return None;
+    }
+    let paid = of_it.iter().map(|(at, _)| money(index, *at).max(0)).sum::<i64>().min(limit);
+    if index.record.bills_paid_only && paid < total {
+        return None;
+    }
+    match wrong {
+        Some(why) => expects("key_mismatch", format!("{why}, and nobody was told")),
+        None => Some(format!("it costs {total}, {paid} are paid, and it has no invoice")),
+    }
+}
+
+/// Open, or a person has called it dealt with.
+fn tells(index: &Index<'_>, id: i64, state: &str) -> bool {
+    state != "resolved" || index.record.resolved.contains(&id)
+}
+
+fn unmailed(index: &Index<'_>, sale: &Sale, row: &InvoiceRow) -> Option<String> {
+    if sale.email {
+        return row.mail.is_none().then(|| "nobody was written to".to_owned());
+    }
+    let name = ("invoice", row.number.as_str());
+    let mut told = index.told_of_document(name.0, name.1).iter();
+    let told = told.any(|row| row.kind == "invoice_not_sent" && tells(index, row.id, &row.state));
+    (row.mail.is_some() || !told)
+        .then(|| format!("its customer has no address; it is mailed as {:?}, told: {told}", row.mail))
+}
+
+/// An entry has what was captured for it and not given back, up to what it is over.
+fn not_assigned(index: &Index<'_>, claim: &Claim) -> Option<String> {
+    let Some(row) = index.rows.entries.iter().find(|row| row.reference.as_ref() == Some(&claim.reference)) else {
+        return Some("is not in the ledger".to_owned());
+    };
+    if claim.cancelled {
+        return (row.status != "cancelled" || row.assigned != 0)
+            .then(|| format!("is {} with {}", row.status, row.assigned));
+    }
+    let named = IsFor::Entry(claim.reference.clone());
+    let of_it: Vec<usize> = index
+        .record
+        .transactions
+        .iter()
+        .enumerate()
+        .filter(|(_, transaction)| transaction.is_for == named && transaction.told_at.is_some())
+        .map(|(at, _)| at)
+        .collect();
+    // What failed or went back of one of several payments may leave room that another one came too early for.
+    let is_plain = |at: &usize| {
+        !is_disputed(index, *at)
+            && index.of_kind(*at, EffectKind::Refund).next().is_none()
+            && index.effects_of(*at).iter().all(|done| done.effect.is_live())
+    };
+    let expected = of_it.iter().map(|at| money(index, *at)).sum::<i64>().clamp(0, claim.amount);
+    let wrong = if of_it.iter().all(is_plain) {
+        row.assigned != expected
+    } else {
+        row.assigned > expected && of_it.len() == 1 && !is_disputed(index, of_it.first().copied().unwrap_or_default())
+    };
+    wrong.then(|| format!("has {} of {}; captured for it and kept are {expected}", row.assigned, claim.amount))
+}

@@ -33,7 +33,7 @@ pub enum ExportFormat {
     Beancount,
     /// One row per posting
     Csv,
-    /// A month for DATEV (Buchungsstapel); needs [datev] in the config
+    /// A month for DATEV (Buchungsstapel); needs `[datev]` in the config
     Datev,
     /// No journals: one row per order line whose stock is given back, or reserved again
     Stock,
@@ -223,7 +223,7 @@ impl fmt::Display for ExportError {
             Self::Unmapped { accounts } => {
                 write!(f, "these accounts have no number in `datev.accounts`: {}", accounts.join(", "))
             }
-            Self::NoMonth => f.write_str("DATEV takes one month at a time, and needs [datev] in the config"),
+            Self::NoMonth => f.write_str("DATEV takes one month at a time, and needs `[datev]` in the config"),
         }
     }
 }

@@ -206,9 +206,7 @@ fn money_that_comes_after_the_deletion_is_told_whoever_brings_it() {
         late.map(|number| format!("order webshop/{number}"))
     );
     let message = shop.rows("SELECT message FROM exceptions WHERE subject = 'order webshop/SYNC'").concat();
-    for part in
-        ["119.00 EUR captured", "refund it in the PSP's back office", "`payjournal restore webshop/SYNC --reason"]
-    {
+    for part in ["119.00 EUR captured", "`payjournal refund-balance`", "`payjournal restore webshop/SYNC --reason"] {
         assert!(message.contains(part), "{part}\n{message}");
     }
     let mails = shop.rows("SELECT subject FROM mails WHERE event LIKE 'paid-after-deletion:%'");

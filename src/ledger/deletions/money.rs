@@ -206,8 +206,9 @@ impl Writer<'_> {
             kind: ExceptionKind::PaidAfterDeletion,
             subject: format!("order {name}"),
             message: format!(
-                "it was deleted because nobody had paid it, and now {}. Either refund it in the PSP's back office \
-                 (`payjournal sync-payments` books that) and then `payjournal resolve` this exception, or put the order back: \
+                "it was deleted because nobody had paid it, and now {}. Either pay it back (`payjournal refund-balance` \
+                 for what is captured, the PSP's back office for the rest) and then `payjournal resolve` this exception, or put the \
+                 order back: \
                  `payjournal restore {name} --reason 'paid after all'`",
                 money.told.join("; ")
             ),

@@ -55,8 +55,13 @@ fn decide(
         )));
     }
     let order = order.map(|order| order.id);
-    let before =
-        ledger.write("match", None, now, |writer| writer.match_by_person(&group, order, reason)).map_err(refused)?;
+    let before = ledger
+        .write("match", None, now, |writer| {
+            let before = writer.match_by_person(&group, order, reason)?;
+            writer.tell_settled_deletions()?;
+            Ok(before)
+        })
+        .map_err(refused)?;
     Ok((group, before))
 }
 

@@ -164,7 +164,7 @@ fn given_back(connection: &Connection, order: OrderId, is_known: impl Fn(Movemen
 fn rivals(connection: &Connection, order: OrderId, keys: &OrderKeys) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached(
         "SELECT o.shop || '/' || o.number AS name FROM order_keys k JOIN orders o ON o.id = k.order_id
-         WHERE k.order_id <> ?1 AND (k.entry_key = ?2 OR k.payment_key = ?3) ORDER BY o.id LIMIT 10",
+         WHERE k.order_id <> ?1 AND o.deleted = 0 AND (k.entry_key = ?2 OR k.payment_key = ?3) ORDER BY o.id LIMIT 10",
     )?;
     let key = |key: &Option<AssignmentKey>| key.as_ref().map(ToString::to_string);
     statement.query_and_then((order.0, key(&keys.entry), key(&keys.payment)), |row| row.plain("name"))?.collect()

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
+use super::money::unmatched_lines;
 use super::{Deletion, OWN_ENTRIES, PAYMENTS_OF_ORDER, deletion, generation};
 use crate::domain::document::NamedDocument;
 use crate::domain::entry::Entry;
@@ -162,16 +163,18 @@ fn history(connection: &Connection, payment: PaymentId) -> Result<(bool, bool)> 
 fn settlement_lines(connection: &Connection, order: OrderId) -> Result<u64> {
     let mut statement = connection.prepare_cached("SELECT lines FROM order_settlements WHERE order_id = ?1")?;
     let mut found = statement.query_and_then([order.0], |row| row.count("lines"))?;
-    Ok(found.next().transpose()?.map_or(0, u64::from))
+    let matched = found.next().transpose()?.map_or(0, u64::from);
+    Ok(matched + unmatched_lines(connection, order)?)
 }
 
-/// An entry of another order on the same page: closing the page would take it from that order's customer.
+/// An entry on the same page that is not the order's own, whoever it is for: closing the page would take it from that order's customer.
 fn shared(connection: &Connection, payment: PaymentId, order: OrderId) -> Result<Vec<SharedPage>> {
     let named = entries::list(
         connection,
-        "id IN (SELECT entry_id FROM entry_items WHERE payment_id = ?1) AND order_id IS NOT NULL AND order_id <> ?2
-         AND status <> 'cancelled'",
-        (payment.0, order.0),
+        &format!(
+            "id IN (SELECT entry_id FROM entry_items WHERE payment_id = ?2) AND status <> 'cancelled' AND NOT ifnull(({OWN_ENTRIES}), 0)"
+        ),
+        (order.0, payment.0),
     )?;
     Ok(named.iter().map(|entry| SharedPage { payment, entry: entry.name() }).collect())
 }
@@ -180,8 +183,11 @@ fn rivals(connection: &Connection, order: OrderId) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached(
         "SELECT o.shop || '/' || o.number AS name FROM order_keys k
          JOIN order_keys r ON r.order_id <> k.order_id AND r.entry_key = k.entry_key JOIN orders o ON o.id = r.order_id
-         WHERE k.order_id = ?1 AND EXISTS (SELECT 1 FROM entries e WHERE e.key = k.entry_key AND e.order_id IS NULL)
-         ORDER BY o.id LIMIT 10",
+         WHERE k.order_id = ?1 AND o.deleted = 0 AND EXISTS (SELECT 1 FROM entries e WHERE e.key = k.entry_key AND e.order_id IS NULL)
+         UNION SELECT o.shop || '/' || o.number FROM order_keys k
+         JOIN order_keys r ON r.order_id <> k.order_id AND r.payment_key = k.payment_key JOIN orders o ON o.id = r.order_id
+         WHERE k.order_id = ?1 AND o.deleted = 0 AND EXISTS (SELECT 1 FROM payment_keys q WHERE q.key = k.payment_key)
+         ORDER BY 1 LIMIT 10",
     )?;
     statement.query_and_then([order.0], |row| row.plain("name"))?.collect()
 }

@@ -13,7 +13,7 @@ pub use case::{CleanupCase, PastDeletion, SharedPage};
 pub(super) use money::{PAYMENTS_OF_ORDER, money_on};
 
 use super::row::{Columns, time_text};
-use super::{Ledger, LedgerError, Result, Writer, entries, movements, operations, orders, payments};
+use super::{Ledger, LedgerError, Result, Writer, entries, movements, operations, orders, payments, refund_requests};
 use crate::domain::consequence::{DeletionDraft, MovementDraft};
 use crate::domain::deletion::{DeletionMethod, Gate, StockReleasedBy};
 use crate::domain::entry::EntryStatus;
@@ -206,6 +206,16 @@ impl Writer<'_> {
                     )));
                 }
                 State::Confirmed | State::Refused | State::GivenUp | State::Withdrawn => {}
+            }
+        }
+        for payment in payments::list(self.connection, PAYMENTS_OF_ORDER, [id.0])? {
+            // Its money is promised: it cannot pay the order too.
+            if refund_requests::wanted(self.connection, payment.id, None)? > 0 {
+                return Err(LedgerError::Invariant(format!(
+                    "money of payment {} is to be paid back: `payjournal refunds` does that, or take the request back first \
+                     (`payjournal refund-balance --withdraw`; `payjournal show payment {}` names it)",
+                    payment.transaction, payment.transaction
+                )));
             }
         }
         let generation = generation(self.connection, id)?;

@@ -95,7 +95,7 @@ CREATE TABLE cancelled_entries (
     entry_id    INTEGER NOT NULL REFERENCES entries (id),
     order_id    INTEGER NOT NULL REFERENCES orders (id),
     generation  INTEGER NOT NULL CHECK (generation > 0),
-    PRIMARY KEY (entry_id, generation)
+    PRIMARY KEY (entry_id, order_id, generation)
 ) STRICT, WITHOUT ROWID;
 DROP TRIGGER entries_cancelled_stay;
 CREATE TRIGGER entries_cancelled_stay BEFORE UPDATE ON entries

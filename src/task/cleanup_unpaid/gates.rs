@@ -147,7 +147,7 @@ fn protected(case: &CleanupCase) -> Result<(), Stays> {
         return stays("has documents", format!("{} belongs to an invoice", entry.name()));
     }
     if let Some(rival) = case.rivals.first() {
-        return stays("shares its entry", format!("its `entry_assignment_key` is that of order {rival} too"));
+        return stays("shares its key", format!("its assignment key is that of order {rival} too"));
     }
     let is_ours = |operation: &&Operation| operation.kind == Kind::Cancel;
     let is_open = |operation: &&Operation| {
@@ -194,7 +194,8 @@ fn waits(case: &CleanupCase, frame: &Frame<'_>) -> Result<(), Stays> {
     for shared in &case.shared {
         let open = case.payments.iter().find(|payment| payment.id == shared.payment);
         if let Some(payment) = open.filter(|payment| payment.status == TransactionStatus::Open) {
-            let why = format!("the page of payment {} pays {} of another order too", payment.transaction, shared.entry);
+            let why =
+                format!("the page of payment {} pays {} too, which is not its own", payment.transaction, shared.entry);
             return stays("shares its page", why);
         }
     }

@@ -1,0 +1,139 @@
+//! What a hostile reviewer found about `cleanup-unpaid`: in doubt the order stays, and promised money pays nothing else.
+
+mod support;
+
+use support::cleanup::{deleted, import, not_eligible, page, shop, stock, told};
+
+const PAYMENTS: &str =
+    "provider,currency,transaction,order,assignment_key,entries,method,status,authorised,authorised_at,captured_at\n";
+
+/// Settlement lines of one payout: rows `TX,REFERENCE`.
+fn report(shop: &support::Shop, rows: &[(&str, &str)]) {
+    std::fs::create_dir_all(shop.path.join("reports")).unwrap_or_default();
+    let mut text = "Company Account,Merchant Account,Psp Reference,Merchant Reference,Payment Method,Creation Date,TimeZone,Type,\
+                    Modification Reference,Gross Currency,Gross Debit (GC),Gross Credit (GC),Exchange Rate,Net Currency,Net Debit (NC),\
+                    Net Credit (NC),Commission (NC),Markup (NC),Scheme Fees (NC),Interchange (NC),Payment Method Variant,\
+                    Modification Merchant Reference,Batch Number\n"
+        .to_owned();
+    for (transaction, reference) in rows {
+        text.extend(["Shop,Shop,", transaction, ",", reference, ",visa,2026-11-21 12:00:00,CET,Settled,C-1,"]);
+        text.push_str("EUR,,119.00,1,EUR,,118.00,1.00,0,0,0,visa,,1\n");
+    }
+    shop.write("reports/batch-1.csv", &text);
+}
+
+/// Late money on a page that was closed.
+fn paid_late(shop: &support::Shop) {
+    shop.sandbox(
+        "UPDATE transactions SET status = 'captured', authorised_minor = 11900, authorised_at = '2026-11-22T03:00:00+00:00';
+         INSERT INTO modifications SELECT id || '.1', merchant_account, id, 'capture', 11900, 'late', 'confirmed',
+           '2026-11-22T03:00:00+00:00', '2026-11-22T03:00:00+00:00' FROM transactions",
+    );
+    shop.exits("sync-payments --as-of 2026-11-23T02:00:00Z", 1);
+}
+
+#[test]
+fn a_settlement_line_that_came_before_its_order_protects_it() {
+    let shop = shop("");
+    page(&shop, "OTHER");
+    report(&shop, &[("T-9", "LATER")]);
+    shop.exits("settlements", 1);
+    page(&shop, "LATER");
+    shop.ok("cleanup-unpaid");
+    assert_eq!(deleted(&shop), ["OTHER"]);
+    shop.ok("settlements");
+    shop.ok("verify");
+}
+
+#[test]
+fn money_that_is_to_be_paid_back_does_not_pay_a_restored_order_too() {
+    let shop = shop("");
+    page(&shop, "SO-1");
+    shop.ok("cleanup-unpaid");
+    paid_late(&shop);
+    let transaction = shop.rows("SELECT transaction_id FROM payments").concat();
+    shop.ok(&format!("refund-balance {transaction} --reason late --as-of 2026-11-23T03:00:00Z"));
+    let refused = shop.exits("restore SO-1 --reason called --as-of 2026-11-23T04:00:00Z", 2).stderr;
+    assert!(refused.contains("is to be paid back"), "{refused}");
+    shop.ok("refund-balance --withdraw RB-2026-00001 --as-of 2026-11-23T04:00:00Z");
+    shop.ok("restore SO-1 --reason called --as-of 2026-11-23T04:00:00Z");
+    assert_eq!(shop.rows("SELECT status, assigned_minor FROM entries"), ["balanced 11900"]);
+    shop.ok("verify --as-of 2026-11-23T05:00:00Z");
+}
+
+#[test]
+fn one_entry_can_go_with_two_orders_one_after_the_other() {
+    let shop = shop("");
+    let orders = "order,currency,total,bill_to,ordered_on,entry_assignment_key\n";
+    import(&shop, "orders", &format!("{orders}A,EUR,50.00,C1,2026-10-01,K1\n"));
+    import(&shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nA,1,Thing,1,50.00,19\n");
+    import(&shop, "entries", "entry,assignment_key,customer,currency,amount\nE-1,K1,C1,EUR,50.00\n");
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-A,A,,,card,expired,,,\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.ok("cleanup-unpaid");
+    shop.ok("restore A --reason called --as-of 2026-11-22T03:00:00Z");
+    import(&shop, "orders", &format!("{orders}A,EUR,50.00,C1,2026-10-01,K9\nB,EUR,50.00,C1,2026-10-01,K1\n"));
+    import(&shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nB,1,Thing,1,50.00,19\n");
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-B,B,,,card,expired,,,\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.ok("cleanup-unpaid --as-of 2026-11-22T04:00:00Z");
+    assert_eq!(deleted(&shop), ["B"]);
+    assert_eq!(shop.rows("SELECT status FROM entries"), ["cancelled"]);
+    assert_eq!(stock(&shop), ["A/1 1 release", "A/1 1 reserve", "B/1 1 release"]);
+    shop.ok("verify --as-of 2026-11-22T05:00:00Z");
+}
+
+#[test]
+fn a_page_or_a_key_that_is_not_its_own_alone_is_not_closed() {
+    let shop = shop("");
+    let orders = "order,currency,total,bill_to,ordered_on,entry_assignment_key,payment_assignment_key\n";
+    let young = "2026-11-21";
+    import(
+        &shop,
+        "orders",
+        &format!(
+            "{orders}A,EUR,50.00,C1,2026-10-01,K1,\nB,EUR,50.00,C1,{young},K2,\nC,EUR,50.00,C1,2026-10-01,,K\nD,EUR,50.00,C1,{young},,K\n"
+        ),
+    );
+    import(
+        &shop,
+        "entries",
+        "entry,assignment_key,customer,currency,amount\nE-1,K1,C1,EUR,50.00\nE-2,K2,C1,EUR,50.00\n",
+    );
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-1,,,E-1;E-2,card,open,,,\npsp,EUR,T-2,,K,,card,open,,,\n"));
+    shop.ok("sandbox authorise rows.csv");
+    assert_eq!(not_eligible(&shop, "cleanup-unpaid"), "2 shares its key, 1 shares its page, 1 too young");
+    assert_eq!(deleted(&shop), [""; 0]);
+    assert_eq!(shop.rows("SELECT count(*) FROM operations"), ["0"]);
+}
+
+#[test]
+fn money_that_names_another_order_is_that_order_s_and_a_deleted_one_s_keys_are_free() {
+    let shop = shop("");
+    let orders = "order,currency,total,bill_to,ordered_on,payment_assignment_key\n";
+    import(&shop, "orders", &format!("{orders}A,EUR,119.00,C1,2026-10-01,K\n"));
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-A,A,,,card,expired,,,\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.ok("cleanup-unpaid");
+    assert_eq!(deleted(&shop), ["A"]);
+    import(&shop, "orders", &format!("{orders}B,EUR,119.00,C1,2026-10-01,K\n"));
+    import(&shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nB,1,Thing,1,119.00,19\n");
+    let at = "2026-11-22T01:00:00Z";
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-B,B,K,,card,captured,119.00,{at},{at}\n"));
+    shop.ok("finalize-invoices");
+    assert_eq!(told(&shop), [""; 0]);
+    assert_eq!(shop.rows("SELECT amount_minor FROM journals WHERE kind = 'application'"), ["11900"]);
+    shop.ok("verify");
+}
+
+#[test]
+fn a_line_that_a_person_matches_to_a_deleted_order_is_told_at_once() {
+    let shop = shop("");
+    page(&shop, "SO-1");
+    shop.ok("cleanup-unpaid");
+    report(&shop, &[("T-9", "UNKNOWN")]);
+    shop.exits("settlements", 1);
+    shop.ok("match 1:2 SO-1 --reason telephone");
+    assert!(told(&shop).contains(&"paid_after_deletion order webshop/SO-1".to_owned()), "{:?}", told(&shop));
+    shop.ok("verify");
+}

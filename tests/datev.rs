@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::fs::File;
 use std::path::Path;
 
 use support::Shop;
@@ -122,6 +123,24 @@ fn what_broke_off_is_written_before_anything_new() {
     shop.ok(&format!("{new} 2.csv"));
     let both: Vec<String> = ["1.csv", "2.csv"].iter().flat_map(|name| rows(&shop.path.join(name))).collect();
     assert_eq!(both, ["119,00 S EUR 1360 1710  1611 TX-A", "50,00 S EUR 1360 1710  1611 TX-B"]);
+}
+
+#[test]
+fn what_another_is_writing_is_not_what_broke_off() {
+    let shop = shop();
+    orders(&shop, "A,119.00,10001,,\n");
+    collected(&shop, "TX-A,A,,,119.00\n");
+    let new = "export --format datev --month 2026-11 --new --output";
+    shop.exits(&format!("{new} no/such/folder.csv"), 2);
+    let lock = File::create(shop.path.join("payjournal.db.export.lock")).unwrap();
+    lock.lock().unwrap();
+    let told = shop.exits(&format!("{new} 1.csv"), 4);
+    assert!(told.stderr.contains("`export` is running already"), "{}", told.stderr);
+    assert!(!shop.path.join("1.csv").exists());
+    // What marks nothing needs nobody's leave.
+    shop.ok("export --format datev --month 2026-11 --output all.csv");
+    lock.unlock().unwrap();
+    shop.ok(&format!("{new} 1.csv"));
 }
 
 #[test]

@@ -140,7 +140,8 @@ With --new each journal is handed over once in a format. What is of an earlier m
 booked on the first day of this one, with its own date beside it. An export whose file could not be finished is written
 before anything new is taken.
 
-Exit codes: 0 done, 1 DATEV's file lacks journals in other currencies, 3 an account has no number in [datev]";
+Exit codes: 0 done, 1 DATEV's file lacks journals in other currencies, 3 an account has no number in [datev],
+4 another --new is at work";
 
 pub(super) const CREDIT_HELP: &str = "\
 Examples:

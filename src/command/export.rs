@@ -14,7 +14,7 @@ use crate::exchange::export::{self, ExportError, Journals, Selection};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::{ExportBatch, Ledger};
-use crate::run::{open_ledger, refused};
+use crate::run::{Lock, open_ledger, refused};
 
 /// What was typed.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +57,8 @@ pub fn run(
         return write(wanted.format, &releases, None, wanted.output, settings, now, out).map(|()| Exit::Done);
     }
     if wanted.is_new {
+        // Another one may be writing its file this moment: that is not one that broke off.
+        let _lock = Lock::take(&settings.ledger, "export", now)?;
         return write_new(&mut ledger, from, until, wanted, settings, now, out, err);
     }
     let mut journals = load(&ledger, from, until)?;

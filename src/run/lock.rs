@@ -1,4 +1,4 @@
-//! One run per ledger and task: a lock on a file beside the ledger, which the system drops when the process dies.
+//! One run per ledger and task, one hand-over of journals at a time: a lock on a file beside the ledger, which the system drops when the process dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -12,13 +12,13 @@ use crate::failure::{Failure, Result};
 
 /// Held as long as the value lives.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub struct Lock {
     file: File,
 }
 
 impl Lock {
     /// Takes the lock of `task`, or says who holds it and since when.
-    pub(super) fn take(ledger: &Path, task: &str, now: DateTime<Utc>) -> Result<Self> {
+    pub fn take(ledger: &Path, task: &str, now: DateTime<Utc>) -> Result<Self> {
         let path = lock_path(ledger, task);
         let unusable = |error: std::io::Error| {
             let hint = if error.kind() == ErrorKind::StorageFull {
@@ -68,5 +68,5 @@ fn held(file: &mut File, task: &str) -> Failure {
         _ => "another process".to_owned(),
     };
     Failure::new(Exit::Locked, anyhow::anyhow!("`{task}` is running already: {holder}"))
-        .hint("nothing was done; the running one goes on, and so will the next scheduled run")
+        .hint("nothing was done; the running one goes on, and the next run does what is left")
 }

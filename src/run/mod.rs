@@ -27,7 +27,7 @@ use chrono::{DateTime, Utc};
 
 use self::engine::{Level, Run, Watch, execute};
 use self::host::Host;
-use self::lock::Lock;
+pub use self::lock::Lock;
 use self::log::Log;
 use self::ports::{Ports, Purpose};
 use self::signal::Signals;

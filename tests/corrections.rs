@@ -5,7 +5,7 @@
 mod support;
 
 use support::Shop;
-use support::billing::{all_entries, collected, entries, import, invoices, orders, shop, told};
+use support::billing::{all_entries, collected, entries, import, invoices, orders, refunded_by_hand, shop, told};
 
 /// Sums of accounts that are not zero, in minor units, without the customer's clearing details.
 fn balances(shop: &Shop) -> Vec<String> {
@@ -135,10 +135,7 @@ fn what_failed_or_went_back_after_all_leaves_both_documents_cleared() {
     collected(&shop, "TX-A,A,,,100.00\nTX-B,B,,,80.00\n");
     shop.ok("finalize-invoices");
     // Somebody pays a part of B back before it is cancelled: what is there is what goes back to the account.
-    shop.sandbox(
-        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-B', 'refund', 3000, 'by hand', 'confirmed',
-           '2026-11-21T10:00:00+00:00', '2026-11-21T10:00:00+00:00')",
-    );
+    refunded_by_hand(&shop, "TX-B", 3_000, "2026-11-21");
     shop.exits("sync-payments", 1);
     assert_eq!(outstanding(&shop), ["2026-00001 0", "2026-00002 3000"]);
     cancel(&shop, "2026-00001");
@@ -272,10 +269,7 @@ fn a_refund_from_before_the_cancellation_that_fails_is_the_customer_s_again() {
     orders(&shop, "A,100.00,C1,,\n");
     collected(&shop, "TX-A,A,,,100.00\n");
     shop.ok("finalize-invoices");
-    shop.sandbox(
-        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-A', 'refund', 1000, 'by hand', 'confirmed',
-           '2026-11-21T10:00:00+00:00', '2026-11-21T10:00:00+00:00')",
-    );
+    refunded_by_hand(&shop, "TX-A", 1_000, "2026-11-21");
     shop.exits("sync-payments", 1);
     assert_eq!(cancel(&shop, "2026-00001"), "C-2026-11-22-001 90.00 webshop/A");
     shop.ok("verify");
@@ -321,10 +315,7 @@ fn a_credit_note_clears_what_opens_its_invoice_again() {
     credit(&shop, "2026-00002");
     // The capture of A fails before anything goes back: nobody owes anything. B is paid back by hand.
     shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'TX-A'");
-    shop.sandbox(
-        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-B', 'refund', 10000, 'by hand', 'confirmed',
-           '2026-11-22T10:00:00+00:00', '2026-11-22T10:00:00+00:00')",
-    );
+    refunded_by_hand(&shop, "TX-B", 10_000, "2026-11-22");
     let at = |hour: u32| format!("--as-of 2026-11-24T0{hour}:00:00Z");
     shop.exits(&format!("sync-payments {}", at(1)), 1);
     shop.exits(&format!("refunds {}", at(2)), 1);

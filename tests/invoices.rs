@@ -5,7 +5,9 @@ mod support;
 use std::process::Stdio;
 
 use support::Shop;
-use support::billing::{LINES, all_entries, collected, entries, import, invoices, orders, shop, told};
+use support::billing::{
+    LINES, all_entries, collected, entries, import, invoices, orders, refunded_by_hand, shop, told,
+};
 
 #[test]
 fn an_entry_that_was_paid_before_becomes_the_invoice_s_and_pays_it() {
@@ -193,10 +195,7 @@ fn a_capture_that_fails_a_refund_and_a_chargeback_open_the_entry_again() {
     shop.ok("capture");
     assert_eq!(all_entries(&shop), ["- balanced 10000/10000 2026-00001"]);
     // A refund in the back office, without a credit note (rule 17).
-    shop.sandbox(
-        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-A', 'refund', 3000, 'by hand', 'confirmed',
-           '2026-11-21T10:00:00+00:00', '2026-11-21T10:00:00+00:00')",
-    );
+    refunded_by_hand(&shop, "TX-A", 3_000, "2026-11-21");
     shop.exits("sync-payments", 1);
     assert_eq!(all_entries(&shop), ["- open 7000/10000 2026-00001"]);
     shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'TX-A' AND kind = 'refund'");
@@ -250,10 +249,7 @@ fn what_was_paid_back_before_the_invoice_is_counted_once() {
     orders(&shop, "A,100.00,C1,KEY,\n");
     entries(&shop, "E,KEY,C1,100.00,\n");
     collected(&shop, "TX-1,,E,,100.00\n");
-    shop.sandbox(
-        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-1', 'refund', 3000, 'by hand', 'confirmed',
-           '2026-11-21T10:00:00+00:00', '2026-11-21T10:00:00+00:00')",
-    );
+    refunded_by_hand(&shop, "TX-1", 3_000, "2026-11-21");
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     assert_eq!(all_entries(&shop), ["E open 7000/10000 -"]);
     let night = "--as-of 2026-11-24T03:00:00Z";
@@ -297,10 +293,7 @@ fn an_order_whose_money_went_back_is_not_billed_and_its_own_money_counts_beside_
         "provider,transaction,assignment_key,method,currency,status\npsp,TX-C0,KEY-C,card,EUR,refused\n",
     );
     shop.ok("import payments rows.csv");
-    shop.sandbox(
-        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-A', 'refund', 10000, 'by hand', 'confirmed',
-           '2026-11-21T10:00:00+00:00', '2026-11-21T10:00:00+00:00')",
-    );
+    refunded_by_hand(&shop, "TX-A", 10_000, "2026-11-21");
     shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
     let night = "--as-of 2026-11-24T03:00:00Z";
     shop.ok(&format!("finalize-invoices {night}"));

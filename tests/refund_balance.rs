@@ -7,7 +7,7 @@ mod support;
 use std::process::Stdio;
 
 use support::Shop;
-use support::billing::{all_entries, collected, entries, import, invoices, orders, shop, told};
+use support::billing::{all_entries, collected, entries, import, invoices, orders, refunded_by_hand, shop, told};
 
 fn ask(shop: &Shop, payment: &str, amount: &str) -> String {
     let line = if amount.is_empty() { String::new() } else { format!(" --amount {amount}") };
@@ -104,10 +104,7 @@ fn a_refund_by_hand_after_the_request_holds_it() {
     collected(&shop, "TX-A,A,,,60.00\n");
     shop.ok("finalize-invoices");
     assert_eq!(ask(&shop, "TX-A", ""), "RB-2026-00001 10.00");
-    shop.sandbox(
-        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-A', 'refund', 1000, 'by hand', 'confirmed',
-           '2026-11-22T10:00:00+00:00', '2026-11-22T10:00:00+00:00')",
-    );
+    refunded_by_hand(&shop, "TX-A", 1_000, "2026-11-22");
     let night = "--as-of 2026-11-23T02:00:00Z";
     shop.exits(&format!("refunds {night}"), 1);
     shop.run(&["refunds", "--as-of", "2026-11-23T03:00:00Z"]);
@@ -128,10 +125,7 @@ fn a_refund_by_hand_that_nobody_had_heard_of_holds_the_request() {
     orders(&shop, "A,60.00,C1,,\n");
     collected(&shop, "TX-A,A,,,100.00\n");
     shop.ok("finalize-invoices");
-    shop.sandbox(
-        "INSERT INTO modifications VALUES ('BO-1', 'Shop', 'TX-A', 'refund', 2000, 'by hand', 'confirmed',
-           '2026-11-22T01:00:00+00:00', '2026-11-22T01:00:00+00:00')",
-    );
+    refunded_by_hand(&shop, "TX-A", 2_000, "2026-11-22");
     ask(&shop, "TX-A", "20.00");
     shop.exits("refunds", 1);
     shop.run(&["refunds", "--as-of", "2026-11-22T03:00:00Z"]);

@@ -126,7 +126,8 @@ impl Writer<'_> {
         };
         let tax_rates = sold.iter().map(|line| line.line.tax_rate).collect();
         let pricing = Pricing { prices: sheet.prices, rounding: draft.rounding, tax_rates };
-        let lines = match credited(&sold, &self.credited_lines(draft.invoice)?, &draft.lines, &pricing) {
+        let before = self.credited_lines(draft.invoice)?;
+        let lines = match credited(&sold, &before, &draft.lines, &pricing) {
             Ok(lines) => lines,
             Err(why) => return Ok(Err(why)),
         };
@@ -134,8 +135,7 @@ impl Writer<'_> {
         if !total.is_positive() {
             return Ok(Err(CannotCredit::NotPositive { total }));
         }
-        let earlier = pricing::total(&self.credited_lines(draft.invoice)?, invoice.total.currency())?;
-        let left = invoice.total.checked_sub(earlier)?;
+        let left = invoice.total.checked_sub(pricing::total(&before, invoice.total.currency())?)?;
         if total.minor() > left.minor() {
             return Ok(Err(CannotCredit::Exceeds { total, left }));
         }
@@ -176,9 +176,7 @@ impl Writer<'_> {
         self.book_issued(&issued, note, &opposite)?;
         self.set_paid_elsewhere(note, applied)?;
         self.set_paid_elsewhere(draft.invoice, invoice.paid_elsewhere.checked_add(applied)?)?;
-        for entry in entries::list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [draft.invoice.0])? {
-            self.reduce_entry(entry.id, applied.at_most(entry.open()?)?)?;
-        }
+        self.reduce_entries_of(draft.invoice, applied)?;
         self.refresh_order_status(order)?;
         Ok(drawn.number)
     }
@@ -203,9 +201,7 @@ impl Writer<'_> {
             for document in [&note, &invoice] {
                 self.set_paid_elsewhere(document.id, document.paid_elsewhere.checked_add(amount)?)?;
             }
-            for entry in entries::list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [invoice.id.0])? {
-                self.reduce_entry(entry.id, amount.at_most(entry.open()?)?)?;
-            }
+            self.reduce_entries_of(invoice.id, amount)?;
         }
         Ok(Some(amount))
     }

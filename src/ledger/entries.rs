@@ -145,13 +145,17 @@ impl Writer<'_> {
         Err(LedgerError::Invariant(format!("entry {entry} has an invoice or was cancelled meanwhile")))
     }
 
-    /// Takes off an entry what a credit note took off its invoice.
-    pub(super) fn reduce_entry(&self, id: EntryId, by: Amount) -> Result<()> {
-        let before = entry(self.connection, id)?;
-        let after = Entry { reduction: before.reduction.checked_add(by)?, ..before };
-        self.connection
-            .prepare_cached("UPDATE entries SET reduction_minor = ?2, status = ?3 WHERE id = ?1")?
-            .execute((id.0, after.reduction.minor(), after.status_now().as_str()))?;
+    /// Takes off the entries of an invoice what a credit note took off it, from each no more than is open.
+    pub(super) fn reduce_entries_of(&self, invoice: DocumentId, by: Amount) -> Result<()> {
+        let mut left = by;
+        for before in list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [invoice.0])? {
+            let part = left.at_most(before.open()?)?;
+            left = left.checked_sub(part)?;
+            let after = Entry { reduction: before.reduction.checked_add(part)?, ..before };
+            self.connection
+                .prepare_cached("UPDATE entries SET reduction_minor = ?2, status = ?3 WHERE id = ?1")?
+                .execute((after.id.0, after.reduction.minor(), after.status_now().as_str()))?;
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Kind;
 use crate::domain::document::DocumentKind;
+use crate::domain::payment::Payment;
 
 /// At most 64 characters of `a–z0–9-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -54,6 +55,19 @@ pub struct PayoutKey<'a> {
     pub part: i64,
     /// What is booked of it before and with this journal: another content is another number.
     pub booked: [i64; 2],
+}
+
+impl<'a> NaturalKey<'a> {
+    pub fn of_payment(mode: &'a str, payment: &'a Payment, document: &'a str, attempt: u32) -> Self {
+        Self {
+            mode,
+            provider: payment.provider.as_str(),
+            merchant_account: payment.merchant_account.as_str(),
+            transaction: payment.transaction.as_str(),
+            document,
+            attempt,
+        }
+    }
 }
 
 impl Key {

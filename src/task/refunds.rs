@@ -374,19 +374,7 @@ fn want(case: &RefundCase, payment: &Payment, amount: Amount, reason: String, fr
     let past = refunds_of(case, note.id).filter(|operation| operation.subject == subject).cloned().collect();
     let document = note.natural_key();
     let mode = frame.settings.mode.as_str();
-    let key = |attempt| {
-        Key::of(
-            Kind::Refund,
-            NaturalKey {
-                mode,
-                provider: payment.provider.as_str(),
-                merchant_account: payment.merchant_account.as_str(),
-                transaction: payment.transaction.as_str(),
-                document: &document,
-                attempt,
-            },
-        )
-    };
+    let key = |attempt| Key::of(Kind::Refund, NaturalKey::of_payment(mode, payment, &document, attempt));
     Wanted { about: note.name(), reason, kind: Kind::Refund, subject, amount: Some(amount), past, key: &key }
         .steps(frame)
 }

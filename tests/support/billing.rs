@@ -50,6 +50,14 @@ pub fn collected(shop: &Shop, rows: &str) {
     shop.ok("import payments payments.csv");
 }
 
+/// What somebody pays back in the PSP's back office, without a word to us.
+pub fn refunded_by_hand(shop: &Shop, transaction: &str, minor: i64, day: &str) {
+    shop.sandbox(&format!(
+        "INSERT INTO modifications VALUES ('BO-1', 'Shop', '{transaction}', 'refund', {minor}, 'by hand', 'confirmed',
+           '{day}T01:00:00+00:00', '{day}T01:00:00+00:00')",
+    ));
+}
+
 /// `NUMBER ORDER TOTAL BOOKED`.
 pub fn invoices(shop: &Shop) -> Vec<String> {
     shop.rows(

@@ -170,17 +170,7 @@ fn too_much(case: &InvoicePaymentCase, left: Amount, lacking: Amount) -> Step {
 fn want(case: &InvoicePaymentCase, amount: Amount, past: Vec<Operation>, frame: &Frame<'_>) -> Vec<Step> {
     let payment = &case.payment;
     let mode = frame.settings.mode.as_str();
-    let key = |attempt| {
-        let natural = NaturalKey {
-            mode,
-            provider: payment.provider.as_str(),
-            merchant_account: payment.merchant_account.as_str(),
-            transaction: payment.transaction.as_str(),
-            document: "AUTH",
-            attempt,
-        };
-        Key::of(Kind::Capture, natural)
-    };
+    let key = |attempt| Key::of(Kind::Capture, NaturalKey::of_payment(mode, payment, "AUTH", attempt));
     let wanted = Wanted {
         about: format!("payment {}", payment.transaction),
         reason: "the customer paid posted invoices".to_owned(),

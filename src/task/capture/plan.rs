@@ -354,19 +354,7 @@ impl<'a> Planner<'a> {
         self.decided.extend(past.iter().map(|operation| operation.id));
         let mode = self.frame.settings.mode.as_str();
         let document_key = document.map_or_else(|| "AUTH".to_owned(), Document::natural_key);
-        let key = |attempt| {
-            Key::of(
-                kind,
-                NaturalKey {
-                    mode,
-                    provider: payment.provider.as_str(),
-                    merchant_account: payment.merchant_account.as_str(),
-                    transaction: payment.transaction.as_str(),
-                    document: &document_key,
-                    attempt,
-                },
-            )
-        };
+        let key = |attempt| Key::of(kind, NaturalKey::of_payment(mode, payment, &document_key, attempt));
         let about = document.map_or_else(|| format!("payment {}", payment.transaction), Document::name);
         let wanted = Wanted { about, reason, kind, subject, amount: Some(amount), past, key: &key };
         let steps = wanted.steps(self.frame);

@@ -78,17 +78,7 @@ fn close(case: &CleanupCase, payment: &Payment, seen: &Seen, frame: &Frame<'_>) 
     let past: Vec<Operation> = case.operations.iter().filter(of_payment).cloned().collect();
     let last = past.iter().max_by_key(|operation| operation.attempt).cloned();
     let mode = frame.settings.mode.as_str();
-    let key = |attempt| {
-        let natural = NaturalKey {
-            mode,
-            provider: payment.provider.as_str(),
-            merchant_account: payment.merchant_account.as_str(),
-            transaction: payment.transaction.as_str(),
-            document: "AUTH",
-            attempt,
-        };
-        Key::of(Kind::Cancel, natural)
-    };
+    let key = |attempt| Key::of(Kind::Cancel, NaturalKey::of_payment(mode, payment, "AUTH", attempt));
     let reason = format!(
         "unpaid since {}: the payment is closed at the PSP, then the order is {}",
         case.order.ordered_on,

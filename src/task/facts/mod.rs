@@ -400,15 +400,8 @@ impl Desk<'_> {
         };
         let is_key_of = |document: &str| {
             (1..=MOST_ATTEMPTS).any(|attempt| {
-                let natural = NaturalKey {
-                    mode: self.frame.settings.mode.as_str(),
-                    provider: self.payment.provider.as_str(),
-                    merchant_account: self.payment.merchant_account.as_str(),
-                    transaction: self.payment.transaction.as_str(),
-                    document,
-                    attempt,
-                };
-                Key::of(kind, natural) == *key
+                let mode = self.frame.settings.mode.as_str();
+                Key::of(kind, NaturalKey::of_payment(mode, self.payment, document, attempt)) == *key
             })
         };
         if is_key_of("AUTH") {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
+use encoding_rs::WINDOWS_1252;
 
 use super::entry::{Entry, EntryPosting};
 use crate::domain::id::Account;
@@ -259,12 +260,14 @@ fn quoted(text: &str) -> String {
 
 /// What the character set lacks becomes a question mark.
 fn windows_1252(text: &str) -> Vec<u8> {
-    let byte = |c: char| match c {
-        '€' => 0x80,
-        '\u{80}'..='\u{9f}' => b'?',
-        _ => u8::try_from(u32::from(c)).unwrap_or(b'?'),
-    };
-    text.chars().map(byte).collect()
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        // One by one: the crate writes `&#28450;` for what is missing.
+        let one = c.to_string();
+        let (encoded, _, is_missing) = WINDOWS_1252.encode(&one);
+        bytes.extend_from_slice(if is_missing { b"?" } else { &encoded });
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -313,7 +316,7 @@ mod tests {
 
     #[test]
     fn texts_are_in_the_character_set_of_the_format() {
-        assert_eq!(windows_1252("Ö€漢\u{85}"), [0xd6, 0x80, b'?', b'?']);
+        assert_eq!(windows_1252("Ö€Š–漢"), [0xd6, 0x80, 0x8a, 0x96, b'?']);
         assert_eq!(quoted("a\"b\nc"), "\"a\"\"b c\"");
     }
 }

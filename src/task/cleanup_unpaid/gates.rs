@@ -19,13 +19,22 @@ use crate::task::{Frame, days};
 pub(super) struct Stays {
     pub(super) class: &'static str,
     pub(super) why: String,
+    /// For now only: what is planned is taken up later.
+    pub(super) waits: bool,
 }
 
 /// What let an order through the gates it has passed.
 pub(super) type Evidence = Vec<(Gate, String)>;
 
+/// Of what is gone nobody needs to be told.
+pub(super) const DELETED: &str = "deleted already";
+
 fn stays<T>(class: &'static str, why: impl Into<String>) -> Result<T, Stays> {
-    Err(Stays { class, why: why.into() })
+    Err(Stays { class, why: why.into(), waits: false })
+}
+
+fn waits_for<T>(class: &'static str, why: impl Into<String>) -> Result<T, Stays> {
+    Err(Stays { class, why: why.into(), waits: true })
 }
 
 /// State and age, and everything else the ledger knows: what stays here is not asked about at all.
@@ -40,7 +49,7 @@ pub(super) fn before_asking(case: &CleanupCase, frame: &Frame<'_>) -> Result<Evi
 fn state(case: &CleanupCase, frame: &Frame<'_>) -> Result<String, Stays> {
     let (order, settings) = (&case.order, &frame.settings.cleanup);
     if order.deleted && case.quarantined_at.is_none() {
-        return stays("deleted already", "it is deleted");
+        return stays(DELETED, "it is deleted");
     }
     if order.shop != frame.settings.shop {
         return stays("another shop's", format!("it is an order of shop {}", order.shop));
@@ -202,7 +211,7 @@ fn waits(case: &CleanupCase, frame: &Frame<'_>) -> Result<(), Stays> {
     if let Some(since) = case.quarantined_at {
         let until = day(since, frame).checked_add_days(Days::new(u64::from(settings.quarantine_days)));
         if let Some(until) = until.filter(|until| day(frame.now, frame) < *until) {
-            return stays("in quarantine", format!("it was flagged on {}, and goes on {until}", day(since, frame)));
+            return waits_for("in quarantine", format!("it was flagged on {}, and goes on {until}", day(since, frame)));
         }
     }
     let waiting = |operation: &Operation| match operation.state {
@@ -216,7 +225,7 @@ fn waits(case: &CleanupCase, frame: &Frame<'_>) -> Result<(), Stays> {
         | State::Withdrawn => None,
     };
     if let Some(at) = case.deletions.iter().find_map(|past| waiting(&past.operation)) {
-        return stays(
+        return waits_for(
             "tried again later",
             format!("the ERP could not be reached; tried again from {}", at.format("%Y-%m-%d %H:%M UTC")),
         );
@@ -233,14 +242,17 @@ pub(super) fn answer<'a>(case: &'a CleanupCase, seen: &Seen) -> Result<(String, 
         let psp = match seen.standings.get(&payment.id) {
             Some(Ok(psp)) => psp,
             Some(Err(PortError::Unreachable { why })) => {
-                return stays("PSP not reached", format!("payment {name}: {why}"));
+                return waits_for("PSP not reached", format!("payment {name}: {why}"));
             }
             Some(Err(PortError::NotOffered)) => {
                 let why = format!("payment {name}: its PSP cannot be asked, so nobody says that it is unpaid");
                 return stays("PSP cannot be asked", why);
             }
             Some(Err(PortError::CannotTell { why })) => {
-                return stays("PSP cannot tell", format!("payment {name}: the PSP cannot say how it stands: {why}"));
+                return waits_for(
+                    "PSP cannot tell",
+                    format!("payment {name}: the PSP cannot say how it stands: {why}"),
+                );
             }
             None => return stays("PSP not asked", format!("payment {name} was not asked about")),
         };

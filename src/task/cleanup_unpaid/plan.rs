@@ -45,13 +45,11 @@ pub(super) fn plan(case: &CleanupCase, seen: &Seen, frame: &Frame<'_>) -> Vec<St
 
 /// The order stays; what was planned for it before is not wanted any more.
 fn kept(case: &CleanupCase, stays: &Stays) -> Vec<Step> {
-    // It waits: what is planned is taken up later.
-    let waits = matches!(stays.class, "tried again later" | "in quarantine" | "PSP not reached" | "PSP cannot tell");
     let past = case.deletions.iter().map(|past| &past.operation);
     let closing = case.operations.iter().filter(|operation| operation.kind == Kind::Cancel);
-    let planned = past.chain(closing).filter(|operation| operation.state == State::Planned && !waits);
+    let planned = past.chain(closing).filter(|operation| operation.state == State::Planned && !stays.waits);
     let mut steps: Vec<Step> = planned.map(|operation| withdraw(case, operation, &stays.why)).collect();
-    if stays.class != "deleted already" {
+    if stays.class != gates::DELETED {
         let action = Action::NotEligible(stays.class);
         steps.push(Step { about: name(case), reason: stays.why.clone(), action });
     }

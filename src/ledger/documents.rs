@@ -94,7 +94,7 @@ pub(super) fn named_of_payment(connection: &Connection, payment: &Payment) -> Re
                       UNION SELECT d.id, d.company, d.kind, d.number FROM movements m
                       JOIN journals j ON j.movement_id = m.id JOIN documents d ON d.id = j.document_id WHERE m.payment_id = ?1)
          SELECT * FROM own
-         UNION SELECT n.id, n.company, n.kind, n.number FROM own JOIN documents n
+         UNION SELECT n.id, n.company, n.kind, n.number FROM own CROSS JOIN documents n
            ON n.references_number = own.number AND n.company = own.company AND n.kind = 'credit_note'
          WHERE own.kind = 'invoice' ORDER BY id",
     )?;

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
@@ -97,7 +100,9 @@ impl Ledger {
         let mut connection = Connection::open_with_flags(format!("file:/{name}?vfs=memdb"), flags)?;
         pragmas(&connection)?;
         connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
-        migrate(&mut connection, Path::new(name))?;
+        if version(&connection)? == 0 {
+            with_fresh(|fresh| Ok(Backup::new(fresh, &mut connection)?.run_to_completion(i32::MAX, Duration::ZERO, None)?))?;
+        }
         bind(&connection, books.mode, now)?;
         Ok(Self::of(connection, books))
     }
@@ -193,7 +198,8 @@ fn pragmas(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Plans do not depend on the values bound, or every other use of a statement would prepare it anew.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.set_prepared_statement_cache_capacity(256);
+    // As many as there are, or `verify` would drive out the statements of the tasks.
+    connection.set_prepared_statement_cache_capacity(512);
     Ok(())
 }
 
@@ -228,9 +234,19 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The schema as this version makes it, to hold a ledger's against.
-pub(super) fn migrate_fresh(connection: &mut Connection) -> Result<()> {
-    migrate(connection, Path::new(":memory:"))
+/// An empty ledger as this version makes it. It is made once in a process: a simulation needs thousands.
+pub(super) fn with_fresh<T>(read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    static FRESH: Mutex<Option<Connection>> = Mutex::new(None);
+    let mut kept = FRESH.lock().unwrap_or_else(PoisonError::into_inner);
+    let connection = match kept.take() {
+        Some(connection) => connection,
+        None => {
+            let mut connection = Connection::open_in_memory()?;
+            migrate(&mut connection, Path::new(":memory:"))?;
+            connection
+        }
+    };
+    read(kept.insert(connection))
 }
 
 fn known_version() -> i64 {

@@ -28,7 +28,7 @@ const MOST_QUIET_DAYS: u32 = 40;
 /// What was done at a PSP is settled and learnt after so long.
 const LEARNT_AFTER: TimeDelta = TimeDelta::days(4);
 /// `payjournal verify` looks after so many days, and on the last.
-const VERIFIED_EVERY: u32 = 15;
+const VERIFIED_EVERY: u32 = 20;
 /// Runs at once, at most.
 const MOST_AT_ONCE: usize = 3;
 /// Where an operation may be this old, and live to be asked about again.

@@ -73,9 +73,7 @@ fn objects(connection: &Connection) -> Result<Objects> {
 }
 
 fn schema(connection: &Connection) -> Result<Vec<(String, String)>> {
-    let mut fresh = Connection::open_in_memory()?;
-    open::migrate_fresh(&mut fresh)?;
-    let (mut found, expected) = (objects(connection)?, objects(&fresh)?);
+    let (mut found, expected) = (objects(connection)?, open::with_fresh(objects)?);
     let mut faults = Vec::new();
     for ((kind, name), sql) in expected {
         let subject = format!("{kind} {name}");

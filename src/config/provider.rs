@@ -27,6 +27,7 @@ pub(super) struct ProviderTable {
     timeout: Given<Duration>,
     authorisation_valid: Given<Duration>,
     confirm_after: Given<Duration>,
+    latency_ms: Given<u32>,
     partial_capture: Given<PartialCapture>,
     faults: FaultsTable,
     reports: Given<PathBuf>,
@@ -102,6 +103,7 @@ impl ProviderTable {
             timeout: table.take("timeout", duration(SECOND)),
             authorisation_valid: table.take("authorisation_valid", duration(SECOND)),
             confirm_after: table.take("confirm_after", duration(Duration::ZERO)),
+            latency_ms: table.take("latency_ms", number(0..=60_000)),
             partial_capture: table.take("partial_capture", choice),
             faults: table.table("faults", |faults| FaultsTable {
                 capture: faults.take("capture", choice),
@@ -137,6 +139,7 @@ impl ProviderTable {
             timeout,
             authorisation_valid,
             confirm_after,
+            latency_ms,
             partial_capture,
             faults,
             reports,
@@ -152,7 +155,7 @@ impl ProviderTable {
         let merchant_account = all.without_default(merchant_account);
         let timeout = all.or(&table, "timeout", timeout, Duration::from_secs(30));
         let authorisation_valid = all.or(&table, "authorisation_valid", authorisation_valid, AUTHORISATION_VALID);
-        let sandbox = SandboxTable { file, api_key, confirm_after, partial_capture, faults };
+        let sandbox = SandboxTable { file, api_key, confirm_after, latency_ms, partial_capture, faults };
         let (kind, file) = match kind {
             ProviderWord::Sandbox => {
                 refuse_live_sandbox(mode, &kind_place, all);
@@ -206,13 +209,14 @@ struct SandboxTable {
     file: Given<PathBuf>,
     api_key: Given<Secret>,
     confirm_after: Given<Duration>,
+    latency_ms: Given<u32>,
     partial_capture: Given<PartialCapture>,
     faults: FaultsTable,
 }
 
 impl SandboxTable {
     fn resolve(self, place: &Place, ledger: &LedgerFile<'_>, all: &mut Resolver<'_, '_>) -> SandboxSettings {
-        let Self { file, api_key, confirm_after, partial_capture, faults } = self;
+        let Self { file, api_key, confirm_after, latency_ms, partial_capture, faults } = self;
         let table = place.key();
         let file_place = file.as_ref().map(|typed| typed.place.clone());
         let file = all.or(&table, "file", file, all.reading.folder.join("sandbox.db"));
@@ -224,6 +228,7 @@ impl SandboxTable {
             file,
             api_key: all.without_default(api_key),
             confirm_after: all.or(&table, "confirm_after", confirm_after, Duration::ZERO),
+            latency: Duration::from_millis(u64::from(all.or(&table, "latency_ms", latency_ms, 0))),
             partial_capture: all.or(&table, "partial_capture", partial_capture, PartialCapture::Many),
             faults: faults.resolve(all),
         }
@@ -231,12 +236,13 @@ impl SandboxTable {
 
     /// Another kind has none of it.
     fn refuse(&self, all: &Resolver<'_, '_>) {
-        let Self { file, api_key, confirm_after, partial_capture, faults } = self;
+        let Self { file, api_key, confirm_after, latency_ms, partial_capture, faults } = self;
         let FaultsTable { capture, refund, release, cancel, look } = faults;
         let places = [
             file.as_ref().map(|typed| &typed.place),
             api_key.as_ref().map(|typed| &typed.place),
             confirm_after.as_ref().map(|typed| &typed.place),
+            latency_ms.as_ref().map(|typed| &typed.place),
             partial_capture.as_ref().map(|typed| &typed.place),
             capture.as_ref().map(|typed| &typed.place),
             refund.as_ref().map(|typed| &typed.place),

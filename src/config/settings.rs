@@ -247,6 +247,8 @@ pub struct SandboxSettings {
     pub api_key: Option<Secret>,
     /// A capture or refund is confirmed this long after it was accepted; zero = at once.
     pub confirm_after: Duration,
+    /// So long each answer takes, as it would over a network.
+    pub latency: Duration,
     /// What it can do with a part of an authorisation (rule 11).
     pub partial_capture: PartialCapture,
     pub faults: SandboxFaults,

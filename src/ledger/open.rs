@@ -101,7 +101,9 @@ impl Ledger {
         pragmas(&connection)?;
         connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
         if version(&connection)? == 0 {
-            with_fresh(|fresh| Ok(Backup::new(fresh, &mut connection)?.run_to_completion(i32::MAX, Duration::ZERO, None)?))?;
+            with_fresh(|fresh| {
+                Ok(Backup::new(fresh, &mut connection)?.run_to_completion(i32::MAX, Duration::ZERO, None)?)
+            })?;
         }
         bind(&connection, books.mode, now)?;
         Ok(Self::of(connection, books))
@@ -182,7 +184,7 @@ fn connect(path: &Path) -> Result<Connection> {
 
 /// Looks before anything is written, the first pragma included: another program's file stays as it is.
 fn check_file(connection: &Connection, path: &Path, create: bool) -> Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    connection.busy_timeout(Duration::from_secs(30))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
     if tables > 0 {
         return check_ours(connection, path);
@@ -238,15 +240,14 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
 pub(super) fn with_fresh<T>(read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
     static FRESH: Mutex<Option<Connection>> = Mutex::new(None);
     let mut kept = FRESH.lock().unwrap_or_else(PoisonError::into_inner);
-    let connection = match kept.take() {
-        Some(connection) => connection,
-        None => {
-            let mut connection = Connection::open_in_memory()?;
-            migrate(&mut connection, Path::new(":memory:"))?;
-            connection
-        }
-    };
+    let connection = if let Some(made) = kept.take() { made } else { fresh()? };
     read(kept.insert(connection))
+}
+
+fn fresh() -> Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    migrate(&mut connection, Path::new(":memory:"))?;
+    Ok(connection)
 }
 
 fn known_version() -> i64 {

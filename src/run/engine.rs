@@ -2,28 +2,28 @@
 //!
 //! This is below locks, log files and terminals: it takes a task, the ports, the ledger and `now`, and nothing else.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::call::Call;
 use super::host::Host;
-use super::intents::{self, Queued};
 use super::most::Most;
 use super::patience::{guarded, send_patiently};
+use super::planning::{Observed, Planning};
 use super::ports::Ports;
 use super::record::Recorder;
 use super::summary::Summary;
-use super::workers::work_through;
+use super::workers::{Room, work_through};
 use crate::config::Settings;
 use crate::config::settings::TaskSettings;
 use crate::domain::consequence::LearntFrom;
-use crate::domain::id::{OperationId, PaymentId, RunId};
+use crate::domain::id::{OperationId, RunId};
 use crate::ledger::{Ledger, LedgerError, Writer};
 use crate::operation::decide::latest_wait;
 use crate::operation::{Answer, Kind, LookUp, Operation, State, Target};
-use crate::task::{Action, Frame, Step, Task};
+use crate::task::{Frame, Task};
 
 /// How often one case is looked at again in one run because something it waited for was confirmed.
 const MOST_PASSES: usize = 16;
@@ -119,7 +119,7 @@ fn resolve(kinds: &[Kind], run: &mut Run<'_>) -> Result<(), LedgerError> {
             let outcome = guarded(|| ports.look_up(&call.request, ago));
             Returned { call, outcome }
         };
-        work_through(run.host.workers, run.concurrency(), &ask, |answers: Vec<Returned<LookUp>>, room| {
+        work_through(run.host.workers, Room::only(run.concurrency()), &ask, |answers: Vec<Returned<LookUp>>, room| {
             run.record(&answers, Recorder::looked_up)?;
             let next = if run.is_stopped() { 0 } else { room.min(calls.len()) };
             Ok::<_, LedgerError>(calls.drain(..next).collect())
@@ -129,6 +129,9 @@ fn resolve(kinds: &[Kind], run: &mut Run<'_>) -> Result<(), LedgerError> {
 }
 
 /// Looks at cases once. Returns those to look at again. `refused` are those whose steps the ledger refused before.
+///
+/// The ledger's work goes on beside the calls: a case is read when there is room to ask about it, and what was seen is planned
+/// a share at a time, when there is room to send.
 fn pass<T: Task>(
     task: &T,
     ids: &[i64],
@@ -136,167 +139,60 @@ fn pass<T: Task>(
     most: &mut Most,
     run: &mut Run<'_>,
 ) -> Result<Vec<i64>, LedgerError> {
-    let cases = run.ledger.snapshot(|ledger| ids.iter().map(|id| Ok((*id, task.case(ledger, *id)?))).collect())?;
-    let seen = observe(task, cases, run)?;
-    let mut queue = Vec::new();
-    let mut later = Vec::new();
-    let mut claimed = HashSet::new();
-    let mut waiting = Vec::new();
-    for (id, case, seen) in seen {
-        let steps = match task.plan(&case, &seen, &run.frame()) {
-            Ok(steps) if most.admits(id, &steps) => steps,
-            Ok(_) => {
-                run.summary.over_most += 1;
-                vec![most.left(task.name(&case))]
-            }
-            Err(error) => {
-                run.bug(&format!("{}: {error}", task.name(&case)));
-                continue;
-            }
-        };
-        if run.id.is_none() {
-            for step in &steps {
-                run.report_plan(step);
-            }
-            continue;
-        }
-        // What one case is about to take from a payment the plan of another has not seen: that one is planned again after it.
-        let wanted: Vec<PaymentId> = steps.iter().filter_map(claims).collect();
-        if wanted.iter().any(|payment| claimed.contains(payment)) {
-            later.push(id);
-            continue;
-        }
-        claimed.extend(wanted);
-        if steps.iter().any(|step| matches!(step.action, Action::Await)) {
-            waiting.push(id);
-        }
-        queue.push((id, task.scope(&case), steps));
-    }
+    let mut planning = Planning::of(observe(task, ids, run)?, refused, most);
     if run.id.is_none() {
+        planning.rehearse(task, run);
         return Ok(Vec::new());
     }
-    let (calls, news, stale) = record_intents(&queue, refused, run)?;
-    let confirmed = act(calls, run)?;
-    // What it waited for may have been confirmed just now.
-    if !confirmed.is_empty() {
-        later.extend(waiting);
-    }
-    // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
-    let mut again: Vec<i64> = confirmed.into_iter().collect();
-    if T::SENDS {
-        again.extend(news);
-    }
-    again.extend(later);
-    again.extend(stale);
-    again.sort_unstable();
-    again.dedup();
-    Ok(again)
+    act(task, &mut planning, run)?;
+    Ok(planning.after.again(T::SENDS))
 }
 
-/// The payment a new intent takes from, or gives back to.
-fn claims(step: &Step) -> Option<PaymentId> {
-    match &step.action {
-        Action::Send(intent) if intent.kind != Kind::Journal => intent.subject.payment,
-        Action::Send(_)
-        | Action::Resume { .. }
-        | Action::Withdraw { .. }
-        | Action::GiveUp { .. }
-        | Action::Record(_)
-        | Action::Raise(..)
-        | Action::Leave
-        | Action::NotEligible(_)
-        | Action::Await
-        | Action::Unreachable => None,
-    }
-}
-
-type Observed<T> = (i64, <T as Task>::Case, <T as Task>::Seen);
-
-fn observe<T: Task>(task: &T, cases: Vec<(i64, T::Case)>, run: &mut Run<'_>) -> Result<Vec<Observed<T>>, LedgerError> {
-    let mut waiting: VecDeque<(i64, T::Case)> = cases.into();
-    let mut seen = Vec::with_capacity(waiting.len());
+fn observe<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<Observed<T>>, LedgerError> {
+    let mut unread = ids.iter().copied();
+    let mut read: VecDeque<(i64, T::Case)> = VecDeque::new();
+    let mut seen = Vec::with_capacity(ids.len());
     let (ports, frame) = (run.ports, run.frame());
     let look = |(id, case): (i64, T::Case)| {
         let found = guarded(|| task.observe(&case, ports, &frame));
         (id, case, found)
     };
     let workers = if T::BATCHES > 1 { 1 } else { run.concurrency() };
-    work_through(run.host.workers, workers, &look, |answers, room| {
+    work_through(run.host.workers, Room { under_way: workers, ahead: workers }, &look, |answers, room| {
         for (id, case, found) in answers {
             match found {
                 Ok(found) => seen.push((id, case, found)),
                 Err(panic) => run.bug(&format!("{}: {panic}", task.name(&case))),
             }
         }
-        let next = if run.is_stopped() { 0 } else { room.min(waiting.len()) };
-        Ok::<_, LedgerError>(waiting.drain(..next).collect())
+        if run.is_stopped() {
+            return Ok(Vec::new());
+        }
+        if read.is_empty() {
+            // Where nothing outside is asked, nothing is gained by turns.
+            let share = if T::BATCHES > 1 { ids.len() } else { room };
+            let cases = unread.by_ref().take(share);
+            read = run.ledger.snapshot(|ledger| cases.map(|id| Ok((id, task.case(ledger, id)?))).collect())?;
+        }
+        let next = room.min(read.len());
+        Ok::<_, LedgerError>(read.drain(..next).collect())
     })?;
     // Whatever order the answers came in, the plan is made in the order of the cases.
     seen.sort_by_key(|(id, _, _)| *id);
     Ok(seen)
 }
 
-/// Operations to send, each with its case and reason.
-type Planned = Vec<(i64, OperationId, String)>;
-
-/// Commits what is intended, before anything is sent. Returns what to send, the cases that learnt something new, and those to
-/// plan anew: what the ledger refuses the first time, another run may have changed since the case was read.
-fn record_intents(
-    queue: &[Queued],
-    refused: &mut HashSet<i64>,
-    run: &mut Run<'_>,
-) -> Result<(Planned, Vec<i64>, Vec<i64>), LedgerError> {
-    if queue.is_empty() {
-        return Ok((Vec::new(), Vec::new(), Vec::new()));
-    }
-    let (id, now, task_name) = (run.id, run.now, run.task_name);
-    let mut to_send = Vec::new();
-    let mut settled = Vec::new();
-    let mut news = Vec::new();
-    let mut stale = Vec::new();
-    let recorded = run.ledger.write("intents", id, now, |writer| intents::record(writer, queue, task_name))?;
-    for ((case, _, steps), recorded) in queue.iter().zip(recorded) {
-        match recorded {
-            Ok(of_case) => {
-                to_send.extend(of_case.send.into_iter().map(|(operation, reason)| (*case, operation, reason)));
-                if of_case.learnt || !of_case.settle.is_empty() {
-                    news.push(*case);
-                }
-                settled.extend(of_case.settle);
-                for (step, new) in steps.iter().zip(of_case.new) {
-                    run.report_recorded(step, new, None);
-                }
-            }
-            Err(error) if !error.is_conflict() && refused.insert(*case) => stale.push(*case),
-            Err(error) => {
-                if let Some(step) = steps.first() {
-                    run.report_recorded(step, false, Some(error));
-                }
-            }
-        }
-    }
-    run.settle(settled)?;
-    Ok((to_send, news, stale))
-}
-
-/// Sends the planned operations: at most one per target at a time, and none after one that got no answer.
-fn act(planned: Planned, run: &mut Run<'_>) -> Result<HashSet<i64>, LedgerError> {
-    let cases: std::collections::HashMap<OperationId, i64> = planned.iter().map(|(case, id, _)| (*id, *case)).collect();
+/// Plans and sends: at most one operation per target at a time, and none after one that got no answer.
+fn act<T: Task>(task: &T, planning: &mut Planning<'_, T>, run: &mut Run<'_>) -> Result<(), LedgerError> {
+    let mut cases: HashMap<OperationId, i64> = HashMap::new();
     let mut waiting: VecDeque<Call> = VecDeque::new();
-    for (_, id, reason) in planned {
-        let operation = run.ledger.operation(id)?;
-        if operation.state == State::Planned {
-            waiting.push_back(run.call(operation, &reason)?);
-        }
-    }
     let mut busy: HashSet<Target> = HashSet::new();
-    let mut confirmed = HashSet::new();
     let (ports, host) = (run.ports, run.host);
     let send = move |call: Call| {
         let outcome = guarded(|| send_patiently(ports, &call.request, host));
         Returned { call, outcome }
     };
-    work_through(run.host.workers, run.concurrency(), &send, |answers: Vec<Returned<Answer>>, room| {
+    work_through(run.host.workers, Room::only(run.concurrency()), &send, |answers: Vec<Returned<Answer>>, room| {
         for returned in &answers {
             busy.remove(&returned.call.operation.target);
         }
@@ -304,21 +200,35 @@ fn act(planned: Planned, run: &mut Run<'_>) -> Result<HashSet<i64>, LedgerError>
             // What could not be closed is not as it was seen: somebody may have paid.
             let is_news = returned.state == State::Refused && returned.kind == Kind::Cancel;
             if returned.state == State::Confirmed || is_news {
-                confirmed.extend(cases.get(&returned.id));
+                planning.after.confirmed.extend(cases.get(&returned.id));
             }
         }
-        let room = if run.is_stopped() { 0 } else { room };
-        run.claim(&mut waiting, &mut busy, room)
-    })?;
-    Ok(confirmed)
+        loop {
+            if run.is_stopped() {
+                return Ok(Vec::new());
+            }
+            for (case, id, reason) in planning.next(task, room.saturating_sub(waiting.len()), run)? {
+                let operation = run.ledger.operation(id)?;
+                if operation.state == State::Planned {
+                    cases.insert(id, case);
+                    waiting.push_back(run.call(operation, &reason)?);
+                }
+            }
+            let calls = run.claim(&mut waiting, &mut busy, room)?;
+            // Or nothing of this share may leave, and there is more.
+            if !calls.is_empty() || !waiting.is_empty() || planning.is_done() {
+                return Ok(calls);
+            }
+        }
+    })
 }
 
 impl<'a> Run<'a> {
-    fn frame(&self) -> Frame<'a> {
+    pub(super) fn frame(&self) -> Frame<'a> {
         Frame { settings: self.settings, task: self.task, now: self.now }
     }
 
-    fn concurrency(&self) -> usize {
+    pub(super) fn concurrency(&self) -> usize {
         usize::try_from(self.task.concurrency).unwrap_or(1)
     }
 
@@ -422,7 +332,7 @@ impl<'a> Run<'a> {
     }
 
     /// Facts that settle operations of ours, learnt by an observation.
-    fn settle(&mut self, settled: Vec<(OperationId, Answer, LearntFrom)>) -> Result<(), LedgerError> {
+    pub(super) fn settle(&mut self, settled: Vec<(OperationId, Answer, LearntFrom)>) -> Result<(), LedgerError> {
         for (id, answer, learnt_from) in settled {
             let operation = self.ledger.operation(id)?;
             let call = self.call(operation, "learnt from the PSP")?;

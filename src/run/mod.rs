@@ -8,6 +8,7 @@ mod lock;
 pub mod log;
 mod most;
 mod patience;
+mod planning;
 pub mod ports;
 mod record;
 pub mod report;

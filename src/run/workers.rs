@@ -24,37 +24,54 @@ impl std::fmt::Debug for Workers<'_> {
     }
 }
 
-/// Runs `work` on at most `concurrency` jobs at a time. `turn` is called with the answers that have arrived and the number of
-/// jobs there is room for, and returns the next jobs; the work ends when it returns none and none is under way.
+/// How many jobs there is room for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// At most so many are being done at a time.
+    pub(super) under_way: usize,
+    /// So many more are handed over before one is free to do them, and nobody waits for the ledger. Only for questions: what
+    /// changes something leaves the moment it is written down.
+    pub(super) ahead: usize,
+}
+
+impl Room {
+    pub(super) fn only(under_way: usize) -> Self {
+        Self { under_way, ahead: 0 }
+    }
+}
+
+/// Runs `work` on the jobs there is room for. `turn` is called with the answers that have arrived and the number of jobs there
+/// is room for, and returns the next jobs; the work ends when it returns none and none is under way.
 ///
-/// With a concurrency of 1 everything happens on the calling thread, in one order that never varies.
+/// With one job at a time everything happens on the calling thread, in one order that never varies.
 pub(super) fn work_through<J: Send, A: Send, E>(
     workers: Workers<'_>,
-    concurrency: usize,
+    room: Room,
     work: &(dyn Fn(J) -> A + Sync),
     mut turn: impl FnMut(Vec<A>, usize) -> Result<Vec<J>, E>,
 ) -> Result<(), E> {
     if let Workers::Chosen(choose) = workers {
-        return work_by_choice(concurrency.max(1), choose, work, &mut turn);
+        return work_by_choice(room.under_way.max(1), choose, work, &mut turn);
     }
-    if concurrency <= 1 {
+    if room.under_way <= 1 {
         let mut jobs = turn(Vec::new(), 1)?;
         while let Some(job) = jobs.pop() {
             jobs = turn(vec![work(job)], 1)?;
         }
         return Ok(());
     }
-    let (jobs_in, jobs_out) = sync_channel::<J>(concurrency);
-    let (answers_in, answers_out) = sync_channel::<A>(concurrency);
+    let most = room.under_way + room.ahead;
+    let (jobs_in, jobs_out) = sync_channel::<J>(most);
+    let (answers_in, answers_out) = sync_channel::<A>(most);
     let jobs_out = Mutex::new(jobs_out);
     thread::scope(|scope| {
-        for _ in 0..concurrency {
+        for _ in 0..room.under_way {
             let answers_in = answers_in.clone();
             let jobs_out = &jobs_out;
             scope.spawn(move || serve(jobs_out, &answers_in, work));
         }
         drop(answers_in);
-        drive(concurrency, &jobs_in, &answers_out, &mut turn)?;
+        drive(most, &jobs_in, &answers_out, &mut turn)?;
         // The workers end when the last sender of jobs is gone.
         drop(jobs_in);
         Ok(())
@@ -97,7 +114,7 @@ fn serve<J, A>(jobs: &Mutex<Receiver<J>>, answers: &SyncSender<A>, work: &(dyn F
 }
 
 fn drive<J, A, E>(
-    concurrency: usize,
+    most: usize,
     jobs: &SyncSender<J>,
     answers: &Receiver<A>,
     turn: &mut impl FnMut(Vec<A>, usize) -> Result<Vec<J>, E>,
@@ -105,7 +122,7 @@ fn drive<J, A, E>(
     let mut under_way = 0_usize;
     let mut arrived = Vec::new();
     loop {
-        for job in turn(std::mem::take(&mut arrived), concurrency - under_way)? {
+        for job in turn(std::mem::take(&mut arrived), most - under_way)? {
             if jobs.send(job).is_ok() {
                 under_way += 1;
             }
@@ -127,11 +144,12 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn doubles_a_hundred(workers: Workers<'_>, concurrency: usize) {
+    fn doubles_a_hundred(workers: Workers<'_>, room: Room) {
         let mut next = 0;
         let mut sum = 0;
-        work_through(workers, concurrency, &|job: u64| job * 2, |answers: Vec<u64>, room| {
-            assert!(room <= concurrency.max(1));
+        let most = room.under_way + room.ahead;
+        work_through(workers, room, &|job: u64| job * 2, |answers: Vec<u64>, room| {
+            assert!(room <= most);
             sum += answers.iter().sum::<u64>();
             let jobs: Vec<u64> = (0..room).map(|_| next + 1).take_while(|job| *job <= 100).take(1).collect();
             next += u64::try_from(jobs.len()).unwrap();
@@ -143,16 +161,17 @@ mod tests {
 
     #[test]
     fn every_job_is_answered_once_whatever_the_concurrency() {
-        for concurrency in [1, 2, 7] {
-            doubles_a_hundred(Workers::Threads, concurrency);
-            doubles_a_hundred(Workers::Chosen(&|_| 0), concurrency);
-            doubles_a_hundred(Workers::Chosen(&|count| count - 1), concurrency);
+        for (under_way, ahead) in [(1, 0), (2, 0), (7, 0), (1, 1), (2, 2), (3, 7)] {
+            let room = Room { under_way, ahead };
+            doubles_a_hundred(Workers::Threads, room);
+            doubles_a_hundred(Workers::Chosen(&|_| 0), room);
+            doubles_a_hundred(Workers::Chosen(&|count| count - 1), room);
         }
     }
 
     #[test]
     fn an_error_ends_the_work_without_hanging() {
-        let ended = work_through(Workers::Threads, 3, &|job: u8| job, |answers: Vec<u8>, _| {
+        let ended = work_through(Workers::Threads, Room::only(3), &|job: u8| job, |answers: Vec<u8>, _| {
             if answers.is_empty() { Ok(vec![1, 2, 3]) } else { Err("stop") }
         });
         assert_eq!(ended, Err("stop"));

@@ -16,10 +16,12 @@ use crate::provider::Cancelling;
 
 impl Cancelling for Sandbox {
     fn cancel(&self, request: &CancelRequest) -> Answer {
+        self.travel();
         self.close(request).unwrap_or_else(|error| Answer::Unknown { why: format!("the sandbox broke down: {error}") })
     }
 
     fn look_up_cancel(&self, request: &CancelRequest) -> LookUp {
+        self.travel();
         match self.lock().look_up(&request.key, self.now) {
             Ok(Some(answer)) => LookUp::Found(answer),
             Ok(None) => LookUp::Absent,

@@ -33,6 +33,7 @@ const PAGES: &str = "https://sandbox.invalid/pay/";
 
 impl PaymentLinks for Sandbox {
     fn create(&self, request: &LinkRequest) -> Result<PaymentLink, PortError> {
+        self.travel();
         let made = self.lock().make_link(&self.merchant_account, request);
         let made = made.map_err(|error| PortError::Unreachable { why: format!("the sandbox broke down: {error}") })?;
         made.ok_or_else(|| PortError::CannotTell { why: format!("the key {} was used for another page", request.key) })

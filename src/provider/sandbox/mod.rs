@@ -96,6 +96,11 @@ impl Sandbox {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// There and back.
+    fn travel(&self) {
+        std::thread::sleep(self.settings.latency);
+    }
+
     fn handle(&self, request: &PaymentRequest) -> rusqlite::Result<Answer> {
         let mut store = self.lock();
         let Some(transaction) = store.transaction(&self.merchant_account, &request.transaction)? else {
@@ -186,10 +191,12 @@ impl Provider for Sandbox {
     }
 
     fn send(&self, request: &PaymentRequest) -> Answer {
+        self.travel();
         self.handle(request).unwrap_or_else(|error| Answer::Unknown { why: format!("the sandbox broke down: {error}") })
     }
 
     fn look_up(&self, request: &PaymentRequest) -> LookUp {
+        self.travel();
         let found = self.lock().look_up(&request.key, self.now);
         match found {
             Ok(Some(answer)) => LookUp::Found(answer),
@@ -201,6 +208,7 @@ impl Provider for Sandbox {
     fn standing(&self, transaction: &TransactionId) -> Result<PspPayment, PortError> {
         let broken =
             |error: rusqlite::Error| PortError::Unreachable { why: format!("the sandbox broke down: {error}") };
+        self.travel();
         let mut store = self.lock();
         let Some(found) = store.transaction_at(&self.merchant_account, transaction, self.now).map_err(broken)? else {
             let file = self.settings.file.display();

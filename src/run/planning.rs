@@ -1,0 +1,190 @@
+//! From what was seen of a case to what is to be sent for it: planned a share of the cases at a time, and committed.
+
+use std::collections::{HashSet, VecDeque};
+
+use super::engine::Run;
+use super::intents::{self, Queued};
+use super::most::Most;
+use crate::domain::id::{OperationId, PaymentId};
+use crate::ledger::LedgerError;
+use crate::operation::Kind;
+use crate::task::{Action, Step, Task};
+
+/// So many cases are planned at once for each call that may be under way: the next calls are there when the first are answered.
+const SHARE: usize = 2;
+
+pub(super) type Observed<T> = (i64, <T as Task>::Case, <T as Task>::Seen);
+
+/// The cases of a pass that were seen and are not planned yet, and what became of the others.
+pub(super) struct Planning<'p, T: Task> {
+    seen: VecDeque<Observed<T>>,
+    /// How many are planned at once.
+    share: usize,
+    refused: &'p mut HashSet<i64>,
+    most: &'p mut Most,
+    pub(super) after: After,
+}
+
+/// Why cases are looked at again.
+#[derive(Default)]
+pub(super) struct After {
+    /// Something of theirs was confirmed.
+    pub(super) confirmed: HashSet<i64>,
+    /// They learnt something.
+    news: Vec<i64>,
+    /// What the ledger refused the first time, another run may have changed since the case was read.
+    stale: Vec<i64>,
+    /// They want what another case of this pass takes from.
+    later: Vec<i64>,
+    /// They wait for something.
+    waiting: Vec<i64>,
+    /// Payments that cases of this pass take from.
+    claimed: HashSet<PaymentId>,
+}
+
+/// Operations to send, each with its case and reason.
+pub(super) type Planned = Vec<(i64, OperationId, String)>;
+
+impl After {
+    /// The cases to look at again. `sends`: [`Task::SENDS`].
+    pub(super) fn again(self, sends: bool) -> Vec<i64> {
+        let Self { confirmed, news, stale, mut later, waiting, claimed: _ } = self;
+        // What it waited for may have been confirmed just now.
+        if !confirmed.is_empty() {
+            later.extend(waiting);
+        }
+        // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
+        let mut again: Vec<i64> = confirmed.into_iter().collect();
+        if sends {
+            again.extend(news);
+        }
+        again.extend(later);
+        again.extend(stale);
+        again.sort_unstable();
+        again.dedup();
+        again
+    }
+}
+
+impl<'p, T: Task> Planning<'p, T> {
+    pub(super) fn of(seen: Vec<Observed<T>>, refused: &'p mut HashSet<i64>, most: &'p mut Most) -> Self {
+        Self { seen: seen.into(), share: 0, refused, most, after: After::default() }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// Says what would be done.
+    pub(super) fn rehearse(mut self, task: &T, run: &mut Run<'_>) {
+        for (id, case, seen) in std::mem::take(&mut self.seen) {
+            for step in &self.steps(task, id, &case, &seen, run).unwrap_or_default() {
+                run.report_plan(step);
+            }
+        }
+    }
+
+    fn steps(&mut self, task: &T, id: i64, case: &T::Case, seen: &T::Seen, run: &mut Run<'_>) -> Option<Vec<Step>> {
+        match task.plan(case, seen, &run.frame()) {
+            Ok(steps) if self.most.admits(id, &steps) => Some(steps),
+            Ok(_) => {
+                run.summary.over_most += 1;
+                Some(vec![self.most.left(task.name(case))])
+            }
+            Err(error) => {
+                run.bug(&format!("{}: {error}", task.name(case)));
+                None
+            }
+        }
+    }
+
+    /// Plans until there are so many calls to send or nothing is left. Everything intended is committed before it is returned.
+    pub(super) fn next(&mut self, task: &T, wanted: usize, run: &mut Run<'_>) -> Result<Planned, LedgerError> {
+        let least = if T::BATCHES > 1 { self.seen.len() } else { run.concurrency() * SHARE };
+        self.share = self.share.max(least);
+        let mut planned = Vec::new();
+        while planned.len() < wanted && !self.seen.is_empty() {
+            let of_share = self.share(task, run)?;
+            // Where there is nothing to send, a commit for a few cases would be for nothing too.
+            self.share = if of_share.is_empty() { self.share.saturating_mul(2) } else { least };
+            planned.extend(of_share);
+        }
+        Ok(planned)
+    }
+
+    fn share(&mut self, task: &T, run: &mut Run<'_>) -> Result<Planned, LedgerError> {
+        let mut queue = Vec::new();
+        let share = self.share.min(self.seen.len());
+        let cases: Vec<Observed<T>> = self.seen.drain(..share).collect();
+        for (id, case, seen) in cases {
+            let Some(steps) = self.steps(task, id, &case, &seen, run) else { continue };
+            // What one case is about to take from a payment the plan of another has not seen: that one is planned again after it.
+            let wanted: Vec<PaymentId> = steps.iter().filter_map(claims).collect();
+            if wanted.iter().any(|payment| self.after.claimed.contains(payment)) {
+                self.after.later.push(id);
+                continue;
+            }
+            self.after.claimed.extend(wanted);
+            if steps.iter().any(|step| matches!(step.action, Action::Await)) {
+                self.after.waiting.push(id);
+            }
+            queue.push((id, task.scope(&case), steps));
+        }
+        record_intents(&queue, self.refused, &mut self.after, run)
+    }
+}
+
+/// The payment a new intent takes from, or gives back to.
+fn claims(step: &Step) -> Option<PaymentId> {
+    match &step.action {
+        Action::Send(intent) if intent.kind != Kind::Journal => intent.subject.payment,
+        Action::Send(_)
+        | Action::Resume { .. }
+        | Action::Withdraw { .. }
+        | Action::GiveUp { .. }
+        | Action::Record(_)
+        | Action::Raise(..)
+        | Action::Leave
+        | Action::NotEligible(_)
+        | Action::Await
+        | Action::Unreachable => None,
+    }
+}
+
+/// Commits what is intended, before anything is sent. Returns what to send.
+fn record_intents(
+    queue: &[Queued],
+    refused: &mut HashSet<i64>,
+    after: &mut After,
+    run: &mut Run<'_>,
+) -> Result<Planned, LedgerError> {
+    if queue.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (id, now, task_name) = (run.id, run.now, run.task_name);
+    let mut to_send = Vec::new();
+    let mut settled = Vec::new();
+    let recorded = run.ledger.write("intents", id, now, |writer| intents::record(writer, queue, task_name))?;
+    for ((case, _, steps), recorded) in queue.iter().zip(recorded) {
+        match recorded {
+            Ok(of_case) => {
+                to_send.extend(of_case.send.into_iter().map(|(operation, reason)| (*case, operation, reason)));
+                if of_case.learnt || !of_case.settle.is_empty() {
+                    after.news.push(*case);
+                }
+                settled.extend(of_case.settle);
+                for (step, new) in steps.iter().zip(of_case.new) {
+                    run.report_recorded(step, new, None);
+                }
+            }
+            Err(error) if !error.is_conflict() && refused.insert(*case) => after.stale.push(*case),
+            Err(error) => {
+                if let Some(step) = steps.first() {
+                    run.report_recorded(step, false, Some(error));
+                }
+            }
+        }
+    }
+    run.settle(settled)?;
+    Ok(to_send)
+}

@@ -170,3 +170,30 @@ fn killed_anywhere_it_goes_back_once() {
         shop.ok("verify --as-of 2026-11-22T06:00:00Z");
     }
 }
+
+/// A simulated shop waited for ever (seeds 2530, 3396, 5033): its order was paid, and its entry was not.
+#[test]
+fn what_is_paid_back_by_hand_takes_what_is_free_first_and_what_is_free_fills_the_entry() {
+    let shop = shop("");
+    entries(&shop, "E-1,KEY-1,C1,100.00,\n");
+    collected(&shop, "TX-1,,E-1,,60.00\nTX-2,,E-1,,80.00\n");
+    refunded_by_hand(&shop, "TX-2", 3000, "2026-11-17");
+    shop.exits("sync-payments", 1);
+    assert_eq!(all_entries(&shop), ["E-1 balanced 10000/10000 -"]);
+    // Of the other one all is the entry's.
+    shop.sandbox(
+        "INSERT INTO modifications VALUES ('BO-2', 'Shop', 'TX-1', 'refund', 1000, 'by hand, too', 'confirmed',
+           '2026-11-18T01:00:00+00:00', '2026-11-18T01:00:00+00:00')",
+    );
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    assert_eq!(all_entries(&shop), ["E-1 balanced 10000/10000 -"]);
+    assert_eq!(
+        shop.rows("SELECT p.transaction_id, sum(a.amount_minor) FROM assignments a JOIN movements m ON m.id = a.movement_id JOIN payments p ON p.id = m.payment_id GROUP BY 1"),
+        ["TX-1 5000", "TX-2 5000"]
+    );
+    orders(&shop, "A,100.00,C1,KEY-1,\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop), ["2026-00001 A 10000 10000"]);
+    assert_eq!(prepayments(&shop), [""; 0]);
+    shop.ok("verify");
+}

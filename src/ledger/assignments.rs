@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row};
 
 use super::entries::{entries_of_payment, entry, list};
 use super::row::{Columns, time_text};
-use super::{Result, Writer, documents, movements, payments};
+use super::{Result, Writer, billing, documents, movements, payments};
 use crate::domain::consequence::MovementDraft;
 use crate::domain::document::DocumentKind;
 use crate::domain::entry::{Assignment, Entry, spread, take_back};
@@ -32,10 +32,15 @@ impl Writer<'_> {
             // It pays out the credit note and leaves the invoice paid (rule 17), or pays out what no entry has.
             MovementKind::Refund if self.leaves_entries(draft.document)? => Ok(()),
             MovementKind::Refund => {
-                let taken = assigned_by(self.connection, movement, draft.amount.currency())?;
-                let left = draft.amount.checked_add(taken)?;
-                let assigned = assigned_of_payment(self.connection, draft.payment)?;
-                self.assign_all(movement, &take_back(left, &assigned)?)
+                let currency = draft.amount.currency();
+                let taken = assigned_by(self.connection, movement, currency)?;
+                // What no entry has goes first: most often it is what was paid too much.
+                let there = movements::untied(self.connection, draft.payment, currency)?;
+                let missing = waiting(self.connection, draft.payment, currency)?.checked_sub(there)?.or_zero();
+                let left = draft.amount.checked_add(taken)?.at_most(missing)?;
+                let parts = take_back(left, &assigned_of_payment(self.connection, draft.payment)?)?;
+                self.assign_all(movement, &parts)?;
+                parts.iter().try_for_each(|(entry, _)| self.refill(*entry))
             }
         }
     }
@@ -98,6 +103,27 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// What an entry lacks again it gets from what else was paid for it and is free, the oldest first. (An invoice does from
+    /// `capture`.)
+    fn refill(&self, id: EntryId) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT m.payment_id FROM movements m JOIN entry_items i ON i.payment_id = m.payment_id
+             WHERE i.entry_id = ?1 AND m.kind = 'capture' GROUP BY m.payment_id ORDER BY min(m.occurred_at), m.payment_id",
+        )?;
+        let payments: Vec<PaymentId> =
+            statement.query_and_then([id.0], |row| row.id("payment_id", PaymentId))?.collect::<Result<_>>()?;
+        for payment in payments {
+            for capture in billing::captures_of(self.connection, payment, None, None)? {
+                let entry = entry(self.connection, id)?;
+                let part = capture.untied.at_most(entry.open()?)?;
+                if entry.document.is_none() && part.is_positive() {
+                    self.assign(Assignment { entry: id, movement: capture.id, amount: part })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn assign_all(&self, movement: MovementId, parts: &[(EntryId, Amount)]) -> Result<()> {
         parts
             .iter()
@@ -142,6 +168,7 @@ impl Writer<'_> {
             };
             if !amount.is_zero() {
                 self.assign(Assignment { entry: id, movement, amount })?;
+                self.refill(id)?;
             }
         }
         Ok(())

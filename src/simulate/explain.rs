@@ -77,7 +77,9 @@ fn transactions(violation: &Violation, record: &Record) -> Vec<usize> {
     // What is about nothing in particular may be about anything, and a small shop can be told whole.
     let whole = *about == super::auditor::About::default() && record.transactions.len() <= MOST_TOLD;
     let all = record.transactions.iter().enumerate().filter(|(_, transaction)| {
-        let is_named = Some(&transaction.id) == about.transaction.as_ref();
+        // `verify` names it in its sentence.
+        let is_said = || violation.says.split([' ', ':']).any(|word| word == transaction.id);
+        let is_named = Some(&transaction.id) == about.transaction.as_ref() || is_said();
         let pays = document.is_some_and(|document| transaction.pays.contains(&document.number));
         whole || is_named || pays || (order.is_some() && transaction.order == order)
     });

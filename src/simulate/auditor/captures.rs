@@ -218,10 +218,17 @@ impl Capture<'_, '_> {
         let operation = self.index.operation_with_key(&self.asked.key)?;
         let order = document.order.as_deref()?;
         for (_, transaction) in self.index.paying_order(order) {
-            let untied = super::books::untied(self.index, &transaction.id);
-            let known = self.index.bookings_of(&transaction.id).find(|booking| {
+            let captures = || {
+                let all = self.index.bookings_of(&transaction.id);
+                all.filter(|booking| booking.net(&["prepayment"]) > booking.net(&["application"]))
+            };
+            // What came later is not what was there then.
+            let later =
+                captures().filter(|booking| !self.was_known(&booking.movement.learnt_at, &operation.planned_at));
+            let later: i64 = later.map(|booking| booking.net(&["prepayment"]) - booking.net(&["application"])).sum();
+            let untied = super::books::untied(self.index, &transaction.id) - later;
+            let known = captures().find(|booking| {
                 self.was_known(&booking.movement.learnt_at, &operation.planned_at)
-                    && booking.net(&["prepayment"]) > booking.net(&["application"])
                     && !booking.pays("invoice", &document.number)
             });
             if let Some(booking) = known.filter(|_| untied > 0 && transaction.currency == document.currency) {

@@ -8,7 +8,7 @@
 //! 3. The engine asks about what an earlier run left unanswered, observes, and lets the [`task`] plan: a pure function of one
 //!    case, the settings and `now`, in the language of [`domain`].
 //! 4. What the plan wants outside is an [`operation`]: its intent is committed before a worker sends it through the port to
-//!    the [`provider`], the [`erp`] or the [`mail`] transport.
+//!    the [`provider`], the [`erp`], the [`mail`] transport or the [`portal`].
 //! 5. The answer and everything that follows from it are committed together; [`run::report`] shows what happened, and
 //!    [`exit`] says it to scripts.
 //!
@@ -27,6 +27,7 @@ pub mod kill_switch;
 pub mod ledger;
 pub mod mail;
 pub mod operation;
+pub mod portal;
 pub mod provider;
 pub mod report_format;
 pub mod run;

@@ -365,6 +365,7 @@ impl Life {
             providers: BTreeMap::from([(ProviderName::parse("alpha").unwrap(), psp)]),
             erp: Box::new(Counter(Arc::clone(&world))),
             post: None,
+            portal: None,
         };
         Self { world, ledger, settings, ports }
     }

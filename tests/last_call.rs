@@ -95,6 +95,7 @@ fn what_may_still_arrive_is_counted_from_the_end_of_the_last_call() {
         providers: BTreeMap::new(),
         erp: Box::new(Local::new(false, false, start())),
         post: Some(Box::new(post)),
+        portal: None,
     };
     let mut ledger = Ledger::in_memory("last-call", books(&settings().unwrap()), start()).unwrap();
     let letter = Letter {

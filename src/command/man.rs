@@ -16,6 +16,7 @@ const DESCRIPTION: &str = include_str!("man/description.roff");
 const CONFIGURATION: &str = include_str!("man/configuration.roff");
 const EXCEPTIONS: &str = include_str!("man/exceptions.roff");
 const JSON: &str = include_str!("man/json.roff");
+const PORTAL: &str = include_str!("man/portal.roff");
 const RUNNING: &str = include_str!("man/running.roff");
 
 /// The whole page as roff.
@@ -48,6 +49,7 @@ pub fn page() -> Result<Vec<u8>> {
         page.text(&format!("{}.", capitalised(exit.meaning())));
     }
     page.raw(EXCEPTIONS);
+    page.raw(PORTAL);
     page.raw(JSON);
     page.raw(RUNNING);
     Ok(page.source.into_bytes())

@@ -233,8 +233,10 @@ pub(super) fn in_words(names: &OperationNames) -> String {
     let order = names.order.as_ref().map(|order| format!("order {order}"));
     let payment = names.transaction.as_ref().map(|transaction| format!("payment {transaction}"));
     let journal = names.journal.as_ref().map(|number| format!("journal {number}"));
-    let parts: Vec<String> =
-        [journal, names.document.clone(), order, payment, names.mail.clone()].into_iter().flatten().collect();
+    let parts: Vec<String> = [journal, names.document.clone(), order, payment, names.mail.clone(), names.event.clone()]
+        .into_iter()
+        .flatten()
+        .collect();
     if parts.is_empty() { "-".to_owned() } else { parts.join(", ") }
 }
 
@@ -301,6 +303,7 @@ fn pending_json(PendingOperation { operation, names, note }: &PendingOperation) 
         "transaction": names.transaction,
         "journal": names.journal,
         "mail": names.mail,
+        "event": names.event,
         "amount": operation.amount,
         "state": operation.state,
         "since": operation.status_since,

@@ -10,6 +10,7 @@ use super::datev::DatevTable;
 use super::invoices::InvoicesTable;
 use super::mail::MailTable;
 use super::method::MethodTable;
+use super::portal::PortalTable;
 use super::provider::ProviderTable;
 use super::seller::{SellerTable, TextTable};
 use super::settings::{ErpKind, Mode};
@@ -35,6 +36,7 @@ pub(super) struct File {
     pub(super) seller: SellerTable,
     pub(super) invoice_texts: Vec<TextTable>,
     pub(super) cleanup: CleanupTable,
+    pub(super) portal: PortalTable,
     pub(super) providers: Vec<ProviderTable>,
     pub(super) method_defaults: MethodTable,
     pub(super) methods: Vec<MethodTable>,
@@ -100,6 +102,7 @@ impl File {
             seller: table.table("seller", SellerTable::read),
             invoice_texts: table.named_tables("invoice_text", TextTable::read),
             cleanup: table.table("cleanup", CleanupTable::read),
+            portal: table.table("portal", PortalTable::read),
             providers: table.named_tables("provider", ProviderTable::read),
             method_defaults: table.table("method_defaults", MethodTable::defaults),
             methods: table.named_tables("method", MethodTable::read),
@@ -173,7 +176,7 @@ mod tests {
                 "method.NAME" => ("\n[method_defaults]\n".to_owned(), false),
                 "task.NAME" => ("\n[task_defaults]\n".to_owned(), false),
                 "invoice_text.NAME" => ("\n#[invoice_text.en]\n".to_owned(), false),
-                "mail.smtp" | "datev" => (format!("\n#[{table}]\n"), false),
+                "mail.smtp" | "datev" | "portal" => (format!("\n#[{table}]\n"), false),
                 table => (format!("\n[{table}]\n"), false),
             };
             let (_, section) = REFERENCE.split_once(&header).unwrap();

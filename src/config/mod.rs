@@ -18,6 +18,7 @@ mod invoices;
 mod locate;
 mod mail;
 mod method;
+mod portal;
 mod problem;
 mod provider;
 mod report;

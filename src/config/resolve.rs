@@ -136,6 +136,7 @@ pub(super) fn resolve(
         seller,
         invoice_texts,
         cleanup,
+        portal,
         providers,
         method_defaults,
         methods,
@@ -158,10 +159,9 @@ pub(super) fn resolve(
     let invoices = invoices.resolve(&accounts.receivables, all);
     let seller = seller.resolve(all);
     let invoice_texts = seller::resolve_texts(invoice_texts, all);
-    if invoices.enabled && invoices.mail {
-        seller::check_mailed(&seller, all);
-    }
+    seller::check_mailed(&seller, &invoices, all);
     let cleanup = cleanup.resolve(all);
+    let portal = portal.resolve(all);
     let ledger_file = provider::LedgerFile { path: &ledger, place: ledger_place.as_ref() };
     let providers = resolve_providers(providers, mode, &ledger_file, all);
     let (default_method, methods) = method::resolve_all(method_defaults, methods, all);
@@ -184,6 +184,7 @@ pub(super) fn resolve(
         seller,
         invoice_texts,
         cleanup,
+        portal,
         providers,
         methods,
         default_method,

@@ -2,6 +2,7 @@
 
 use super::problem::Position;
 use super::resolve::Resolver;
+use super::settings::InvoiceSettings;
 use super::table::{Given, Place, Table};
 use super::toml_text::{TomlText, quoted};
 use super::value::{address_alone, text};
@@ -70,7 +71,10 @@ impl SellerTable {
 }
 
 /// What an invoice must say of who sends it (EN 16931: BT-27, BT-40, and BT-31 or BT-32).
-pub(super) fn check_mailed(seller: &Seller, all: &Resolver<'_, '_>) {
+pub(super) fn check_mailed(seller: &Seller, invoices: &InvoiceSettings, all: &Resolver<'_, '_>) {
+    if !(invoices.enabled && invoices.mail) {
+        return;
+    }
     let lacks = [
         ("name", seller.name.is_empty(), "`seller.name`"),
         ("country", seller.address.country.is_none(), "`seller.country`"),

@@ -54,6 +54,8 @@ pub struct Settings {
     pub seller: Seller,
     pub invoice_texts: MailTexts,
     pub cleanup: CleanupSettings,
+    /// Who is told what happens, if anybody.
+    pub portal: Option<PortalSettings>,
     pub providers: BTreeMap<ProviderName, ProviderSettings>,
     pub methods: BTreeMap<MethodName, MethodSettings>,
     /// What holds for a payment method without a table of its own.
@@ -185,6 +187,19 @@ pub enum SmtpSecurity {
     /// From the first byte.
     Tls,
     None,
+}
+
+/// The web shop's portal, which is told of orders, invoices and stock.
+#[derive(Debug, Clone)]
+pub struct PortalSettings {
+    /// `https`, or `http` to this machine.
+    pub webhook_url: String,
+    /// What events are signed with.
+    pub secret: Secret,
+    /// For one event, from looking up the host to the answer.
+    pub timeout: Duration,
+    /// A certificate to trust besides those of the system.
+    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]

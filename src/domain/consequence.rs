@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::deletion::{DeletionMethod, Gate, StockReleasedBy};
 use super::exception::ExceptionDraft;
-use super::id::{DocumentId, ModificationId, MovementId, OperationId, OrderId, PaymentId};
+use super::id::{DocumentId, EventId, ModificationId, MovementId, OperationId, OrderId, PaymentId};
 use super::invoice::InvoiceDraft;
 use super::invoice::letter::CustomerLetter;
 use super::letter::Letter;
@@ -56,6 +56,10 @@ pub enum Consequence {
     /// The ERP has carried a deletion out.
     Deleted {
         operation: OperationId,
+    },
+    /// The portal has taken an event.
+    Taken {
+        event: EventId,
     },
     Letter(Letter),
     Raise(ExceptionDraft),

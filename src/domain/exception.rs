@@ -80,6 +80,8 @@ pub enum ExceptionKind {
     NotClosed,
     /// More orders would be deleted than one run may.
     DeletionsCapped,
+    /// The portal does not take what it is told.
+    PortalUndelivered,
 }
 
 /// An exception to be raised. One with the same kind and subject that is still open is the same exception.
@@ -103,7 +105,7 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::ExceedsAuthorised,
         Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
@@ -144,6 +146,7 @@ impl ExceptionKind {
         Self::DeletionRefused,
         Self::NotClosed,
         Self::DeletionsCapped,
+        Self::PortalUndelivered,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -188,6 +191,7 @@ impl ExceptionKind {
             Self::DeletionRefused => "deletion_refused",
             Self::NotClosed => "not_closed",
             Self::DeletionsCapped => "deletions_capped",
+            Self::PortalUndelivered => "portal_undelivered",
         }
     }
 

@@ -130,6 +130,8 @@ row_id! {
     OperationId;
     ExceptionId;
     MailId;
+    /// What the portal is told.
+    EventId;
     /// A report file that was read.
     FileId;
     PayoutId;

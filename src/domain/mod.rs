@@ -16,6 +16,7 @@ pub mod money;
 pub mod movement;
 pub mod order;
 pub mod payment;
+pub mod portal;
 pub mod refund_request;
 pub mod schedule;
 pub mod settlement;

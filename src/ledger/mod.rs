@@ -27,6 +27,7 @@ mod open;
 mod operations;
 mod orders;
 mod payments;
+mod portal;
 mod refund_requests;
 mod requests;
 mod row;
@@ -58,6 +59,7 @@ pub use mails::QueuedMail;
 pub use network::network_filesystem;
 pub use open::OpenOptions;
 pub use operations::{OperationEvent, SumCheck};
+pub use portal::{EventCase, Outbox, RefusedEvent};
 pub use runs::{Run, RunState};
 pub use sheets::UnsentInvoice;
 pub use status::{Named, OperationNames, PendingOperation, PendingTotal};
@@ -152,7 +154,9 @@ impl Ledger {
         change: impl FnOnce(&Writer<'_>) -> Result<T>,
     ) -> Result<T> {
         let transaction = Transaction::begin(self, "BEGIN IMMEDIATE")?;
-        let done = change(&Writer { connection: &self.connection, books: &self.books, now, run })?;
+        let writer = Writer { connection: &self.connection, books: &self.books, now, run };
+        let done = change(&writer)?;
+        writer.tell_news()?;
         if self.is_rehearsing {
             return transaction.end("COMMIT").map(|()| done);
         }
@@ -206,6 +210,7 @@ impl Writer<'_> {
             Consequence::LinesRead { payment, is_done } => self.mark_read(*payment, *is_done).map(|()| false),
             Consequence::Deletion(draft) => self.record_deletion(draft).map(|()| false),
             Consequence::Deleted { operation } => self.delete_order(*operation),
+            Consequence::Taken { event } => self.take_event(*event),
             Consequence::Letter(letter) => self.queue_letter(letter),
             Consequence::Raise(draft) => self.raise(draft, None),
         }

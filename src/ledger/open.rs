@@ -20,7 +20,7 @@ use crate::domain::booking::Books;
 const APPLICATION_ID: i64 = 0x504a_2026;
 
 /// Never change or remove one that was released: its index is the schema version it leads from.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -33,6 +33,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("schema/0010.sql"),
     include_str!("schema/0011.sql"),
     include_str!("schema/0012.sql"),
+    include_str!("schema/0013.sql"),
 ];
 
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::row::{Columns, InOrder, Layout, time_text};
 use super::{Ledger, LedgerError, Result, Writer, corrections, payments, requests};
-use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, OrderId, PaymentId};
+use crate::domain::id::{DocumentId, EventId, JournalId, MailId, ModificationId, OperationId, OrderId, PaymentId};
 use crate::domain::money::Amount;
 use crate::operation::{Answer, Event, Intent, Key, Kind, Operation, Refusal, State, Subject, Target};
 
@@ -99,8 +99,8 @@ impl Writer<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO operations (kind, target, payment_id, document_id, journal_id, mail_id, amount_minor, currency,
-                                         attempt, key, request_hash, state, planned_at, status_since, note, order_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'planned', ?12, ?12, ?13, ?14)",
+                                         attempt, key, request_hash, state, planned_at, status_since, note, order_id, event_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'planned', ?12, ?12, ?13, ?14, ?15)",
             )?
             .execute((
                 intent.kind.as_str(),
@@ -117,6 +117,7 @@ impl Writer<'_> {
                 time_text(self.now),
                 note,
                 intent.subject.order.map(|id| id.0),
+                intent.subject.event.map(|id| id.0),
             ))?;
         let id = OperationId(self.connection.last_insert_rowid());
         self.event(id, State::Planned, note)?;
@@ -133,7 +134,7 @@ impl Writer<'_> {
                 let limit = payment.captured.checked_sub(payment.charged_back)?;
                 SumCheck { limit, claimed: payment.refund_claimed }
             }
-            Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete => return Ok(()),
+            Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => return Ok(()),
         };
         let wanted = check.claimed.checked_add(amount)?;
         if wanted.minor() > check.limit.minor() || !amount.is_positive() {
@@ -247,7 +248,7 @@ impl Writer<'_> {
     /// Withdraws the attempts at the same effect that are planned, and so certainly not done. `false` if there are none.
     pub fn withdraw_other_attempts(&self, operation: &Operation) -> Result<bool> {
         let same = "WHERE kind = ?1 AND payment_id IS ?2 AND document_id IS ?3 AND id <> ?4 AND state = 'planned'
-                      AND journal_id IS NULL AND mail_id IS NULL AND order_id IS NULL";
+                      AND journal_id IS NULL AND mail_id IS NULL AND order_id IS NULL AND event_id IS NULL";
         let (payment, document) = (operation.subject.payment.map(|id| id.0), operation.subject.document.map(|id| id.0));
         let others = list(self.connection, same, (operation.kind.as_str(), payment, document, operation.id.0))?;
         for other in &others {
@@ -369,6 +370,7 @@ static LAYOUT: Layout = Layout::new(&[
     "retry_requested",
     "note",
     "order_id",
+    "event_id",
 ]);
 
 pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
@@ -383,6 +385,7 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
             journal: row.optional_id("journal_id", JournalId)?,
             mail: row.optional_id("mail_id", MailId)?,
             order: row.optional_id("order_id", OrderId)?,
+            event: row.optional_id("event_id", EventId)?,
         },
         amount: match row.plain::<Option<i64>>("amount_minor")? {
             Some(minor) => Some(Amount::from_minor(minor, row.currency()?)),

@@ -6,10 +6,12 @@ use rusqlite::Connection;
 
 use super::cases::mail as queued;
 use super::sheets::{customer_mail, sheet};
-use super::{Ledger, LedgerError, QueuedMail, Result, deletions, documents, journals, orders, payments};
-use crate::domain::id::{MailId, OrderId, PaymentId};
+use super::{Ledger, LedgerError, QueuedMail, Result, deletions, documents, journals, orders, payments, portal};
+use crate::domain::id::{EventId, MailId, OrderId, PaymentId};
 use crate::operation::key::hexadecimal;
-use crate::operation::request::{CancelRequest, DeletionRequest, JournalRequest, MailRequest, PaymentRequest, Request};
+use crate::operation::request::{
+    CancelRequest, DeletionRequest, EventRequest, JournalRequest, MailRequest, PaymentRequest, Request,
+};
 use crate::operation::{Intent, Kind, Operation};
 
 impl Ledger {
@@ -33,7 +35,7 @@ impl Ledger {
             Request::Deletion(request) => {
                 Request::Deletion(DeletionRequest { first_sent_at: operation.sent_at, ..request })
             }
-            Request::Journal(_) | Request::Mail(_) => request,
+            Request::Journal(_) | Request::Mail(_) | Request::Event(_) => request,
         })
     }
 
@@ -123,6 +125,7 @@ fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
         Kind::Mail => mail_request(connection, intent, intent.subject.mail.ok_or_else(|| lacks("mail"))?),
         Kind::Cancel => cancel_request(connection, intent, intent.subject.payment.ok_or_else(|| lacks("payment"))?),
         Kind::Delete => deletion_request(connection, intent, intent.subject.order.ok_or_else(|| lacks("order"))?),
+        Kind::Event => event_request(connection, intent, intent.subject.event.ok_or_else(|| lacks("portal event"))?),
     }
 }
 
@@ -134,6 +137,14 @@ fn mail_request(connection: &Connection, intent: &Intent, mail: MailId) -> Resul
     let QueuedMail { recipient, subject, body, written_at, .. } = queued(connection, mail)?;
     let key = intent.key.clone();
     Ok(Request::Mail(MailRequest { key, recipient, address, subject, body, written_at, invoice }))
+}
+
+fn event_request(connection: &Connection, intent: &Intent, id: EventId) -> Result<Request> {
+    let event = portal::event(connection, id)?;
+    let mode: String =
+        connection.prepare_cached("SELECT mode FROM binding WHERE id = 1")?.query_row([], |row| row.get(0))?;
+    let body = event.body(&mode).map_err(|error| LedgerError::damaged(format!("portal event {id}: {error}")))?;
+    Ok(Request::Event(EventRequest { name: event.name(), event: event.event, body, key: intent.key.clone() }))
 }
 
 fn deletion_request(connection: &Connection, intent: &Intent, order: OrderId) -> Result<Request> {

@@ -32,6 +32,8 @@ pub struct OperationNames {
     pub journal: Option<String>,
     /// The subject of the mail.
     pub mail: Option<String>,
+    /// What the portal is told.
+    pub event: Option<String>,
 }
 
 /// All pending operations of one kind in one currency.
@@ -39,7 +41,7 @@ pub struct OperationNames {
 pub struct PendingTotal {
     pub kind: Kind,
     pub count: u64,
-    /// `None` for mails.
+    /// `None` for mails and portal events.
     pub amount: Option<Amount>,
 }
 
@@ -56,7 +58,14 @@ const PENDING: &str = "state <> 'confirmed' AND state NOT IN ('refused', 'withdr
 impl Ledger {
     /// By kind, those that wait longest first; at most `limit` of them.
     pub fn pending_operations(&self, limit: Option<u32>) -> Result<Vec<PendingOperation>> {
-        let tail = format!("WHERE {PENDING} ORDER BY kind, status_since, id LIMIT ?1");
+        // What a portal refuses is told to it again.
+        let tail = format!(
+            "WHERE id IN (SELECT id FROM operations WHERE {PENDING}
+                          UNION ALL SELECT o.id FROM portal_events e
+                            JOIN operations o ON o.id = (SELECT max(id) FROM operations WHERE event_id = e.id)
+                            WHERE e.is_taken = 0 AND o.state = 'refused')
+             ORDER BY kind, status_since, id LIMIT ?1"
+        );
         // SQLite reads a negative limit as none.
         let limit = limit.map_or(-1, i64::from);
         let found = operations::list(&self.connection, &tail, [limit])?;
@@ -70,11 +79,12 @@ impl Ledger {
             .collect()
     }
 
-    /// A journal that is booked and was never sent is pending too, before it has an operation.
+    /// A journal that is booked and was never sent is pending too, before it has an operation, and so is a portal event.
     pub fn pending_totals(&self) -> Result<Vec<PendingTotal>> {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT kind, currency, count(*) AS number, sum(amount_minor) AS amount_minor FROM (
-               SELECT kind, currency, amount_minor FROM operations WHERE {PENDING}
+               SELECT kind, currency, amount_minor FROM operations WHERE {PENDING} AND kind <> 'event'
+               UNION ALL SELECT 'event', NULL, NULL FROM portal_events WHERE is_taken = 0
                UNION ALL
                SELECT 'journal', currency, amount_minor FROM journals
                  WHERE NOT EXISTS (SELECT 1 FROM operations o WHERE o.journal_id = journals.id))
@@ -97,13 +107,14 @@ impl Ledger {
             .connection
             .prepare_cached(
                 "SELECT d.kind AS document_kind, d.number AS document_number, p.transaction_id, j.number AS journal_number,
-                        m.subject AS mail_subject,
+                        m.subject AS mail_subject, e.kind || ' of ' || e.object AS event_name,
                         (SELECT r.shop || '/' || r.number FROM orders r WHERE r.id = coalesce(o.order_id, d.order_id, p.order_id)) AS order_name
                  FROM operations o
                  LEFT JOIN payments p ON p.id = o.payment_id
                  LEFT JOIN documents d ON d.id = o.document_id
                  LEFT JOIN journals j ON j.id = o.journal_id
                  LEFT JOIN mails m ON m.id = o.mail_id
+                 LEFT JOIN portal_events e ON e.id = o.event_id
                  WHERE o.id = ?1",
             )?
             .query_row([id.0], |row| Ok(names(row)))
@@ -192,5 +203,6 @@ fn names(row: &rusqlite::Row<'_>) -> Result<OperationNames> {
         transaction: transaction.as_deref().map(TransactionId::parse).transpose()?,
         journal: row.plain("journal_number")?,
         mail: row.plain("mail_subject")?,
+        event: row.plain("event_name")?,
     })
 }

@@ -160,6 +160,11 @@ pub fn deletion_key(natural: [&str; 6], attempt: u32) -> Key {
     Key(format!("pj-delete-{}", hexadecimal(digest(&parts).get(..20).unwrap_or_default())))
 }
 
+/// The id of a portal event: mode, type, object, its number among the events of the object, and what it says.
+pub fn portal_event(natural: [&str; 5]) -> String {
+    format!("pj-event-{}", hexadecimal(digest(&natural).get(..20).unwrap_or_default()))
+}
+
 /// Each part is preceded by its length, so that no two different lists hash alike.
 fn digest(parts: &[&str]) -> Vec<u8> {
     let mut hasher = Sha256::new();
@@ -218,6 +223,8 @@ mod tests {
         assert_eq!(journal_number(JOURNAL), "PJ-6X3VJBGPN5CK4UX6");
         let deletion = deletion_key(["test", "webshop", "SO-1", "cancel", "final", "1"], 1);
         assert_eq!(deletion.as_str(), "pj-delete-a0c1e9cf2a66b1867ecf36818a2bfbcf450b72de");
+        let event = portal_event(["test", "order.status", "order:webshop:SO-1", "1", "{}"]);
+        assert_eq!(event, "pj-event-b1af9dddb957ae6994fa6744c1f2f89cc07a7fcd");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod state;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::domain::id::{DocumentId, JournalId, MailId, ModificationId, OperationId, OrderId, PaymentId};
+use crate::domain::id::{DocumentId, EventId, JournalId, MailId, ModificationId, OperationId, OrderId, PaymentId};
 use crate::domain::money::Amount;
 
 pub use decide::{Decision, decide};
@@ -32,6 +32,8 @@ pub enum Kind {
     Cancel,
     /// Takes an order out of the ERP.
     Delete,
+    /// Tells the portal something.
+    Event,
 }
 
 /// Which one thing an operation changes. At most one operation per target may be without an answer (rule 4).
@@ -44,7 +46,7 @@ pub struct Target(String);
 pub struct Intent {
     pub kind: Kind,
     pub subject: Subject,
-    /// `None` where no money moves: for a mail, a cancellation, a deletion.
+    /// `None` where no money moves: for a mail, a cancellation, a deletion, an event.
     pub amount: Option<Amount>,
     /// 1 for the first; a definite refusal or a withdrawal makes room for the next.
     pub attempt: u32,
@@ -61,6 +63,8 @@ pub struct Subject {
     pub mail: Option<MailId>,
     /// The order a deletion takes out of the ERP.
     pub order: Option<OrderId>,
+    /// What the portal is told.
+    pub event: Option<EventId>,
 }
 
 /// An operation as the ledger holds it.
@@ -138,8 +142,16 @@ pub enum LookUp {
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] =
-        [Self::Capture, Self::Refund, Self::Release, Self::Journal, Self::Mail, Self::Cancel, Self::Delete];
+    pub const ALL: [Self; 8] = [
+        Self::Capture,
+        Self::Refund,
+        Self::Release,
+        Self::Journal,
+        Self::Mail,
+        Self::Cancel,
+        Self::Delete,
+        Self::Event,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -150,6 +162,7 @@ impl Kind {
             Self::Mail => "mail",
             Self::Cancel => "cancel",
             Self::Delete => "delete",
+            Self::Event => "event",
         }
     }
 
@@ -159,25 +172,32 @@ impl Kind {
 }
 
 impl Subject {
+    const NONE: Self = Self { payment: None, document: None, journal: None, mail: None, order: None, event: None };
+
     pub fn payment(payment: PaymentId, document: Option<DocumentId>) -> Self {
-        Self { payment: Some(payment), document, journal: None, mail: None, order: None }
+        Self { payment: Some(payment), document, ..Self::NONE }
     }
 
     pub fn journal(journal: JournalId, payment: PaymentId, document: Option<DocumentId>) -> Self {
-        Self { payment: Some(payment), document, journal: Some(journal), mail: None, order: None }
+        Self { payment: Some(payment), document, journal: Some(journal), ..Self::NONE }
     }
 
     pub fn mail(mail: MailId) -> Self {
-        Self { payment: None, document: None, journal: None, mail: Some(mail), order: None }
+        Self { mail: Some(mail), ..Self::NONE }
     }
 
     pub fn order(order: OrderId) -> Self {
-        Self { payment: None, document: None, journal: None, mail: None, order: Some(order) }
+        Self { order: Some(order), ..Self::NONE }
+    }
+
+    pub fn event(event: EventId) -> Self {
+        Self { event: Some(event), ..Self::NONE }
     }
 }
 
 impl Target {
-    /// For calls to a PSP the target is the payment, for journals the document (rule 4), for deletions the order.
+    /// For calls to a PSP the target is the payment, for journals the document (rule 4), for deletions the order,
+    /// for the portal the event (of an object, one is planned once all before it were taken).
     pub fn of(kind: Kind, subject: Subject) -> Self {
         let number = |id: Option<i64>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
         let payment = number(subject.payment.map(|id| id.0));
@@ -189,6 +209,7 @@ impl Target {
             },
             Kind::Mail => format!("mail:{}", number(subject.mail.map(|id| id.0))),
             Kind::Delete => format!("order:{}", number(subject.order.map(|id| id.0))),
+            Kind::Event => format!("event:{}", number(subject.event.map(|id| id.0))),
         })
     }
 

@@ -21,6 +21,7 @@ pub enum Request {
     Mail(MailRequest),
     Cancel(CancelRequest),
     Deletion(DeletionRequest),
+    Event(EventRequest),
 }
 
 /// A capture, refund or release.
@@ -108,6 +109,18 @@ pub struct DeletionRequest {
     pub first_sent_at: Option<DateTime<Utc>>,
 }
 
+/// Tells the portal something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRequest {
+    /// The event's own id, the same in each attempt.
+    pub event: String,
+    /// As a person names it.
+    pub name: String,
+    /// JSON, as it is signed and sent.
+    pub body: String,
+    pub key: Key,
+}
+
 impl Request {
     /// The natural content of the request, hashed with the intent: same key and other content is a bug, never a retry.
     pub fn describe(&self) -> String {
@@ -140,6 +153,7 @@ impl Request {
             Self::Cancel(request) => {
                 format!("cancel {} {} {}", request.provider, request.merchant_account, request.transaction)
             }
+            Self::Event(request) => format!("event {} {}", request.event, request.body),
             Self::Deletion(request) => {
                 format!("delete {} {} {} {}", request.shop, request.order, request.method.as_str(), request.reason)
             }

@@ -25,6 +25,7 @@ impl Call {
             Request::Mail(request) => format!("mail \"{}\"", request.subject),
             Request::Cancel(request) => format!("payment {}", request.transaction),
             Request::Deletion(request) => format!("order {}/{}", request.shop, request.order),
+            Request::Event(request) => request.name.clone(),
         }
     }
 }

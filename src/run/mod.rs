@@ -7,6 +7,7 @@ mod intents;
 mod lock;
 pub mod log;
 mod most;
+mod opening;
 mod patience;
 mod planning;
 pub mod ports;
@@ -30,23 +31,24 @@ use self::engine::{Level, Run, Watch, execute};
 use self::host::Host;
 pub use self::lock::Lock;
 use self::log::Log;
+pub use self::opening::{books, look_at_ledger, open_ledger, refused};
 use self::ports::{Ports, Purpose};
 use self::signal::Signals;
 use self::summary::{MOST_EXCEPTIONS, RaisedException, Summary};
 use self::watch::{Teller, Verbosity};
 use crate::config::settings::{TaskName, TaskSettings};
 use crate::config::{Loaded, Settings};
-use crate::domain::booking::Books;
 use crate::domain::id::RunId;
 use crate::domain::letter;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::ledger::{Ledger, LedgerError, OpenOptions};
+use crate::ledger::{Ledger, LedgerError};
 use crate::provider::sandbox;
 use crate::task::capture::{Capture, InvoicePayments};
 use crate::task::cleanup_unpaid;
 use crate::task::finalize_invoices::FinalizeInvoices;
 use crate::task::mail_queue::MailQueue;
+use crate::task::portal_queue;
 use crate::task::refunds::Refunds;
 use crate::task::settlements;
 use crate::task::sync_journals::SyncJournals;
@@ -79,63 +81,6 @@ pub struct Finished {
     pub exit: Exit,
     pub log: Option<PathBuf>,
     pub failure: Option<Failure>,
-}
-
-/// Opens the ledger the settings name.
-pub fn open_ledger(settings: &Settings, create: bool, now: DateTime<Utc>) -> Result<Ledger> {
-    let options = OpenOptions { create, allow_network_filesystem: settings.allow_network_filesystem };
-    let ledger = Ledger::open(&settings.ledger, options, books(settings), now).map_err(refused)?;
-    refuse_renamed(&ledger, settings)?;
-    Ok(ledger)
-}
-
-/// The provider's name is part of every key. Under another name the PSP would be asked for the same money with other keys, and
-/// its reports booked twice.
-fn refuse_renamed(ledger: &Ledger, settings: &Settings) -> Result<()> {
-    let known = ledger.known_accounts().map_err(refused)?;
-    for provider in settings.providers.values() {
-        let is_known =
-            known.iter().any(|(name, account)| *name == provider.name && *account == provider.merchant_account);
-        let before = known
-            .iter()
-            .find(|(name, account)| *account == provider.merchant_account && !settings.providers.contains_key(name));
-        if let Some((before, account)) = before.filter(|_| !is_known) {
-            let name = &provider.name;
-            return Err(Failure::config(anyhow::anyhow!(
-                "the ledger has the merchant account `{account}` as that of provider `{before}`, and the config as that of `{name}`"
-            ))
-            .hint(format!(
-                "a provider keeps its name: write `[provider.{before}]`. If `{name}` is another PSP whose account has the same name, \
-                 keep the table of `{before}` beside it"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Opens the ledger so that nothing of it can change.
-pub fn look_at_ledger(settings: &Settings) -> Result<Ledger> {
-    Ledger::open_to_look(&settings.ledger, settings.allow_network_filesystem, books(settings)).map_err(refused)
-}
-
-pub fn books(settings: &Settings) -> Books {
-    Books {
-        mode: settings.mode.as_str(),
-        time_zone: settings.time_zone,
-        accounts: settings.accounts.clone(),
-        company: settings.erp.company.clone(),
-        default_customer: settings.erp.default_customer.clone(),
-    }
-}
-
-/// A refusal of the ledger as a failure with its hint.
-pub fn refused(error: LedgerError) -> Failure {
-    let hint = error.hint();
-    let failure = Failure::ledger(error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
 }
 
 /// Runs one task from lock to exit code. `Err` only where nothing was started.
@@ -200,10 +145,16 @@ fn dry_run(
     Ok(Finished { exit, ..finished(task, options.now, summary) })
 }
 
-/// All a run does between its first row and its report: the task, then the mails that are due.
+/// All a run does between its first row and its report: the task, then the mails and portal events that are due.
 pub(crate) fn perform(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
     execute_named(task, run)?;
-    if run.ports.post.is_some() { execute(&MailQueue, run) } else { Ok(()) }
+    if run.ports.post.is_some() {
+        execute(&MailQueue, run)?;
+    }
+    match &run.ports.portal {
+        Some(portal) => portal_queue::tell(portal.as_ref(), run),
+        None => Ok(()),
+    }
 }
 
 fn execute_named(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
@@ -266,6 +217,13 @@ impl<'a> Started<'a> {
         }
         for line in dead {
             teller.say(Level::Warning, &line);
+        }
+        if settings.portal.is_none() && ledger.tells_portal().map_err(refused)? {
+            ledger.write("portal off", Some(id), now, |writer| writer.tell_portal(false)).map_err(refused)?;
+            teller.say(
+                Level::Warning,
+                "[portal] is not in the config any more: what happens from now on is told to nobody",
+            );
         }
         Ok(Self { task, settings, task_settings, options, id, log: path, teller, summary: Summary::default() })
     }

@@ -1,4 +1,4 @@
-//! The other side, as one value: providers, ERP and post. Every call that may change something outside passes [`Ports::send`].
+//! The other side, as one value: providers, ERP, post and portal. Every call that may change something outside passes [`Ports::send`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::kill_switch::{self, Moment};
 use crate::mail::{Post, file::Maildir, smtp::Smtp};
 use crate::operation::request::Request;
 use crate::operation::{Answer, LookUp, Refusal};
+use crate::portal::{Portal, webhook::Webhook};
 use crate::provider::reports::ReportsOnly;
 use crate::provider::sandbox::Sandbox;
 use crate::provider::{Capabilities, PortError, Provider, PspPayment};
@@ -25,6 +26,8 @@ pub struct Ports {
     pub erp: Box<dyn Erp>,
     /// None: mails are queued and nobody delivers them.
     pub post: Option<Box<dyn Post>>,
+    /// None: nobody is told.
+    pub portal: Option<Box<dyn Portal>>,
 }
 
 impl std::fmt::Debug for Ports {
@@ -63,7 +66,8 @@ impl Ports {
             MailTransport::Smtp(server) => Some(Box::new(Smtp::open(server, &settings.mail, now)?)),
             MailTransport::None => None,
         };
-        Ok(Self { providers, erp, post })
+        let portal = settings.portal.as_ref().map(|portal| -> Box<dyn Portal> { Box::new(Webhook::new(portal, now)) });
+        Ok(Self { providers, erp, post, portal })
     }
 
     /// Mail alone, for the message that nothing else can be opened.
@@ -97,6 +101,10 @@ impl Ports {
                 .erp
                 .order_deletion()
                 .map_or_else(|| not_offered("the ERP lets no order go"), |orders| orders.delete(deletion)),
+            Request::Event(event) => match &self.portal {
+                Some(portal) => portal.deliver(event),
+                None => Answer::NotDone { why: "no portal is configured".to_owned(), retry_after_seconds: None },
+            },
         };
         kill_switch::pass(Moment::AfterCall, "send");
         answer
@@ -131,6 +139,8 @@ impl Ports {
                 Some(orders) => (orders.look_up_delete(deletion), self.erp.settles_after()),
                 None => return LookUp::CannotTell { why: "the ERP lets no order go".to_owned() },
             },
+            // Told once more it is the same event: the portal knows it by its id.
+            Request::Event(_) => return LookUp::Absent,
         };
         match &found {
             LookUp::Absent if last_sent_ago < settles_after => {

@@ -46,7 +46,11 @@ impl Recorder<'_> {
     ) -> Result<Operation, LedgerError> {
         // An operation without an answer is asked about by the very next run; one that was refused or not reached backs off.
         let wait = match answer {
+            // A portal cannot be asked: the question is whether it is time to tell it once more.
+            Answer::Unknown { .. } if operation.kind == Kind::Event => self.wait(operation.tries + 1),
             Answer::Accepted { .. } | Answer::Confirmed { .. } | Answer::Unknown { .. } => TimeDelta::zero(),
+            // Each refusal of an event is an attempt of its own.
+            Answer::Refused(_) if operation.kind == Kind::Event => self.wait(operation.attempt),
             Answer::Refused(_) | Answer::NotDone { .. } => self.wait(operation.tries + 1),
         };
         if matches!(answer, Answer::Unknown { .. }) {
@@ -204,6 +208,7 @@ impl Recorder<'_> {
                 | Consequence::LinesRead { .. }
                 | Consequence::Deletion(_)
                 | Consequence::Deleted { .. }
+                | Consequence::Taken { .. }
                 | Consequence::Letter(_)
                 | Consequence::Raise(_) => {}
             }

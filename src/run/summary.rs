@@ -18,7 +18,7 @@ pub const MOST_EXCEPTIONS: u32 = 10_000;
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
     pub cases: u64,
-    /// Calls and questions that came back, mails apart.
+    /// Calls and questions that came back, mails and portal events apart.
     pub calls: u64,
     pub rows: Vec<Row>,
     pub rows_left_out: u64,
@@ -27,10 +27,9 @@ pub struct Summary {
     /// Asked about or sent, and still without a final answer.
     pub waiting: u64,
     pub refused: u64,
-    /// Not carried out because the other side could not be reached or did not answer.
+    /// Not carried out because the other side could not be reached or did not answer; mails and portal events apart, which
+    /// never decide an exit code.
     pub unreachable: u64,
-    /// Mails that did not get away: the next run of any task tries again. They never decide an exit code.
-    pub mails_undelivered: u64,
     /// Amounts of the unreachable operations, by currency.
     pub unreachable_money: BTreeMap<&'static str, Amount>,
     pub first_unreachable: Option<String>,

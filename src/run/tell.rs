@@ -113,7 +113,8 @@ impl Run<'_> {
 
     pub(super) fn report_answer(&mut self, call: &Call, after: &Operation, note: String) {
         let kind = after.kind.as_str();
-        if after.kind != Kind::Mail {
+        let is_news = matches!(after.kind, Kind::Mail | Kind::Event);
+        if !is_news {
             self.summary.calls += 1;
         }
         let amount = after.amount.map(|amount| format!(" {amount}")).unwrap_or_default();
@@ -134,9 +135,8 @@ impl Run<'_> {
             }
             State::Planned | State::Unknown | State::Sent => {
                 self.watch.say(Level::Warning, &line);
-                if after.kind == Kind::Mail {
-                    self.summary.mails_undelivered += 1;
-                } else {
+                // The work they tell of is done: the next run of any task tries again.
+                if !is_news {
                     self.summary.count_unreachable(after.amount, &line);
                 }
             }
@@ -180,6 +180,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Record(Consequence::Asked(_)) => ("ask", None),
         Action::Record(Consequence::Unmoved { .. } | Consequence::LinesRead { .. }) => ("read", None),
         Action::Record(Consequence::Letter(_) | Consequence::InvoiceMail { .. }) => ("mail", None),
+        Action::Record(Consequence::Taken { .. }) => ("event", None),
         Action::Record(Consequence::Raise(_)) | Action::Raise(..) => ("exception", None),
         Action::Record(Consequence::Deletion(_) | Consequence::Deleted { .. }) => ("delete", None),
         Action::Leave | Action::NotEligible(_) => ("leave", None),

@@ -96,12 +96,13 @@ pub(super) const OF_REPORTS: [ExceptionKind; 7] = [
 
 /// No simulated PSP writes a report that is wrong in itself, and its lines go by their transactions; no simulated shop sells what
 /// cannot be billed, or cleans up.
-const NOT_SIMULATED: [ExceptionKind; 10] = [
+const NOT_SIMULATED: [ExceptionKind; 11] = [
     ExceptionKind::NotBillable,
     ExceptionKind::PaidAfterDeletion,
     ExceptionKind::DeletionRefused,
     ExceptionKind::NotClosed,
     ExceptionKind::DeletionsCapped,
+    ExceptionKind::PortalUndelivered,
     ExceptionKind::ReportRefused,
     ExceptionKind::LineRefused,
     ExceptionKind::LineDiffers,

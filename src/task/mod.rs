@@ -6,6 +6,7 @@ pub mod cleanup_unpaid;
 mod facts;
 pub mod finalize_invoices;
 pub mod mail_queue;
+pub mod portal_queue;
 pub mod refunds;
 pub mod settlements;
 pub mod sync_journals;
@@ -126,6 +127,7 @@ pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, s
         Kind::Refund => refunds::consequences(operation, answer, context, shop),
         Kind::Journal => sync_journals::consequences(operation, answer, context),
         Kind::Mail => mail_queue::consequences(operation, answer),
+        Kind::Event => portal_queue::consequences(operation, answer),
         Kind::Cancel => cleanup_unpaid::cancel_consequences(operation, answer, context),
         Kind::Delete => cleanup_unpaid::delete_consequences(operation, answer, context, shop),
     }
@@ -160,6 +162,7 @@ impl Step {
                 | Consequence::LinesRead { .. }
                 | Consequence::Deletion(_)
                 | Consequence::Deleted { .. }
+                | Consequence::Taken { .. }
                 | Consequence::Letter(_)
                 | Consequence::Raise(_) => true,
             },

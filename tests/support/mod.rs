@@ -5,6 +5,7 @@
 
 pub mod billing;
 pub mod cleanup;
+pub mod portal;
 pub mod reports;
 
 use std::ffi::OsStr;
@@ -32,9 +33,12 @@ merchant_account = \"Shop\"
 
 /// What makes a ledger without invoices of its own the ledger of a version that did not know them.
 pub const BEFORE_INVOICES: &str = "
+    DROP TRIGGER operations_events_in_order; DROP TRIGGER portal_order_news; DROP TRIGGER portal_document_news; DROP TRIGGER portal_paid_elsewhere_news;
+    DROP TRIGGER portal_journal_news; DROP TRIGGER portal_correction_news; DROP TRIGGER operations_fixed; DROP INDEX operations_by_event;
+    DROP INDEX operations_event_once; ALTER TABLE operations DROP COLUMN event_id; DROP TABLE portal_news; DROP TABLE portal_events; DROP TABLE portal;
     DROP TRIGGER entries_cancelled_stay; DROP TABLE cancelled_entries; DROP TABLE stock_releases; DROP TABLE restorations; DROP TABLE tombstones; DROP TABLE deletion_gates;
     DROP TABLE deletions; DROP INDEX orders_unpaid; DROP TRIGGER orders_tombstone_kept; ALTER TABLE orders DROP COLUMN deleted;
-    DROP TRIGGER operations_fixed; DROP INDEX operations_by_order; DROP INDEX operations_cancel_once;
+    DROP INDEX operations_by_order; DROP INDEX operations_cancel_once;
     ALTER TABLE operations DROP COLUMN order_id;
     CREATE TRIGGER operations_fixed BEFORE UPDATE OF kind ON operations BEGIN SELECT RAISE(ABORT, 'fixed'); END;
     DROP VIEW issued_documents; DROP VIEW standing_invoices; DROP TABLE corrections; DROP TABLE refund_requests;

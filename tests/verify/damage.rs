@@ -360,6 +360,38 @@ const DELETIONS: [Damage; 9] = [
     damage("deleted-order-entries", &[], "UPDATE entries SET status = 'open' WHERE reference = 'W-14'"),
 ];
 
+const PORTAL: [Damage; 9] = [
+    damage("portal-event", &[], "UPDATE portal_events SET data = data || ' ' WHERE kind = 'invoice.paid'"),
+    damage(
+        "portal-event",
+        &["operation-content"],
+        "UPDATE portal_events SET sequence = 70 WHERE kind = 'invoice.paid'",
+    ),
+    damage(
+        "portal-taken",
+        &[],
+        "UPDATE portal_events SET is_taken = 0 WHERE id = (SELECT max(id) FROM portal_events WHERE kind = 'stock.released')",
+    ),
+    damage(
+        "portal-taken",
+        &["portal-overdue"],
+        "UPDATE portal_events SET is_taken = 0 WHERE kind = 'order.deleted' AND data ->> 'generation' = 1",
+    ),
+    damage(
+        "portal-told",
+        &["portal-event", "operation-key", "operation-content", "foreign-keys"],
+        "DELETE FROM portal_events WHERE kind = 'order.deleted'",
+    ),
+    damage("portal-told", &[], "INSERT INTO portal_news (what, subject) VALUES ('order', 1)"),
+    damage("portal-order-status", &["order-status"], "UPDATE orders SET payment_status = 'new' WHERE number = 'SO-2'"),
+    damage("portal-document", &[], "UPDATE documents SET paid_elsewhere_minor = 1 WHERE number = 'R-21'"),
+    damage(
+        "portal-overdue",
+        &["portal-taken", "operation-content"],
+        "UPDATE portal_events SET is_taken = 0, happened_at = '2026-11-01T00:00:00Z' WHERE kind = 'invoice.paid'",
+    ),
+];
+
 const INVOICES: [Damage; 11] = [
     damage("invoice-lines", &[], "UPDATE invoice_lines SET tax_minor = tax_minor + 1"),
     damage("invoice-journal", &[], "UPDATE invoice_postings SET amount_minor = amount_minor + 1 WHERE line = 1"),
@@ -405,6 +437,7 @@ fn all() -> impl Iterator<Item = &'static Damage> {
         .chain(&TRACES)
         .chain(&SETTLEMENTS)
         .chain(&INVOICES)
+        .chain(&PORTAL)
         .chain(&DELETIONS)
 }
 
@@ -465,6 +498,11 @@ fn damaged_invoices_are_found() {
 #[test]
 fn damaged_deletions_are_found() {
     no_surprise(&DELETIONS);
+}
+
+#[test]
+fn a_damaged_outbox_is_found() {
+    no_surprise(&PORTAL);
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn confirmed_as(number: &str) -> LookUp {
 }
 
 fn found_with(ledger: &Ledger, erp: Told) -> (BTreeSet<&'static str>, bool) {
-    let ports = Ports { providers: BTreeMap::new(), erp: Box::new(erp), post: None };
+    let ports = Ports { providers: BTreeMap::new(), erp: Box::new(erp), post: None, portal: None };
     let compared = against_erp(ledger, &ports, None, LATER.parse().unwrap(), 3).unwrap();
     (compared.findings.iter().map(|finding| finding.check).collect(), compared.is_unreachable)
 }

@@ -8,6 +8,7 @@ use payjournal::ledger::Ledger;
 use rusqlite::Connection;
 use serde_json::Value;
 
+use crate::support::portal::{Portal, SECRET};
 use crate::support::{self, CONFIG, Ended, Shop};
 
 /// When it is verified: after the last thing that happened.
@@ -117,8 +118,13 @@ fn bill(shop: &Shop) {
     shop.ok("finalize-invoices");
 }
 
-/// An order nobody paid: deleted, restored, and deleted once more.
+/// An order nobody paid: deleted, restored, and deleted once more. A portal is told of it, and of a journal.
 fn clean_up(shop: &Shop) {
+    let portal = Portal::start();
+    let config = std::fs::read_to_string(shop.path.join("payjournal.toml")).unwrap();
+    shop.write("payjournal.toml", &format!("{config}{}", portal.table()));
+    shop.write("portal-secret", SECRET);
+    shop.documents("invoice,R-21,SO-2,EUR,7.00,7.00,,2026-11-21\n");
     shop.orders("SO-14,EUR,11.90,online,,none,C3,2026-09-15\n");
     shop.payments("TX-14,SO-14,,card,EUR,expired,,,,\n");
     shop.write("lines.csv", "order,line,description,quantity,unit_price,tax_rate\nSO-14,1,Thing,1,11.90,19\n");

@@ -76,7 +76,7 @@ pub fn run(settings: &Settings, extent: Extent, now: DateTime<Utc>, style: Style
     Ok(report.exit)
 }
 
-/// As the task that sends operations of this kind has it; mails are sent by every task.
+/// As the task that sends operations of this kind has it; mails and portal events are sent by every task.
 fn valid_days(settings: &Settings, kind: Kind) -> u32 {
     let of = |task| settings.tasks.get(&task).map_or(u32::MAX, |task| task.transaction_valid_days);
     match kind {
@@ -84,7 +84,7 @@ fn valid_days(settings: &Settings, kind: Kind) -> u32 {
         Kind::Refund => of(TaskName::Refunds),
         Kind::Journal => of(TaskName::SyncJournals),
         Kind::Cancel | Kind::Delete => of(TaskName::CleanupUnpaid),
-        Kind::Mail => TaskName::ALL.into_iter().map(of).max().unwrap_or(u32::MAX),
+        Kind::Mail | Kind::Event => TaskName::ALL.into_iter().map(of).max().unwrap_or(u32::MAX),
     }
 }
 

@@ -186,7 +186,14 @@ impl Writer<'_> {
                 Ok(was.then(|| format!("payment {} is {}", payment.transaction, payment.status.as_str())))
             }
             (
-                Kind::Capture | Kind::Refund | Kind::Release | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete,
+                Kind::Capture
+                | Kind::Refund
+                | Kind::Release
+                | Kind::Journal
+                | Kind::Mail
+                | Kind::Cancel
+                | Kind::Delete
+                | Kind::Event,
                 _,
                 _,
             ) => Ok(None),

@@ -35,7 +35,7 @@ pub(super) const CHECKS: [Check; 7] = [
               FROM operations o
               WHERE o.tries <> sendings OR (o.sent_at IS NULL) <> (sendings = 0) OR (o.last_sent_at IS NULL) <> (sendings = 0)
                 OR (sendings = 0 AND o.state IN ('sent', 'unknown', 'accepted', 'given_up'))
-                OR (sendings = 0 AND o.state = 'confirmed' AND o.kind IN ('journal', 'mail'))",
+                OR (sendings = 0 AND o.state = 'confirmed' AND o.kind IN ('journal', 'mail', 'event'))",
         judge: sending_untold,
     },
     Check {

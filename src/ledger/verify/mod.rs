@@ -14,6 +14,7 @@ mod operations;
 mod orders;
 mod outside;
 mod payouts;
+mod portal;
 mod records;
 mod settlements;
 mod storage;
@@ -67,7 +68,7 @@ struct Bench<'a> {
     around: Surroundings<'a>,
 }
 
-const GROUPS: [&[Check]; 11] = [
+const GROUPS: [&[Check]; 12] = [
     &books::CHECKS,
     &movements::CHECKS,
     &operations::CHECKS,
@@ -79,6 +80,7 @@ const GROUPS: [&[Check]; 11] = [
     &payouts::CHECKS,
     &invoices::CHECKS,
     &deletions::CHECKS,
+    &portal::CHECKS,
 ];
 
 /// Of the database, while every row is looked at with what belongs to it: as `SQLite` counts it, kibibytes are negative.

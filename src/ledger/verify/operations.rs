@@ -56,8 +56,8 @@ pub(super) const CHECKS: [Check; 8] = [
               GROUP BY kind, payment_id, ifnull(document_id, 0) HAVING times > 1
               UNION ALL
               SELECT min(id), count(*) AS times, kind FROM operations
-              WHERE kind IN ('journal', 'mail') AND state NOT IN ('refused', 'withdrawn')
-              GROUP BY kind, journal_id, mail_id HAVING times > 1",
+              WHERE kind IN ('journal', 'mail', 'event') AND state NOT IN ('refused', 'withdrawn')
+              GROUP BY kind, journal_id, mail_id, event_id HAVING times > 1",
         judge: lives_twice,
     },
     Check {
@@ -71,7 +71,9 @@ pub(super) const CHECKS: [Check; 8] = [
         sql: "SELECT o.id AS operation, o.kind FROM operations o
               LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
               LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN movements m ON m.id = j.movement_id
-              WHERE CASE o.kind
+              WHERE (o.kind = 'event') <> (o.event_id IS NOT NULL) OR CASE o.kind
+                WHEN 'event' THEN o.order_id IS NOT NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
+                  OR o.mail_id IS NOT NULL
                 WHEN 'delete' THEN o.order_id IS NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
                   OR o.mail_id IS NOT NULL
                 WHEN 'cancel' THEN o.payment_id IS NULL OR o.order_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
@@ -93,6 +95,7 @@ pub(super) const CHECKS: [Check; 8] = [
                 WHEN 'journal' THEN ifnull('document:' || o.document_id, 'prepayment:' || o.payment_id)
                 WHEN 'mail' THEN 'mail:' || o.mail_id
                 WHEN 'delete' THEN 'order:' || o.order_id
+                WHEN 'event' THEN 'event:' || o.event_id
                 ELSE 'payment:' || o.payment_id END AS expected
               FROM operations o WHERE o.target IS NOT expected",
         judge: other_target,
@@ -102,10 +105,11 @@ pub(super) const CHECKS: [Check; 8] = [
         sql: "SELECT o.*, p.provider, p.merchant_account, p.transaction_id,
                 CASE WHEN d.id IS NULL THEN 'AUTH' ELSE d.company || ':' || d.kind || ':' || d.number END AS document_key,
                 j.number AS journal_number, l.event AS mail_event, r.shop, r.number AS order_number, x.method AS deletion_method, x.is_final,
-                x.generation
+                x.generation, v.event AS portal_event
               FROM operations o LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
               LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN mails l ON l.id = o.mail_id
-              LEFT JOIN orders r ON r.id = o.order_id LEFT JOIN deletions x ON x.key = o.key",
+              LEFT JOIN orders r ON r.id = o.order_id LEFT JOIN deletions x ON x.key = o.key
+              LEFT JOIN portal_events v ON v.id = o.event_id",
         judge: other_key,
     },
     Check { name: "operation-content", sql: "SELECT * FROM operations", judge: other_content },
@@ -179,6 +183,7 @@ fn other_key(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
         ),
         Kind::Journal => Key::of_text(Kind::Journal, &text("journal_number")?, operation.attempt),
         Kind::Mail => Key::of_text(Kind::Mail, &text("mail_event")?, operation.attempt),
+        Kind::Event => Key::of_text(Kind::Event, &text("portal_event")?, operation.attempt),
         Kind::Delete => deletion_key(
             [
                 bench.books.mode,

@@ -11,7 +11,7 @@ pub(super) fn fault(order_reference: &str, kind: Kind, configured: SandboxFaults
         Kind::Refund => configured.refund,
         Kind::Release => configured.release,
         Kind::Cancel => configured.cancel,
-        Kind::Journal | Kind::Mail | Kind::Delete => None,
+        Kind::Journal | Kind::Mail | Kind::Delete | Kind::Event => None,
     })
 }
 

@@ -285,7 +285,13 @@ impl Store {
                     let ends = if captured > 0 { TransactionStatus::Captured } else { TransactionStatus::Released };
                     self.set_status(account, &request.transaction, ends)?;
                 }
-                Kind::Capture | Kind::Refund | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete => {}
+                Kind::Capture
+                | Kind::Refund
+                | Kind::Journal
+                | Kind::Mail
+                | Kind::Cancel
+                | Kind::Delete
+                | Kind::Event => {}
             }
         }
         Ok(self.look_up(&request.key, now)?.unwrap_or(Answer::Unknown { why: "the sandbox lost it".to_owned() }))

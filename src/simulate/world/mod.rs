@@ -234,6 +234,7 @@ impl Door {
 
     pub(super) fn ports(&self) -> Ports {
         Ports {
+            portal: None,
             providers: psp::providers(self),
             erp: Box::new(erp::Counter(self.clone())),
             post: Some(Box::new(post::Counter(self.clone()))),

@@ -255,7 +255,9 @@ impl World {
                 let left = self.confirmed_captures(index) - self.live(index, EffectKind::Refund);
                 (amount > left).then(|| refusal("exceeds_captured", false))
             }
-            Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete => Some(refusal("not_a_psp_call", false)),
+            Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
+                Some(refusal("not_a_psp_call", false))
+            }
         }
     }
 
@@ -438,7 +440,7 @@ pub(super) fn effect_kind(kind: Kind) -> Option<EffectKind> {
         Kind::Capture => Some(EffectKind::Capture),
         Kind::Refund => Some(EffectKind::Refund),
         Kind::Release => Some(EffectKind::Release),
-        Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete => None,
+        Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => None,
     }
 }
 

@@ -57,6 +57,11 @@ pub enum Consequence {
     Deleted {
         operation: OperationId,
     },
+    /// The PSP could not say how an order stands so many times in a row, and is not asked before then; `None`: it could.
+    Unanswered {
+        order: OrderId,
+        again: Option<(u32, DateTime<Utc>)>,
+    },
     /// The portal has taken an event.
     Taken {
         event: EventId,

@@ -210,6 +210,7 @@ impl Writer<'_> {
             Consequence::LinesRead { payment, is_done } => self.mark_read(*payment, *is_done).map(|()| false),
             Consequence::Deletion(draft) => self.record_deletion(draft).map(|()| false),
             Consequence::Deleted { operation } => self.delete_order(*operation),
+            Consequence::Unanswered { order, again } => self.leave_alone(*order, *again).map(|()| false),
             Consequence::Taken { event } => self.take_event(*event),
             Consequence::Letter(letter) => self.queue_letter(letter),
             Consequence::Raise(draft) => self.raise(draft, None),

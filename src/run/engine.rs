@@ -94,6 +94,7 @@ pub fn execute<T: Task>(task: &T, run: &mut Run<'_>) -> Result<(), LedgerError> 
                 break;
             }
         }
+        run.tell_left(&most.left());
         run.summary.cases += handled;
         run.watch.progress(handled);
     }
@@ -145,7 +146,7 @@ fn pass<T: Task>(
         return Ok(Vec::new());
     }
     act(task, &mut planning, run)?;
-    Ok(planning.after.again(T::SENDS))
+    Ok(planning.again())
 }
 
 fn observe<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<Observed<T>>, LedgerError> {
@@ -199,9 +200,12 @@ fn act<T: Task>(task: &T, planning: &mut Planning<'_, T>, run: &mut Run<'_>) -> 
         for returned in run.record(&answers, Recorder::answered)? {
             // What could not be closed is not as it was seen: somebody may have paid.
             let is_news = returned.state == State::Refused && returned.kind == Kind::Cancel;
+            let Some(case) = cases.get(&returned.id) else { continue };
             if returned.state == State::Confirmed || is_news {
-                planning.after.confirmed.extend(cases.get(&returned.id));
+                planning.after.changed.insert(*case);
             }
+            let is_undone = matches!(returned.state, State::Refused | State::Planned);
+            if is_undone { &mut planning.after.undone } else { &mut planning.after.done }.insert(*case);
         }
         loop {
             if run.is_stopped() {

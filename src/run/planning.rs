@@ -28,8 +28,12 @@ pub(super) struct Planning<'p, T: Task> {
 /// Why cases are looked at again.
 #[derive(Default)]
 pub(super) struct After {
-    /// Something of theirs was confirmed.
-    pub(super) confirmed: HashSet<i64>,
+    /// Something of theirs was confirmed, or is not as it was seen.
+    pub(super) changed: HashSet<i64>,
+    /// Something of theirs was done, or may have been.
+    pub(super) done: HashSet<i64>,
+    /// Something of theirs was certainly not done.
+    pub(super) undone: HashSet<i64>,
     /// They learnt something.
     news: Vec<i64>,
     /// What the ledger refused the first time, another run may have changed since the case was read.
@@ -45,27 +49,6 @@ pub(super) struct After {
 /// Operations to send, each with its case and reason.
 pub(super) type Planned = Vec<(i64, OperationId, String)>;
 
-impl After {
-    /// The cases to look at again. `sends`: [`Task::SENDS`].
-    pub(super) fn again(self, sends: bool) -> Vec<i64> {
-        let Self { confirmed, news, stale, mut later, waiting, claimed: _ } = self;
-        // What it waited for may have been confirmed just now.
-        if !confirmed.is_empty() {
-            later.extend(waiting);
-        }
-        // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
-        let mut again: Vec<i64> = confirmed.into_iter().collect();
-        if sends {
-            again.extend(news);
-        }
-        again.extend(later);
-        again.extend(stale);
-        again.sort_unstable();
-        again.dedup();
-        again
-    }
-}
-
 impl<'p, T: Task> Planning<'p, T> {
     pub(super) fn of(seen: Vec<Observed<T>>, refused: &'p mut HashSet<i64>, most: &'p mut Most) -> Self {
         Self { seen: seen.into(), share: 0, refused, most, after: After::default() }
@@ -73,6 +56,27 @@ impl<'p, T: Task> Planning<'p, T> {
 
     pub(super) fn is_done(&self) -> bool {
         self.seen.is_empty()
+    }
+
+    /// The cases to look at again.
+    pub(super) fn again(self) -> Vec<i64> {
+        let After { changed, done, undone, news, stale, mut later, waiting, claimed: _ } = self.after;
+        self.most.done(done);
+        later.extend(self.most.failed(undone));
+        // What it waited for may have been confirmed just now.
+        if !changed.is_empty() {
+            later.extend(waiting);
+        }
+        // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
+        let mut again: Vec<i64> = changed.into_iter().collect();
+        if T::SENDS {
+            again.extend(news);
+        }
+        again.extend(later);
+        again.extend(stale);
+        again.sort_unstable();
+        again.dedup();
+        again
     }
 
     /// Says what would be done.
@@ -86,11 +90,7 @@ impl<'p, T: Task> Planning<'p, T> {
 
     fn steps(&mut self, task: &T, id: i64, case: &T::Case, seen: &T::Seen, run: &mut Run<'_>) -> Option<Vec<Step>> {
         match task.plan(case, seen, &run.frame()) {
-            Ok(steps) if self.most.admits(id, &steps) => Some(steps),
-            Ok(_) => {
-                run.summary.over_most += 1;
-                Some(vec![self.most.left(task.name(case))])
-            }
+            Ok(steps) => self.most.admits(id, &steps, || task.name(case)).then_some(steps),
             Err(error) => {
                 run.bug(&format!("{}: {error}", task.name(case)));
                 None

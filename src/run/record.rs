@@ -209,6 +209,7 @@ impl Recorder<'_> {
                 | Consequence::Deletion(_)
                 | Consequence::Deleted { .. }
                 | Consequence::Taken { .. }
+                | Consequence::Unanswered { .. }
                 | Consequence::Letter(_)
                 | Consequence::Raise(_) => {}
             }

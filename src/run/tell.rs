@@ -32,8 +32,8 @@ impl Run<'_> {
         if matches!(step.action, Action::Record(Consequence::Unmoved { .. })) {
             return;
         }
-        // It is told with the deletion it lets through.
-        if matches!(step.action, Action::Record(Consequence::Deletion(_))) {
+        // It is told with the deletion it lets through, or with what keeps the order.
+        if matches!(step.action, Action::Record(Consequence::Deletion(_) | Consequence::Unanswered { .. })) {
             return;
         }
         if let Action::NotEligible(class) = step.action {
@@ -48,6 +48,18 @@ impl Run<'_> {
             outcome: "planned".to_owned(),
             reason: step.reason.clone(),
         });
+    }
+
+    /// Cases that a task has no room for in this run.
+    pub(super) fn tell_left(&mut self, left: &[Step]) {
+        self.summary.over_most += u64::try_from(left.len()).unwrap_or(u64::MAX);
+        for step in left {
+            if self.id.is_none() {
+                self.report_plan(step);
+            } else {
+                self.report_recorded(step, false, None);
+            }
+        }
     }
 
     pub(super) fn report_recorded(&mut self, step: &Step, new: bool, refused: Option<LedgerError>) {
@@ -68,6 +80,7 @@ impl Run<'_> {
             | Action::Record(
                 Consequence::Deletion(_)
                 | Consequence::Asked(_)
+                | Consequence::Unanswered { .. }
                 | Consequence::Unmoved { .. }
                 | Consequence::LinesRead { .. },
             ) => {
@@ -177,7 +190,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Record(Consequence::Movement(draft)) => (draft.kind.as_str(), Some(draft.amount)),
         Action::Record(Consequence::Standing(_)) => ("status", None),
         Action::Record(Consequence::Settle { .. }) => ("settle", None),
-        Action::Record(Consequence::Asked(_)) => ("ask", None),
+        Action::Record(Consequence::Asked(_) | Consequence::Unanswered { .. }) => ("ask", None),
         Action::Record(Consequence::Unmoved { .. } | Consequence::LinesRead { .. }) => ("read", None),
         Action::Record(Consequence::Letter(_) | Consequence::InvoiceMail { .. }) => ("mail", None),
         Action::Record(Consequence::Taken { .. }) => ("event", None),

@@ -163,6 +163,7 @@ impl Step {
                 | Consequence::Deletion(_)
                 | Consequence::Deleted { .. }
                 | Consequence::Taken { .. }
+                | Consequence::Unanswered { .. }
                 | Consequence::Letter(_)
                 | Consequence::Raise(_) => true,
             },

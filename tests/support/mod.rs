@@ -35,7 +35,8 @@ merchant_account = \"Shop\"
 pub const BEFORE_INVOICES: &str = "
     DROP TRIGGER operations_events_in_order; DROP TRIGGER portal_order_news; DROP TRIGGER portal_document_news; DROP TRIGGER portal_paid_elsewhere_news;
     DROP TRIGGER portal_journal_news; DROP TRIGGER portal_correction_news; DROP TRIGGER operations_fixed; DROP INDEX operations_by_event;
-    DROP INDEX operations_event_once; ALTER TABLE operations DROP COLUMN event_id; DROP TABLE portal_news; DROP TABLE portal_events; DROP TABLE portal;
+    DROP INDEX operations_event_once; ALTER TABLE operations DROP COLUMN event_id; DROP TABLE portal_news; DROP TABLE portal_events; DROP TABLE portal; DROP TABLE unanswered_orders; DROP TRIGGER order_keys_remembered;
+    DROP TABLE former_order_keys;
     DROP TRIGGER entries_cancelled_stay; DROP TABLE cancelled_entries; DROP TABLE stock_releases; DROP TABLE restorations; DROP TABLE tombstones; DROP TABLE deletion_gates;
     DROP TABLE deletions; DROP INDEX orders_unpaid; DROP TRIGGER orders_tombstone_kept; ALTER TABLE orders DROP COLUMN deleted;
     DROP INDEX operations_by_order; DROP INDEX operations_cancel_once;

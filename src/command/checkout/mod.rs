@@ -4,6 +4,7 @@
 //! of them. The entry is in the ledger before the PSP is asked for a page. A page moves no money, so that no operation stands for
 //! it: what the customer pays on it is learnt by `sync-payments` like any payment.
 
+mod page;
 mod request;
 
 use std::io::{Read, Write};
@@ -13,6 +14,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use self::page::make_page;
 use self::request::{Asked, CheckoutRequest, OrderAsked, told};
 use super::import::ImportDefaults;
 use super::show::find;
@@ -22,15 +24,10 @@ use crate::domain::id::{EntryReference, MerchantAccount, ProviderName};
 use crate::domain::invoice::pricing::{self, OrderLine, Pricing};
 use crate::domain::money::Amount;
 use crate::domain::order::Cancellation;
-use crate::domain::payment::TransactionStatus;
-use crate::exchange::import::{Objection, PaymentRecord};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::ledger::import::{Mark, Verdict};
-use crate::ledger::{Ledger, LedgerError, LinkedPayment, Writer};
-use crate::operation::key::link_key;
-use crate::provider::{LinkRequest, PortError};
-use crate::run::ports::{Ports, Purpose};
+use crate::ledger::{Ledger, LedgerError, LinkedPayment};
 use crate::run::{open_ledger, refused};
 
 /// Where the request comes from.
@@ -230,99 +227,6 @@ fn open(entries: &[Entry]) -> Result<Amount> {
     let Some(first) = entries.first() else { return Err(Failure::usage("no entry is named")) };
     let open = entries.iter().map(Entry::open).collect::<Result<Vec<_>, _>>();
     open.and_then(|open| Amount::sum(first.initial.currency(), open)).map_err(Failure::usage)
-}
-
-#[expect(clippy::too_many_arguments, reason = "all that a page is made of")]
-fn make_page(
-    request: &CheckoutRequest,
-    provider: &ProviderName,
-    account: &MerchantAccount,
-    entries: &[Entry],
-    amount: Amount,
-    attempts: usize,
-    settings: &Settings,
-    ledger: &mut Ledger,
-    now: DateTime<Utc>,
-) -> Result<LinkedPayment> {
-    let references: Vec<EntryReference> = entries.iter().filter_map(|entry| entry.reference.clone()).collect();
-    let reference = references.iter().map(EntryReference::as_str).collect::<Vec<_>>().join(";");
-    let titles: Vec<&str> =
-        entries.iter().map(|entry| entry.title.as_str()).filter(|title| !title.is_empty()).collect();
-    let key = link_key([
-        settings.mode.as_str(),
-        provider.as_str(),
-        account.as_str(),
-        &reference,
-        amount.currency().code(),
-        &amount.minor().to_string(),
-        &attempts.to_string(),
-    ]);
-    let link = LinkRequest {
-        key,
-        title: if titles.is_empty() { reference.clone() } else { titles.join(", ") },
-        reference,
-        amount,
-        method: request.method.clone(),
-        return_url: request.return_url.clone(),
-        cancel_url: request.cancel_url.clone(),
-    };
-    let ports = Ports::open(settings, Purpose::Act, now).map_err(|error| Failure::new(Exit::Config, error))?;
-    let adapter = ports.providers.get(provider).and_then(|provider| provider.payment_links());
-    let adapter = adapter.ok_or_else(|| Failure::usage(format!("provider `{provider}` offers no payment pages")))?;
-    let made = adapter.create(&link).map_err(|error| match error {
-        PortError::Unreachable { why } => Failure::new(Exit::Unreachable, anyhow::anyhow!("no page was made: {why}"))
-            .hint("the entry is there; the same request again makes the page"),
-        PortError::NotOffered | PortError::CannotTell { .. } => {
-            Failure::new(Exit::NeedsPerson, anyhow::anyhow!("no page was made: {error}"))
-        }
-    })?;
-    let record = PaymentRecord {
-        provider: provider.clone(),
-        merchant_account: account.clone(),
-        transaction: made.transaction.clone(),
-        order: None,
-        pays: Vec::new(),
-        method: request.method.clone(),
-        currency: amount.currency(),
-        status: TransactionStatus::Open,
-        authorised: None,
-        capture_before: None,
-        collected: None,
-        entries: references,
-        key: None,
-    };
-    record_page(ledger, &record, entries, &made.url, amount, settings, now)?;
-    Ok(LinkedPayment { transaction: made.transaction, url: made.url, status: TransactionStatus::Open, amount })
-}
-
-fn record_page(
-    ledger: &mut Ledger,
-    record: &PaymentRecord,
-    entries: &[Entry],
-    url: &str,
-    amount: Amount,
-    settings: &Settings,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let mut objections: Vec<Objection> = Vec::new();
-    let recorded = ledger.write("payment page", None, now, |writer: &Writer<'_>| {
-        writer.begin_import()?;
-        match writer.import_payment(record, &settings.erp.company, Mark { line: 1, digest: 0 })? {
-            Verdict::Refused(refused) => {
-                objections = refused;
-                Err(LedgerError::Invariant("the payment is refused".to_owned()))
-            }
-            Verdict::New | Verdict::Changed | Verdict::Unchanged => {
-                writer.refuse_going(entries.iter().filter_map(|entry| entry.order))?;
-                writer.put_payment_link(record, url, amount)
-            }
-        }
-    });
-    match recorded {
-        Err(_) if !objections.is_empty() => Err(not_taken(&told("payment", &objections).collect::<Vec<_>>())),
-        Err(LedgerError::Invariant(why)) => Err(Failure::usage(why).hint("`payjournal restore` puts an order back")),
-        recorded => recorded.map_err(refused),
-    }
 }
 
 fn answer(entries: &[Entry], amount: Amount, page: Option<&LinkedPayment>, out: &mut dyn Write) -> Result<Exit> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
-use super::money::unmatched_lines;
+use super::money::{former_money, unmatched_lines};
 use super::{Deletion, OWN_ENTRIES, PAYMENTS_OF_ORDER, deletion, generation};
 use crate::domain::document::NamedDocument;
 use crate::domain::entry::Entry;
@@ -13,8 +13,8 @@ use crate::domain::id::{OrderId, PaymentId};
 use crate::domain::movement::Movement;
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
-use crate::ledger::row::Columns;
-use crate::ledger::{Ledger, Result, documents, entries, movements, operations, orders, payments};
+use crate::ledger::row::{Columns, time_text};
+use crate::ledger::{Ledger, LedgerError, Result, Writer, documents, entries, movements, operations, orders, payments};
 use crate::operation::Operation;
 
 #[derive(Debug, Clone)]
@@ -39,6 +39,10 @@ pub struct CleanupCase {
     pub shared: Vec<SharedPage>,
     /// Other orders with its entry key, as a person names them.
     pub rivals: Vec<String>,
+    /// Money, or a page it could be paid on, under a key that the order had before and no other has now.
+    pub former: Option<String>,
+    /// How many times in a row the PSP could not say how it stands, and when it is asked again.
+    pub unanswered: Option<(u32, DateTime<Utc>)>,
     /// Rises with each restoration.
     pub generation: u32,
     /// When a person last put it back.
@@ -79,6 +83,8 @@ impl CleanupCase {
             settlement_lines: 0,
             shared: Vec::new(),
             rivals: Vec::new(),
+            former: None,
+            unanswered: None,
             generation,
             restored_at: None,
             deletions: Vec::new(),
@@ -124,6 +130,8 @@ impl Ledger {
             entries: entries::list(connection, OWN_ENTRIES, [id.0])?,
             settlement_lines: settlement_lines(connection, id)?,
             rivals: rivals(connection, id)?,
+            former: former_money(connection, id)?,
+            unanswered: unanswered(connection, id)?,
             restored_at: restored_at(connection, id)?,
             quarantined_at,
             ..CleanupCase::gone(order, generation)
@@ -148,6 +156,33 @@ impl Ledger {
             }
         }
         Ok(case)
+    }
+}
+
+fn unanswered(connection: &Connection, order: OrderId) -> Result<Option<(u32, DateTime<Utc>)>> {
+    let mut statement = connection.prepare_cached("SELECT times, until FROM unanswered_orders WHERE order_id = ?1")?;
+    let mut found =
+        statement.query_and_then([order.0], |row| Ok::<_, LedgerError>((row.count("times")?, row.time("until")?)))?;
+    found.next().transpose()
+}
+
+impl Writer<'_> {
+    /// Remembers until when nobody is asked about an order, and for which time in a row; or that there was an answer.
+    pub(in crate::ledger) fn leave_alone(&self, order: OrderId, again: Option<(u32, DateTime<Utc>)>) -> Result<()> {
+        match again {
+            Some((times, until)) => self
+                .connection
+                .prepare_cached(
+                    "INSERT INTO unanswered_orders (order_id, times, until) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (order_id) DO UPDATE SET times = excluded.times, until = excluded.until",
+                )?
+                .execute((order.0, times, time_text(until)))?,
+            None => self
+                .connection
+                .prepare_cached("DELETE FROM unanswered_orders WHERE order_id = ?1")?
+                .execute([order.0])?,
+        };
+        Ok(())
     }
 }
 

@@ -97,6 +97,40 @@ pub(super) fn unmatched_lines(connection: &Connection, order: OrderId) -> Result
     Ok(lines.unsigned_abs())
 }
 
+/// Money, or a payment that is still open, under a key which the order had before its row was changed: in doubt it is the order's. If
+/// another order has the key now, it is that one's.
+pub(super) fn former_money(connection: &Connection, order: OrderId) -> Result<Option<String>> {
+    let mut keys = connection.prepare_cached(
+        "SELECT f.key, f.is_entry FROM former_order_keys f WHERE f.order_id = ?1 AND NOT EXISTS (
+           SELECT 1 FROM order_keys o WHERE o.order_id <> f.order_id
+             AND (f.is_entry = 1 AND o.entry_key = f.key OR f.is_entry = 0 AND o.payment_key = f.key))",
+    )?;
+    let keys = keys.query_map([order.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (key, is_entry) in keys.collect::<rusqlite::Result<Vec<(String, bool)>>>()? {
+        let payments = if is_entry {
+            let paid =
+                entries::list(connection, "key = ?1", [&key])?.into_iter().find(|entry| entry.assigned.is_positive());
+            if let Some(entry) = paid {
+                return Ok(Some(format!("{} of {} is paid, whose key it had before", entry.assigned, entry.name())));
+            }
+            "p.id IN (SELECT i.payment_id FROM entries e JOIN entry_items i ON i.entry_id = e.id WHERE e.key = ?1)"
+        } else {
+            "p.id IN (SELECT payment_id FROM payment_keys WHERE key = ?1)"
+        };
+        for payment in payments::list(connection, payments, [&key])? {
+            if payment.order.is_none_or(|own| own == order)
+                && (payment.status == TransactionStatus::Open || was_money(connection, &payment)?)
+            {
+                let (name, status) = (&payment.transaction, payment.status.as_str());
+                return Ok(Some(format!(
+                    "payment {name} is {status}, and has the key `{key}`, which the order had before"
+                )));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Whether it was ever authorised, captured or collected, or nobody knows.
 fn was_money(connection: &Connection, payment: &Payment) -> Result<bool> {
     let is_unpaid = match payment.status {
@@ -142,6 +176,9 @@ pub(in crate::ledger) fn protection(connection: &Connection, order: OrderId) -> 
     let unmatched = unmatched_lines(connection, order)?;
     if unmatched > 0 {
         return Ok(Some(format!("{unmatched} settlement lines without an order may be its own")));
+    }
+    if let Some(former) = former_money(connection, order)? {
+        return Ok(Some(former));
     }
     let mut statement = connection.prepare_cached("SELECT kind, number FROM documents WHERE order_id = ?1 LIMIT 1")?;
     let mut documents = statement

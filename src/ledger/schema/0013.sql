@@ -84,3 +84,30 @@ CREATE TRIGGER portal_stock_news AFTER INSERT ON stock_releases
     WHEN EXISTS (SELECT 1 FROM portal) AND NOT EXISTS (SELECT 1 FROM stock_releases s WHERE s.order_id = NEW.order_id
         AND s.generation = NEW.generation AND s.direction = NEW.direction AND s.id < NEW.id)
     BEGIN INSERT INTO portal_news (what, subject) VALUES ('stock', NEW.id); END;
+
+-- Orders whose PSP could not say how they stand when `cleanup-unpaid` asked: left alone until then, longer each time in a row, so that some
+-- that never can be told do not hold up the others. A row goes once there is an answer.
+CREATE TABLE unanswered_orders (
+    order_id  INTEGER PRIMARY KEY REFERENCES orders (id),
+    times     INTEGER NOT NULL CHECK (times > 0),
+    until     TEXT NOT NULL
+) STRICT;
+
+-- Assignment keys that an order had before its row was changed: money may have come under them.
+CREATE TABLE former_order_keys (
+    order_id  INTEGER NOT NULL REFERENCES orders (id),
+    -- Of entries, or of payments.
+    is_entry  INTEGER NOT NULL CHECK (is_entry = 0 OR is_entry = 1),
+    key       TEXT NOT NULL,
+    PRIMARY KEY (order_id, is_entry, key)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER order_keys_remembered AFTER UPDATE ON order_keys BEGIN
+    INSERT INTO former_order_keys (order_id, is_entry, key) SELECT OLD.order_id, 1, OLD.entry_key
+        WHERE OLD.entry_key IS NOT NULL AND OLD.entry_key IS NOT NEW.entry_key
+          AND NOT EXISTS (SELECT 1 FROM former_order_keys f WHERE f.order_id = OLD.order_id AND f.is_entry = 1 AND f.key = OLD.entry_key);
+    INSERT INTO former_order_keys (order_id, is_entry, key) SELECT OLD.order_id, 0, OLD.payment_key
+        WHERE OLD.payment_key IS NOT NULL AND OLD.payment_key IS NOT NEW.payment_key
+          AND NOT EXISTS (SELECT 1 FROM former_order_keys f WHERE f.order_id = OLD.order_id AND f.is_entry = 0 AND f.key = OLD.payment_key);
+END;
+CREATE TRIGGER former_order_keys_fixed BEFORE UPDATE ON former_order_keys BEGIN SELECT RAISE(ABORT, 'former keys are append-only'); END;
+CREATE TRIGGER former_order_keys_kept BEFORE DELETE ON former_order_keys BEGIN SELECT RAISE(ABORT, 'former keys are append-only'); END;

@@ -1,7 +1,9 @@
 //! The four gates, each a pure question with its evidence or the reason why the order stays. Everything is an allow-list: what is not
 //! known to be unpaid stays (rule 22, traps T57 to T63).
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use super::Seen;
 use crate::domain::deletion::{Gate, old_from};
@@ -10,9 +12,10 @@ use crate::domain::money::Amount;
 use crate::domain::order::{Cancellation, PaymentStatus, Terms};
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::CleanupCase;
+use crate::operation::decide::back_off;
 use crate::operation::{Kind, Operation, State};
 use crate::provider::{PortError, PspPayment};
-use crate::task::{Frame, days};
+use crate::task::Frame;
 
 /// Why an order stays: the class it is counted under, and what a person reads.
 #[derive(Debug)]
@@ -25,6 +28,10 @@ pub(super) struct Stays {
 
 /// What let an order through the gates it has passed.
 pub(super) type Evidence = Vec<(Gate, String)>;
+
+/// Why the PSP gave no answer.
+pub(super) const NOT_REACHED: &str = "PSP not reached";
+pub(super) const CANNOT_TELL: &str = "PSP cannot tell";
 
 /// Of what is gone nobody needs to be told.
 pub(super) const DELETED: &str = "deleted already";
@@ -155,6 +162,9 @@ fn protected(case: &CleanupCase) -> Result<(), Stays> {
     if let Some(entry) = case.entries.iter().find(|entry| entry.document.is_some()) {
         return stays("has documents", format!("{} belongs to an invoice", entry.name()));
     }
+    if let Some(former) = &case.former {
+        return stays("had another key", former.clone());
+    }
     if let Some(rival) = case.rivals.first() {
         return stays("shares its key", format!("its assignment key is that of order {rival} too"));
     }
@@ -214,8 +224,18 @@ fn waits(case: &CleanupCase, frame: &Frame<'_>) -> Result<(), Stays> {
             return waits_for("in quarantine", format!("it was flagged on {}, and goes on {until}", day(since, frame)));
         }
     }
+    if let Some((times, until)) = case.unanswered.filter(|(_, until)| is_ahead(*until, frame)) {
+        let why =
+            format!("its PSP could not say how it stands {times} times in a row; asked again from {}", minute(until));
+        return waits_for("asked again later", why);
+    }
     let waiting = |operation: &Operation| match operation.state {
-        State::Planned => operation.next_attempt_at.filter(|at| *at > frame.now && *at <= frame.now + days(365)),
+        State::Planned => {
+            // What was put off after its call has failed; what nobody answered, and was not done, has not.
+            let put_off = operation.next_attempt_at.filter(|at| operation.last_sent_at.is_some_and(|sent| *at > sent));
+            let own = put_off.and(operation.last_sent_at).map(|sent| sent + wait(operation.tries));
+            own.max(put_off).filter(|at| is_ahead(*at, frame))
+        }
         State::Sent
         | State::Accepted
         | State::Confirmed
@@ -227,10 +247,35 @@ fn waits(case: &CleanupCase, frame: &Frame<'_>) -> Result<(), Stays> {
     if let Some(at) = case.deletions.iter().find_map(|past| waiting(&past.operation)) {
         return waits_for(
             "tried again later",
-            format!("the ERP could not be reached; tried again from {}", at.format("%Y-%m-%d %H:%M UTC")),
+            format!("the ERP could not be reached; tried again from {}", minute(at)),
+        );
+    }
+    let mut closing = case.operations.iter().filter(|operation| operation.kind == Kind::Cancel);
+    if let Some(at) = closing.find_map(waiting) {
+        return waits_for(
+            "tried again later",
+            format!("the PSP could not be reached; tried again from {}", minute(at)),
         );
     }
     Ok(())
+}
+
+/// How long an order is left alone that has failed so many times in a row: not after the first, as the other side may have been down; then
+/// for 12 hours, and twice as long each time. Orders that always fail would otherwise be all that a run gets to (trap T64).
+pub(super) fn wait(times: u32) -> TimeDelta {
+    match times {
+        0 | 1 => TimeDelta::zero(),
+        more => back_off(more - 1, Duration::from_hours(12), Duration::from_hours(32 * 24)),
+    }
+}
+
+/// Of a run whose clock was ahead nothing lasts.
+fn is_ahead(at: DateTime<Utc>, frame: &Frame<'_>) -> bool {
+    at > frame.now && at <= frame.now + wait(u32::MAX)
+}
+
+fn minute(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Every payment, asked about in this run, is known to be unpaid. Which of them could still be paid comes back too.
@@ -242,17 +287,14 @@ pub(super) fn answer<'a>(case: &'a CleanupCase, seen: &Seen) -> Result<(String, 
         let psp = match seen.standings.get(&payment.id) {
             Some(Ok(psp)) => psp,
             Some(Err(PortError::Unreachable { why })) => {
-                return waits_for("PSP not reached", format!("payment {name}: {why}"));
+                return waits_for(NOT_REACHED, format!("payment {name}: {why}"));
             }
             Some(Err(PortError::NotOffered)) => {
                 let why = format!("payment {name}: its PSP cannot be asked, so nobody says that it is unpaid");
                 return stays("PSP cannot be asked", why);
             }
             Some(Err(PortError::CannotTell { why })) => {
-                return waits_for(
-                    "PSP cannot tell",
-                    format!("payment {name}: the PSP cannot say how it stands: {why}"),
-                );
+                return waits_for(CANNOT_TELL, format!("payment {name}: the PSP cannot say how it stands: {why}"));
             }
             None => return stays("PSP not asked", format!("payment {name} was not asked about")),
         };

@@ -37,7 +37,8 @@ pub struct CleanupUnpaid {
 const MOST_UNREACHED: u32 = 20;
 
 impl CleanupUnpaid {
-    fn ask(&self, payment: &Payment, ports: &Ports) -> Result<PspPayment, PortError> {
+    /// What the PSP says, unless it seems to be down and is left alone.
+    fn ask(&self, payment: &Payment, ports: &Ports) -> (Result<PspPayment, PortError>, bool) {
         let unreached = || self.unreached.lock().unwrap_or_else(PoisonError::into_inner);
         let before = unreached().get(&payment.provider).copied().unwrap_or_default();
         if before >= MOST_UNREACHED {
@@ -45,7 +46,7 @@ impl CleanupUnpaid {
                 "provider `{}` is not asked any more: {before} times in a row it could not be reached",
                 payment.provider
             );
-            return Err(PortError::Unreachable { why });
+            return (Err(PortError::Unreachable { why }), false);
         }
         let answer = ports.standing(&payment.provider, &payment.transaction);
         let mut unreached = unreached();
@@ -55,7 +56,7 @@ impl CleanupUnpaid {
             Ok(_) | Err(PortError::CannotTell { .. } | PortError::NotOffered) => 0,
         };
         drop(unreached);
-        answer
+        (answer, true)
     }
 }
 
@@ -63,6 +64,8 @@ impl CleanupUnpaid {
 #[derive(Debug, Default)]
 pub struct Seen {
     pub standings: BTreeMap<PaymentId, Result<PspPayment, PortError>>,
+    /// A PSP that seems to be down was not asked at all.
+    pub left_out: bool,
     /// Payments that can be closed where they are open.
     pub closable: Vec<PaymentId>,
 }
@@ -90,8 +93,15 @@ impl Task for CleanupUnpaid {
             return Seen::default();
         }
         let payments = case.payments.iter();
+        let mut left_out = false;
+        let ask = |payment: &Payment| {
+            let (said, is_asked) = self.ask(payment, ports);
+            left_out |= !is_asked;
+            (payment.id, said)
+        };
         Seen {
-            standings: payments.clone().map(|payment| (payment.id, self.ask(payment, ports))).collect(),
+            standings: payments.clone().map(ask).collect(),
+            left_out,
             closable: payments
                 .filter(|payment| ports.can_cancel(&payment.provider))
                 .map(|payment| payment.id)

@@ -17,6 +17,8 @@ pub(super) fn plan(case: &CleanupCase, seen: &Seen, frame: &Frame<'_>) -> Vec<St
         Ok(evidence) => evidence,
         Err(stays) => return kept(case, &stays),
     };
+    let answer = gates::answer(case, seen);
+    let mut steps = if seen.left_out { Vec::new() } else { asked(case, answer.as_ref().err(), frame) };
     let payments: Vec<&Payment> = case.payments.iter().collect();
     // What the PSP says and the ledger does not know is recorded as `sync-payments` does it, and the order is looked at anew.
     let mut first = learn_first(
@@ -29,17 +31,33 @@ pub(super) fn plan(case: &CleanupCase, seen: &Seen, frame: &Frame<'_>) -> Vec<St
         frame,
     );
     if !first.is_empty() {
-        let why = match gates::answer(case, seen) {
+        let why = match answer {
             Ok((said, _)) => format!("{said}; that is recorded first, then it is looked at anew"),
             Err(stays) => format!("{}: it stays", stays.why),
         };
         first.push(Step::leave(name(case), why));
-        return first;
+        steps.extend(first);
+        return steps;
     }
-    match gates::answer(case, seen) {
-        Err(stays) => kept(case, &stays),
-        Ok((said, open)) if open.is_empty() => delete(case, evidence, said, frame),
-        Ok((_, open)) => open.into_iter().flat_map(|payment| close(case, payment, seen, frame)).collect(),
+    match answer {
+        Err(stays) => steps.extend(kept(case, &stays)),
+        Ok((said, open)) if open.is_empty() => steps.extend(delete(case, evidence, said, frame)),
+        Ok((_, open)) => steps.extend(open.into_iter().flat_map(|payment| close(case, payment, seen, frame))),
+    }
+    steps
+}
+
+/// Remembers that the PSP could not say how the order stands, and leaves it alone for longer each time; or that it could.
+fn asked(case: &CleanupCase, stays: Option<&Stays>, frame: &Frame<'_>) -> Vec<Step> {
+    let order = case.order.id;
+    let step = |reason: String, again| vec![Step::record(name(case), reason, Consequence::Unanswered { order, again })];
+    match (stays, case.unanswered) {
+        (Some(stays), before) if stays.class == gates::NOT_REACHED || stays.class == gates::CANNOT_TELL => {
+            let times = before.map_or(1, |(times, _)| times.saturating_add(1));
+            step(stays.why.clone(), Some((times, frame.now + gates::wait(times))))
+        }
+        (Some(_) | None, Some(_)) => step("its PSP says how it stands".to_owned(), None),
+        (Some(_) | None, None) => Vec::new(),
     }
 }
 

@@ -1,0 +1,181 @@
+//! The page that a customer pays on: made at the PSP, recorded, and closed again where the ledger does not take it.
+
+use chrono::{DateTime, Utc};
+
+use super::not_taken;
+use super::request::{CheckoutRequest, told};
+use crate::config::Settings;
+use crate::domain::entry::Entry;
+use crate::domain::id::{EntryReference, MerchantAccount, ProviderName};
+use crate::domain::money::Amount;
+use crate::domain::payment::TransactionStatus;
+use crate::exchange::import::{Objection, PaymentRecord};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::ledger::import::{Mark, Verdict};
+use crate::ledger::{Ledger, LedgerError, LinkedPayment, Writer};
+use crate::operation::key::{NaturalKey, link_key};
+use crate::operation::request::{CancelRequest, Request};
+use crate::operation::{Answer, Key, Kind};
+use crate::provider::{LinkRequest, PaymentLink, PortError};
+use crate::run::ports::{Ports, Purpose};
+use crate::run::refused;
+
+/// So many pages in a row may have been closed because their order was being deleted.
+const MOST_CLOSED: usize = 10;
+
+#[expect(clippy::too_many_arguments, reason = "all that a page is made of")]
+pub(super) fn make_page(
+    request: &CheckoutRequest,
+    provider: &ProviderName,
+    account: &MerchantAccount,
+    entries: &[Entry],
+    amount: Amount,
+    attempts: usize,
+    settings: &Settings,
+    ledger: &mut Ledger,
+    now: DateTime<Utc>,
+) -> Result<LinkedPayment> {
+    let references: Vec<EntryReference> = entries.iter().filter_map(|entry| entry.reference.clone()).collect();
+    let reference = references.iter().map(EntryReference::as_str).collect::<Vec<_>>().join(";");
+    let titles: Vec<&str> =
+        entries.iter().map(|entry| entry.title.as_str()).filter(|title| !title.is_empty()).collect();
+    let key = |attempt: usize| {
+        link_key([
+            settings.mode.as_str(),
+            provider.as_str(),
+            account.as_str(),
+            &reference,
+            amount.currency().code(),
+            &amount.minor().to_string(),
+            &attempt.to_string(),
+        ])
+    };
+    let link = LinkRequest {
+        key: key(attempts),
+        title: if titles.is_empty() { reference.clone() } else { titles.join(", ") },
+        reference: reference.clone(),
+        amount,
+        method: request.method.clone(),
+        return_url: request.return_url.clone(),
+        cancel_url: request.cancel_url.clone(),
+    };
+    let ports = Ports::open(settings, Purpose::Act, now).map_err(|error| Failure::new(Exit::Config, error))?;
+    let adapter = ports.providers.get(provider).and_then(|provider| provider.payment_links());
+    let adapter = adapter.ok_or_else(|| Failure::usage(format!("provider `{provider}` offers no payment pages")))?;
+    let mut made = adapter.create(&link).map_err(|error| not_made(&error))?;
+    // One that was made while its order was being deleted was closed again, and no row tells of it.
+    let mut further = attempts;
+    while was_deleted(ledger, entries)? && is_closed(&ports, provider, &made) && further < attempts + MOST_CLOSED {
+        further += 1;
+        made = adapter.create(&LinkRequest { key: key(further), ..link.clone() }).map_err(|error| not_made(&error))?;
+    }
+    let record = PaymentRecord {
+        provider: provider.clone(),
+        merchant_account: account.clone(),
+        transaction: made.transaction.clone(),
+        order: None,
+        pays: Vec::new(),
+        method: request.method.clone(),
+        currency: amount.currency(),
+        status: TransactionStatus::Open,
+        authorised: None,
+        capture_before: None,
+        collected: None,
+        entries: references,
+        key: None,
+    };
+    if let Some(refused) = record_page(ledger, &record, entries, &made.url, amount, settings, now)? {
+        return Err(closed_again(&record, &ports, settings, refused));
+    }
+    Ok(LinkedPayment { transaction: made.transaction, url: made.url, status: TransactionStatus::Open, amount })
+}
+
+fn not_made(error: &PortError) -> Failure {
+    match error {
+        PortError::Unreachable { why } => Failure::new(Exit::Unreachable, anyhow::anyhow!("no page was made: {why}"))
+            .hint("the entry is there; the same request again makes the page"),
+        PortError::NotOffered | PortError::CannotTell { .. } => {
+            Failure::new(Exit::NeedsPerson, anyhow::anyhow!("no page was made: {error}"))
+        }
+    }
+}
+
+/// Whether the deletion of an order of these entries was ever asked for.
+fn was_deleted(ledger: &Ledger, entries: &[Entry]) -> Result<bool> {
+    for order in entries.iter().filter_map(|entry| entry.order) {
+        if !ledger.deletions_of_order(order).map_err(refused)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_closed(ports: &Ports, provider: &ProviderName, page: &PaymentLink) -> bool {
+    let standing = ports.standing(provider, &page.transaction);
+    standing.is_ok_and(|page| matches!(page.status, TransactionStatus::Cancelled | TransactionStatus::Expired))
+}
+
+/// The ledger does not take the page: nobody is given it, and nobody may pay on it. No row of the ledger could be an operation's, so that
+/// it is closed at once or a person is told to.
+fn closed_again(page: &PaymentRecord, ports: &Ports, settings: &Settings, failure: Failure) -> Failure {
+    let natural = NaturalKey {
+        mode: settings.mode.as_str(),
+        provider: page.provider.as_str(),
+        merchant_account: page.merchant_account.as_str(),
+        transaction: page.transaction.as_str(),
+        document: "AUTH",
+        attempt: 1,
+    };
+    let answer = ports.send(&Request::Cancel(CancelRequest {
+        provider: page.provider.clone(),
+        merchant_account: page.merchant_account.clone(),
+        transaction: page.transaction.clone(),
+        method: page.method.clone(),
+        key: Key::of(Kind::Cancel, natural),
+        first_sent_at: None,
+    }));
+    let why = match answer {
+        Answer::Confirmed { .. } => return failure,
+        Answer::Accepted { .. } => "it is being closed".to_owned(),
+        Answer::Refused(refusal) => refusal.message,
+        Answer::NotDone { why, .. } | Answer::Unknown { why } => why,
+    };
+    failure.hint(format!(
+        "its page was made already, and may not be closed ({why}): close payment {} of provider `{}` in its back office",
+        page.transaction, page.provider
+    ))
+}
+
+/// Why the ledger does not take it, if it does not.
+fn record_page(
+    ledger: &mut Ledger,
+    record: &PaymentRecord,
+    entries: &[Entry],
+    url: &str,
+    amount: Amount,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<Option<Failure>> {
+    let mut objections: Vec<Objection> = Vec::new();
+    let recorded = ledger.write("payment page", None, now, |writer: &Writer<'_>| {
+        writer.begin_import()?;
+        match writer.import_payment(record, &settings.erp.company, Mark { line: 1, digest: 0 })? {
+            Verdict::Refused(refused) => {
+                objections = refused;
+                Err(LedgerError::Invariant("the payment is refused".to_owned()))
+            }
+            Verdict::New | Verdict::Changed | Verdict::Unchanged => {
+                writer.refuse_going(entries.iter().filter_map(|entry| entry.order))?;
+                writer.put_payment_link(record, url, amount)
+            }
+        }
+    });
+    match recorded {
+        Err(_) if !objections.is_empty() => Ok(Some(not_taken(&told("payment", &objections).collect::<Vec<_>>()))),
+        Err(LedgerError::Invariant(why)) => {
+            Ok(Some(Failure::usage(why).hint("`payjournal restore` puts an order back")))
+        }
+        recorded => recorded.map(|()| None).map_err(refused),
+    }
+}

@@ -8,7 +8,7 @@ use super::report::ReportTable;
 use super::resolve::Resolver;
 use super::secret::Secret;
 use super::settings::{Fault, Mode, ProviderKind, ProviderSettings, ReportSettings, SandboxFaults, SandboxSettings};
-use super::table::{Given, Place, Table};
+use super::table::{Given, Place, Table, Typed};
 use super::value::{choice, duration, id, number, path, text};
 use crate::domain::id::{MerchantAccount, ProviderName};
 use crate::domain::settlement::matching::ReferenceRule;
@@ -35,6 +35,7 @@ pub(super) struct ProviderTable {
     report_columns: ReportTable,
     order_in_reference: Given<ReferenceRule>,
     settlement_expected_after_days: Given<u32>,
+    unpaid_after_days: Given<u32>,
 }
 
 #[derive(Debug)]
@@ -117,6 +118,7 @@ impl ProviderTable {
             report_columns: table.table("report_columns", ReportTable::read),
             order_in_reference: table.take("order_in_reference", text(ReferenceRule::parse, "(?<order>.+)")),
             settlement_expected_after_days: table.take("settlement_expected_after_days", number(1..=3_650)),
+            unpaid_after_days: table.take("unpaid_after_days", number(1..=3_650)),
         }
     }
 
@@ -147,6 +149,7 @@ impl ProviderTable {
             report_columns,
             order_in_reference,
             settlement_expected_after_days,
+            unpaid_after_days,
         } = self;
         let table = place.key();
         let kind_place = kind.as_ref().map_or(&place, |typed| &typed.place).clone();
@@ -174,24 +177,19 @@ impl ProviderTable {
         };
         let reports_place = reports.as_ref().map_or(&place, |typed| &typed.place).clone();
         let reports = all.without_default(reports);
-        let format_place = report_format.as_ref().map_or_else(
-            || Place { table: table.clone(), name: "report_format".to_owned(), position: place.position },
-            |typed| typed.place.clone(),
-        );
-        let report_format = all.or(&table, "report_format", report_format, FormatWord::Auto);
+        let report_format = formatted(report_format, &place, all);
         let order_in_reference = all.without_default(order_in_reference);
         let expected_after_days =
             all.or(&table, "settlement_expected_after_days", settlement_expected_after_days, SETTLEMENT_EXPECTED);
-        let described = report_columns.resolve(report_format == FormatWord::Generic, &format_place, all);
-        let format = match report_format {
-            FormatWord::Auto => None,
-            FormatWord::Adyen => Some(Format::Adyen),
-            FormatWord::Stripe => Some(Format::Stripe),
-            FormatWord::Paypal => Some(Format::Paypal),
-            FormatWord::Klarna => Some(Format::Klarna),
-            FormatWord::Generic => described.map(|format| Format::Generic(Box::new(format))),
-        };
-        let reports = reports.map(|folder| ReportSettings { folder, format, order_in_reference, expected_after_days });
+        let unpaid_after_days = unpaid_after_days.and_then(|days| silence(days, expected_after_days, all));
+        let format = report_format.explained(report_columns, all);
+        let reports = reports.map(|folder| ReportSettings {
+            folder,
+            format,
+            order_in_reference,
+            expected_after_days,
+            unpaid_after_days,
+        });
         let (name, merchant_account) = (name?, merchant_account?);
         if let Some(reports) = &reports {
             folders.claim(reports, &merchant_account, &name, &reports_place, all);
@@ -201,6 +199,46 @@ impl ProviderTable {
         }
         Some(ProviderSettings { name, merchant_account, kind, timeout, authorisation_valid, reports })
     }
+}
+
+/// The word for the format, and where it stands or would.
+struct FormatGiven {
+    word: FormatWord,
+    place: Place,
+}
+
+fn formatted(given: Given<FormatWord>, provider: &Place, all: &mut Resolver<'_, '_>) -> FormatGiven {
+    let table = provider.key();
+    let place = given.as_ref().map_or_else(
+        || Place { table: table.clone(), name: "report_format".to_owned(), position: provider.position },
+        |typed| typed.place.clone(),
+    );
+    FormatGiven { word: all.or(&table, "report_format", given, FormatWord::Auto), place }
+}
+
+impl FormatGiven {
+    /// `None`: each file says what it is.
+    fn explained(self, columns: ReportTable, all: &mut Resolver<'_, '_>) -> Option<Format> {
+        let described = columns.resolve(self.word == FormatWord::Generic, &self.place, all);
+        match self.word {
+            FormatWord::Auto => None,
+            FormatWord::Adyen => Some(Format::Adyen),
+            FormatWord::Stripe => Some(Format::Stripe),
+            FormatWord::Paypal => Some(Format::Paypal),
+            FormatWord::Klarna => Some(Format::Klarna),
+            FormatWord::Generic => described.map(|format| Format::Generic(Box::new(format))),
+        }
+    }
+}
+
+/// What reports do not say counts only once money would have been in them.
+fn silence(days: Typed<u32>, expected_after_days: u32, all: &mut Resolver<'_, '_>) -> Option<u32> {
+    if days.value < expected_after_days {
+        let why =
+            format!("captured money may come later, after `settlement_expected_after_days` ({expected_after_days})");
+        all.reading.problem_at(&days.place, &why);
+    }
+    all.without_default(Some(days))
 }
 
 /// What only a sandbox has.

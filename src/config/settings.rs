@@ -245,6 +245,8 @@ pub struct ReportSettings {
     pub order_in_reference: Option<ReferenceRule>,
     /// Days after which a payout should add up, and captured money be settled.
     pub expected_after_days: u32,
+    /// Days after its page expired from which a payment is unpaid that no report has (rule 23); none: never.
+    pub unpaid_after_days: Option<u32>,
 }
 
 #[derive(Debug, Clone)]

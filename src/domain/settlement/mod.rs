@@ -3,6 +3,7 @@
 mod decimal;
 pub mod disputes;
 pub mod facts;
+pub mod feed;
 pub mod matching;
 pub mod postings;
 pub mod proof;

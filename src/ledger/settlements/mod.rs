@@ -6,6 +6,7 @@
 mod cursors;
 mod delta;
 mod exceeding;
+mod feed;
 mod gathered;
 mod groups;
 mod index;

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
-use super::Seen;
+use super::{Feeds, Seen};
+use crate::config::settings::CaptureStrategy;
 use crate::domain::deletion::{Gate, old_from};
 use crate::domain::entry::EntryStatus;
 use crate::domain::money::Amount;
@@ -15,7 +16,7 @@ use crate::ledger::CleanupCase;
 use crate::operation::decide::back_off;
 use crate::operation::{Kind, Operation, State};
 use crate::provider::{PortError, PspPayment};
-use crate::task::Frame;
+use crate::task::{Frame, days};
 
 /// Why an order stays: the class it is counted under, and what a person reads.
 #[derive(Debug)]
@@ -279,7 +280,12 @@ fn minute(at: DateTime<Utc>) -> String {
 }
 
 /// Every payment, asked about in this run, is known to be unpaid. Which of them could still be paid comes back too.
-pub(super) fn answer<'a>(case: &'a CleanupCase, seen: &Seen) -> Result<(String, Vec<&'a Payment>), Stays> {
+pub(super) fn answer<'a>(
+    case: &'a CleanupCase,
+    seen: &Seen,
+    feeds: &Feeds,
+    frame: &Frame<'_>,
+) -> Result<(String, Vec<&'a Payment>), Stays> {
     let mut said = Vec::new();
     let mut open = Vec::new();
     for payment in &case.payments {
@@ -290,8 +296,15 @@ pub(super) fn answer<'a>(case: &'a CleanupCase, seen: &Seen) -> Result<(String, 
                 return waits_for(NOT_REACHED, format!("payment {name}: {why}"));
             }
             Some(Err(PortError::NotOffered)) => {
-                let why = format!("payment {name}: its PSP cannot be asked, so nobody says that it is unpaid");
-                return stays("PSP cannot be asked", why);
+                match unpaid_by_reports(case, payment, feeds, frame) {
+                    Ok(told) => said.push(told),
+                    Err(why) => {
+                        let why =
+                            format!("payment {name}: its PSP cannot be asked, so nobody says that it is unpaid; {why}");
+                        return stays("PSP cannot be asked", why);
+                    }
+                }
+                continue;
             }
             Some(Err(PortError::CannotTell { why })) => {
                 return waits_for(CANNOT_TELL, format!("payment {name}: the PSP cannot say how it stands: {why}"));
@@ -308,6 +321,41 @@ pub(super) fn answer<'a>(case: &'a CleanupCase, seen: &Seen) -> Result<(String, 
     }
     let said = if said.is_empty() { "no payment of it is known".to_owned() } else { said.join(", ") };
     Ok((format!("the PSP says: {said}"), open))
+}
+
+/// Rule 23, for a PSP that cannot be asked: the page has expired, and the reports are complete from before the order until so long after
+/// that, without a line of it (`protected` has seen to that). Otherwise why not.
+fn unpaid_by_reports(
+    case: &CleanupCase,
+    payment: &Payment,
+    feeds: &Feeds,
+    frame: &Frame<'_>,
+) -> Result<String, String> {
+    let reports = frame.settings.providers.get(&payment.provider).and_then(|provider| provider.reports.as_ref());
+    let (Some(grace), Some(feed)) =
+        (reports.and_then(|reports| reports.unpaid_after_days), feeds.get(&payment.provider))
+    else {
+        return Err("what its reports do not say counts only with `unpaid_after_days`".to_owned());
+    };
+    if frame.settings.method(&payment.method).strategy != CaptureStrategy::Automatic {
+        return Err(format!("payments by `{}` may be authorised, which is in no report", payment.method));
+    }
+    if payment.status != TransactionStatus::Expired {
+        return Err(format!("its page is not known to have expired: it is {}", payment.status.as_str()));
+    }
+    let until = payment.status_since + days(grace);
+    // A day earlier, whatever the zone.
+    let from = case.order.ordered_on.and_time(NaiveTime::MIN).and_utc() - days(1);
+    if until > frame.now || !feed.covers(from, until) {
+        let far = feed.until().map_or_else(|| "there are none".to_owned(), |at| format!("they end {}", minute(at)));
+        return Err(format!("its reports have to be complete from {} until {} ({far})", minute(from), minute(until)));
+    }
+    Ok(format!(
+        "{} expired before {}, and complete reports until {} have no line of it",
+        payment.transaction,
+        minute(payment.status_since),
+        minute(until)
+    ))
 }
 
 fn is_unpaid(psp: &PspPayment) -> bool {

@@ -20,6 +20,8 @@ use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{OrderId, PaymentId, ProviderName};
 use crate::domain::money::MoneyError;
 use crate::domain::payment::Payment;
+use crate::domain::settlement::feed::Feed;
+use crate::ledger::settlements::SettledAccount;
 use crate::ledger::{CleanupCase, Ledger, LedgerError, Scope};
 use crate::operation::Kind;
 use crate::provider::{PortError, PspPayment};
@@ -31,7 +33,11 @@ use crate::run::ports::Ports;
 pub struct CleanupUnpaid {
     /// How often in a row each provider could not be reached.
     unreached: Mutex<BTreeMap<ProviderName, u32>>,
+    /// The reports of providers whose silence counts (rule 23).
+    feeds: Feeds,
 }
+
+type Feeds = BTreeMap<ProviderName, Feed>;
 
 /// A PSP that is down is not asked about each of a hundred thousand orders, with a time-out for each.
 const MOST_UNREACHED: u32 = 20;
@@ -110,7 +116,7 @@ impl Task for CleanupUnpaid {
     }
 
     fn plan(&self, case: &CleanupCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
-        Ok(plan::plan(case, seen, frame))
+        Ok(plan::plan(case, seen, &self.feeds, frame))
     }
 
     fn scope(&self, case: &CleanupCase) -> Scope {
@@ -130,9 +136,26 @@ fn name(case: &CleanupCase) -> String {
     format!("order {}", order_name(&case.order))
 }
 
+/// Read once: reports that come while it runs make no order younger.
+fn feeds(run: &Run<'_>) -> Result<Feeds, LedgerError> {
+    let mut feeds = Feeds::new();
+    for provider in run.settings.providers.values() {
+        if provider.reports.as_ref().is_some_and(|reports| reports.unpaid_after_days.is_some()) {
+            let account = SettledAccount {
+                provider: provider.name.clone(),
+                merchant_account: provider.merchant_account.clone(),
+                reference: None,
+            };
+            feeds.insert(provider.name.clone(), run.ledger.report_feed(&account)?);
+        }
+    }
+    Ok(feeds)
+}
+
 /// The task on all its cases, and what is told of them together: more would go than one run may delete.
 pub fn clean_up(run: &mut Run<'_>) -> Result<(), LedgerError> {
-    execute(&CleanupUnpaid::default(), run)?;
+    let task = CleanupUnpaid { feeds: feeds(run)?, ..CleanupUnpaid::default() };
+    execute(&task, run)?;
     if run.id.is_none() || run.summary.stopped {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! What is done about one unpaid order: closed at the PSP first, and when nothing of it can be paid any more, deleted. Pure.
 
 use super::gates::{self, Evidence, Stays};
-use super::{Seen, name};
+use super::{Feeds, Seen, name};
 use crate::domain::consequence::{Consequence, DeletionDraft};
 use crate::domain::deletion::{DeletionMethod, Gate};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
@@ -12,12 +12,12 @@ use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::task::facts::learn_first;
 use crate::task::{Action, Frame, Step, Wanted};
 
-pub(super) fn plan(case: &CleanupCase, seen: &Seen, frame: &Frame<'_>) -> Vec<Step> {
+pub(super) fn plan(case: &CleanupCase, seen: &Seen, feeds: &Feeds, frame: &Frame<'_>) -> Vec<Step> {
     let evidence = match gates::before_asking(case, frame) {
         Ok(evidence) => evidence,
         Err(stays) => return kept(case, &stays),
     };
-    let answer = gates::answer(case, seen);
+    let answer = gates::answer(case, seen, feeds, frame);
     let mut steps = if seen.left_out { Vec::new() } else { asked(case, answer.as_ref().err(), frame) };
     let payments: Vec<&Payment> = case.payments.iter().collect();
     // What the PSP says and the ledger does not know is recorded as `sync-payments` does it, and the order is looked at anew.

@@ -35,14 +35,7 @@ impl Server {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let certificate = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=DNS:localhost"])
-            .args(["-keyout", "key.pem", "-out", "cert.pem"])
-            .current_dir(folder.path())
-            .output()
-            .unwrap();
-        assert!(certificate.status.success(), "{}", String::from_utf8_lossy(&certificate.stderr));
+        support::certificate(folder.path());
         let mut process = Command::new(python)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smtpd.py"))
             .arg(folder.path())

@@ -329,3 +329,32 @@ fn a_credit_note_clears_what_opens_its_invoice_again() {
     assert!(outstanding(&shop).iter().all(|line| line.ends_with(" 0")), "{:?}", outstanding(&shop));
     shop.ok(&format!("verify {}", at(5)));
 }
+
+/// A person credits an invoice while `capture` is asking the PSP about others: what was read of it before is not what it is, and
+/// nothing is taken for it. Whoever comes first, money and note never cross.
+#[test]
+fn an_invoice_that_is_credited_while_capture_runs_is_not_captured() {
+    let shop = shop("");
+    let mut rows = String::new();
+    let mut payments = "provider,transaction,order,method,currency,status,authorised,authorised_at\n".to_owned();
+    for number in ["0", "1", "2", "3", "4", "5"] {
+        rows.extend(["O", number, ",100.00,C1,,\n"]);
+        payments.extend(["psp,TX-O", number, ",O", number, ",card,EUR,authorised,100.00,2026-11-16T08:00:00Z\n"]);
+    }
+    orders(&shop, &rows);
+    shop.write("payments.csv", &payments);
+    shop.ok("sandbox authorise payments.csv");
+    shop.ok("import payments payments.csv");
+    shop.ok("finalize-invoices");
+    let config = std::fs::read_to_string(shop.path.join("payjournal.toml")).unwrap();
+    let slow = config.replace("merchant_account = \"Shop\"\n", "merchant_account = \"Shop\"\nlatency_ms = 250\n");
+    shop.write("payjournal.toml", &format!("{slow}\n[task.capture]\nconcurrency = 2\n"));
+    let mut running = shop.command(&["capture"]).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    shop.write("payjournal.toml", &config);
+    let credited = shop.run(&["credit-note", "2026-00006", "--reason", "x"]).code == Some(0);
+    assert!(running.wait().unwrap().success());
+    let taken = shop.psp_record().contains(&"capture TX-O5 10000".to_owned());
+    assert!(credited != taken, "credited: {credited}, taken: {taken}");
+    shop.ok("verify");
+}

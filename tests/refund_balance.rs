@@ -197,3 +197,33 @@ fn what_is_paid_back_by_hand_takes_what_is_free_first_and_what_is_free_fills_the
     assert_eq!(prepayments(&shop), [""; 0]);
     shop.ok("verify");
 }
+
+/// What a request is to pay back is not there for an entry.
+#[test]
+fn what_is_paid_back_by_hand_beside_a_request_takes_from_the_entry() {
+    let shop = shop("");
+    entries(&shop, "E-1,KEY-1,C1,60.00,\n");
+    collected(&shop, "TX-1,,E-1,,100.00\n");
+    assert_eq!(ask(&shop, "TX-1", ""), "RB-2026-00001 40.00");
+    refunded_by_hand(&shop, "TX-1", 3000, "2026-11-17");
+    shop.exits("sync-payments", 1);
+    assert_eq!(all_entries(&shop), ["E-1 open 3000/6000 -"]);
+    shop.ok("verify");
+}
+
+/// Nor is what a cancellation gave back for its order's next invoice.
+#[test]
+fn what_waits_for_the_next_invoice_of_an_order_fills_no_other_entry() {
+    let shop = shop("");
+    entries(&shop, "E-1,KEY-1,C1,100.00,\nE-2,KEY-2,C1,60.00,\n");
+    collected(&shop, "TX-1,,E-1,,60.00\nTX-2,,E-1;E-2,,100.00\n");
+    orders(&shop, "B,60.00,C1,KEY-2,\n");
+    shop.ok("finalize-invoices");
+    shop.ok("cancel-invoice 2026-00001 --reason x");
+    refunded_by_hand(&shop, "TX-1", 3000, "2026-11-17");
+    shop.exits("sync-payments", 1);
+    assert!(all_entries(&shop).contains(&"E-1 open 7000/10000 -".to_owned()), "{:?}", all_entries(&shop));
+    shop.ok("finalize-invoices");
+    assert!(invoices(&shop).contains(&"2026-00002 B 6000 6000".to_owned()), "{:?}", invoices(&shop));
+    shop.ok("verify");
+}

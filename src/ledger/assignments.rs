@@ -4,12 +4,12 @@ use rusqlite::{Connection, Row};
 
 use super::entries::{entries_of_payment, entry, list};
 use super::row::{Columns, time_text};
-use super::{Result, Writer, billing, documents, movements, payments};
+use super::{Result, Writer, billing, corrections, documents, movements, payments, refund_requests};
 use crate::domain::consequence::MovementDraft;
 use crate::domain::document::DocumentKind;
 use crate::domain::entry::{Assignment, Entry, spread, take_back};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::{AssignmentKey, DocumentId, EntryId, MovementId, PaymentId};
+use crate::domain::id::{AssignmentKey, DocumentId, EntryId, MovementId, OrderId, PaymentId};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::movement::MovementKind;
 
@@ -28,14 +28,19 @@ impl Writer<'_> {
             MovementKind::Chargeback | MovementKind::ChargebackReversed => {
                 self.assign_dispute(movement, draft.payment, draft.amount.currency())
             }
-            MovementKind::CaptureFailure | MovementKind::RefundFailure => self.undo_assignments(movement),
+            MovementKind::CaptureFailure => self.undo_assignments(movement),
+            MovementKind::RefundFailure => {
+                self.undo_assignments(movement)?;
+                let entries = entries_of_payment(self.connection, draft.payment)?;
+                entries.iter().try_for_each(|entry| self.refill(entry.id))
+            }
             // It pays out the credit note and leaves the invoice paid (rule 17), or pays out what no entry has.
             MovementKind::Refund if self.leaves_entries(draft.document)? => Ok(()),
             MovementKind::Refund => {
                 let currency = draft.amount.currency();
                 let taken = assigned_by(self.connection, movement, currency)?;
                 // What no entry has goes first: most often it is what was paid too much.
-                let there = movements::untied(self.connection, draft.payment, currency)?;
+                let there = there(self.connection, draft.payment, currency)?;
                 let missing = waiting(self.connection, draft.payment, currency)?.checked_sub(there)?.or_zero();
                 let left = draft.amount.checked_add(taken)?.at_most(missing)?;
                 let parts = take_back(left, &assigned_of_payment(self.connection, draft.payment)?)?;
@@ -115,7 +120,11 @@ impl Writer<'_> {
         for payment in payments {
             for capture in billing::captures_of(self.connection, payment, None, None)? {
                 let entry = entry(self.connection, id)?;
-                let part = capture.untied.at_most(entry.open()?)?;
+                // What a cancellation gave back waits for its order's next invoice.
+                let kept =
+                    corrections::kept_for_others(self.connection, capture.id, entry.order.unwrap_or(OrderId(0)))?;
+                let kept = Amount::from_minor(kept, capture.untied.currency());
+                let part = capture.untied.checked_sub(kept)?.at_most(entry.open()?)?;
                 if entry.document.is_none() && part.is_positive() {
                     self.assign(Assignment { entry: id, movement: capture.id, amount: part })?;
                 }
@@ -226,6 +235,19 @@ fn amount_of(connection: &Connection, movement: MovementId, currency: Currency) 
         .prepare_cached("SELECT amount_minor FROM movements WHERE id = ?1")?
         .query_row([movement.0], |row| row.get(0))?;
     Ok(Amount::from_minor(minor, currency))
+}
+
+/// Prepaid money of a payment that is there: not what was charged back, and not what requests are to pay back.
+fn there(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
+    let charged_back: i64 = connection
+        .prepare_cached(
+            "SELECT ifnull(sum(CASE kind WHEN 'chargeback' THEN amount_minor ELSE -amount_minor END), 0)
+             FROM movements WHERE payment_id = ?1 AND kind IN ('chargeback', 'chargeback_reversed')",
+        )?
+        .query_row([payment.0], |row| row.get(0))?;
+    let gone = Amount::from_minor(charged_back.max(0), currency);
+    let wanted = Amount::from_minor(refund_requests::wanted(connection, payment, None)?, currency);
+    Ok(movements::untied(connection, payment, currency)?.checked_sub(gone)?.checked_sub(wanted)?)
 }
 
 /// What entries without an invoice have of a payment.

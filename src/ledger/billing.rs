@@ -22,7 +22,7 @@ use crate::domain::order::Order;
 use crate::domain::payment::Payment;
 
 /// An order that no invoice stands for, with everything that decides about one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BillingCase {
     pub order: Order,
     pub lines: Vec<OrderLine>,
@@ -55,7 +55,7 @@ pub struct BillingCase {
 }
 
 /// An entry with the captures that paid it, oldest first: what each has assigned, and how much of it no document has.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PaidEntry {
     pub entry: Entry,
     pub paid_by: Vec<(Movement, Amount)>,

@@ -29,7 +29,7 @@ pub struct Scope {
 }
 
 /// An order with everything that decides what may be captured for it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CaptureCase {
     pub order: Order,
     /// Oldest first.
@@ -55,7 +55,7 @@ pub struct UnsettledPayment {
 }
 
 /// A payment a customer made for posted invoices.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InvoicePaymentCase {
     pub payment: Payment,
     pub order: Option<Order>,
@@ -70,7 +70,7 @@ pub struct InvoicePaymentCase {
 }
 
 /// A posted credit note with what was paid for its invoice, or a refund request with what is free of its payment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RefundCase {
     pub note: Document,
     pub invoice: Option<Document>,
@@ -92,7 +92,7 @@ pub struct RefundCase {
 }
 
 /// The part of a payment's captures that paid one invoice.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TiedCapture {
     pub movement: MovementId,
     pub payment: Payment,
@@ -100,7 +100,7 @@ pub struct TiedCapture {
 }
 
 /// A journal the ERP has not confirmed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JournalCase {
     pub journal: BookedJournal,
     pub booked_at: DateTime<Utc>,
@@ -112,7 +112,7 @@ pub struct JournalCase {
 }
 
 /// A payment the PSP may still change its mind about.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PaymentCase {
     pub payment: Payment,
     pub order: Option<Order>,
@@ -123,7 +123,7 @@ pub struct PaymentCase {
 }
 
 /// A mail that is not known to be delivered.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MailCase {
     pub mail: QueuedMail,
     pub operations: Vec<Operation>,

@@ -153,9 +153,20 @@ impl Ledger {
         now: DateTime<Utc>,
         change: impl FnOnce(&Writer<'_>) -> Result<T>,
     ) -> Result<T> {
+        self.write_as_it_is(what, run, now, |_, writer| change(writer))
+    }
+
+    /// The same, with the ledger to be read as it is in this transaction: nobody else changes it before the commit.
+    pub fn write_as_it_is<T>(
+        &mut self,
+        what: &str,
+        run: Option<RunId>,
+        now: DateTime<Utc>,
+        change: impl FnOnce(&Self, &Writer<'_>) -> Result<T>,
+    ) -> Result<T> {
         let transaction = Transaction::begin(self, "BEGIN IMMEDIATE")?;
         let writer = Writer { connection: &self.connection, books: &self.books, now, run };
-        let done = change(&writer)?;
+        let done = change(self, &writer)?;
         writer.tell_news()?;
         if self.is_rehearsing {
             return transaction.end("COMMIT").map(|()| done);

@@ -18,7 +18,7 @@ use crate::operation::Operation;
 use crate::operation::key::portal_event;
 
 /// An object of the portal: the first of its events that was not taken, and what was tried with it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EventCase {
     pub id: EventId,
     pub event: PortalEvent,

@@ -15,7 +15,7 @@ use crate::domain::invoice::{InvoiceDraft, SheetDraft};
 use crate::domain::letter::Recipient;
 
 /// An invoice whose customer was not written to yet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UnsentInvoice {
     pub document: DocumentId,
     /// Its part of natural keys.

@@ -207,10 +207,12 @@ fn act<T: Task>(task: &T, planning: &mut Planning<'_, T>, run: &mut Run<'_>) -> 
             let is_undone = matches!(returned.state, State::Refused | State::Planned);
             if is_undone { &mut planning.after.undone } else { &mut planning.after.done }.insert(*case);
         }
+        if run.is_stopped() {
+            // What was heard is recorded all the same; a later run sends what is planned.
+            planning.next(task, usize::MAX, run)?;
+            return Ok(Vec::new());
+        }
         loop {
-            if run.is_stopped() {
-                return Ok(Vec::new());
-            }
             for (case, id, reason) in planning.next(task, room.saturating_sub(waiting.len()), run)? {
                 let operation = run.ledger.operation(id)?;
                 if operation.state == State::Planned {

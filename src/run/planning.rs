@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use super::engine::Run;
 use super::intents::{self, Queued};
 use super::most::Most;
+use crate::domain::consequence::Consequence;
 use crate::domain::id::{OperationId, PaymentId};
 use crate::ledger::LedgerError;
 use crate::operation::Kind;
@@ -36,7 +37,7 @@ pub(super) struct After {
     pub(super) undone: HashSet<i64>,
     /// They learnt something.
     news: Vec<i64>,
-    /// What the ledger refused the first time, another run may have changed since the case was read.
+    /// They changed since they were read, or the ledger refused it the first time: another run may have changed them.
     stale: Vec<i64>,
     /// They want what another case of this pass takes from.
     later: Vec<i64>,
@@ -113,7 +114,7 @@ impl<'p, T: Task> Planning<'p, T> {
     }
 
     fn share(&mut self, task: &T, run: &mut Run<'_>) -> Result<Planned, LedgerError> {
-        let mut queue = Vec::new();
+        let mut planned = Vec::new();
         let share = self.share.min(self.seen.len());
         let cases: Vec<Observed<T>> = self.seen.drain(..share).collect();
         for (id, case, seen) in cases {
@@ -128,9 +129,81 @@ impl<'p, T: Task> Planning<'p, T> {
             if steps.iter().any(|step| matches!(step.action, Action::Await)) {
                 self.after.waiting.push(id);
             }
-            queue.push((id, task.scope(&case), steps));
+            let scope = task.scope(&case);
+            let as_read = steps.iter().any(is_for_the_case_as_read).then_some(case);
+            planned.push((as_read, (id, scope, steps)));
         }
-        record_intents(&queue, self.refused, &mut self.after, run)
+        self.record_intents(task, planned, run)
+    }
+
+    /// Commits what is intended, before anything is sent. Returns what to send. While others were asked, a person or another run may
+    /// have changed what a case is: it is planned again then.
+    fn record_intents(
+        &mut self,
+        task: &T,
+        planned: Vec<(Option<T::Case>, Queued)>,
+        run: &mut Run<'_>,
+    ) -> Result<Planned, LedgerError> {
+        if planned.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (id, now, task_name, stale) = (run.id, run.now, run.task_name, &mut self.after.stale);
+        let (queue, recorded) = run.ledger.write_as_it_is("intents", id, now, |ledger, writer| {
+            let mut queue: Vec<Queued> = Vec::with_capacity(planned.len());
+            for (as_read, queued) in planned {
+                let is_as_read = match as_read {
+                    Some(case) => task.case(ledger, queued.0)? == case,
+                    None => true,
+                };
+                if is_as_read { queue.push(queued) } else { stale.push(queued.0) }
+            }
+            let recorded = intents::record(writer, &queue, task_name)?;
+            Ok::<_, LedgerError>((queue, recorded))
+        })?;
+        let mut to_send = Vec::new();
+        let mut settled = Vec::new();
+        for ((case, _, steps), recorded) in queue.iter().zip(recorded) {
+            match recorded {
+                Ok(of_case) => {
+                    to_send.extend(of_case.send.into_iter().map(|(operation, reason)| (*case, operation, reason)));
+                    if of_case.learnt || !of_case.settle.is_empty() {
+                        self.after.news.push(*case);
+                    }
+                    settled.extend(of_case.settle);
+                    for (step, new) in steps.iter().zip(of_case.new) {
+                        run.report_recorded(step, new, None);
+                    }
+                }
+                Err(error) if !error.is_conflict() && self.refused.insert(*case) => self.after.stale.push(*case),
+                Err(error) => {
+                    if let Some(step) = steps.first() {
+                        run.report_recorded(step, false, Some(error));
+                    }
+                }
+            }
+        }
+        run.settle(settled)?;
+        Ok(to_send)
+    }
+}
+
+/// What takes or gives money, or deletes, and how a payment stands: right for the case as it was read, and for no other.
+fn is_for_the_case_as_read(step: &Step) -> bool {
+    let kind = match &step.action {
+        Action::Send(intent) => intent.kind,
+        Action::Resume { kind, .. } => *kind,
+        Action::Record(consequence) => return matches!(consequence, Consequence::Standing(_)),
+        Action::Withdraw { .. }
+        | Action::GiveUp { .. }
+        | Action::Raise(..)
+        | Action::Leave
+        | Action::NotEligible(_)
+        | Action::Await
+        | Action::Unreachable => return false,
+    };
+    match kind {
+        Kind::Capture | Kind::Refund | Kind::Release | Kind::Cancel | Kind::Delete => true,
+        Kind::Journal | Kind::Mail | Kind::Event => false,
     }
 }
 
@@ -149,42 +222,4 @@ fn claims(step: &Step) -> Option<PaymentId> {
         | Action::Await
         | Action::Unreachable => None,
     }
-}
-
-/// Commits what is intended, before anything is sent. Returns what to send.
-fn record_intents(
-    queue: &[Queued],
-    refused: &mut HashSet<i64>,
-    after: &mut After,
-    run: &mut Run<'_>,
-) -> Result<Planned, LedgerError> {
-    if queue.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (id, now, task_name) = (run.id, run.now, run.task_name);
-    let mut to_send = Vec::new();
-    let mut settled = Vec::new();
-    let recorded = run.ledger.write("intents", id, now, |writer| intents::record(writer, queue, task_name))?;
-    for ((case, _, steps), recorded) in queue.iter().zip(recorded) {
-        match recorded {
-            Ok(of_case) => {
-                to_send.extend(of_case.send.into_iter().map(|(operation, reason)| (*case, operation, reason)));
-                if of_case.learnt || !of_case.settle.is_empty() {
-                    after.news.push(*case);
-                }
-                settled.extend(of_case.settle);
-                for (step, new) in steps.iter().zip(of_case.new) {
-                    run.report_recorded(step, new, None);
-                }
-            }
-            Err(error) if !error.is_conflict() && refused.insert(*case) => after.stale.push(*case),
-            Err(error) => {
-                if let Some(step) = steps.first() {
-                    run.report_recorded(step, false, Some(error));
-                }
-            }
-        }
-    }
-    run.settle(settled)?;
-    Ok(to_send)
 }

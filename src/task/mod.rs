@@ -31,7 +31,8 @@ use crate::run::ports::Ports;
 
 /// One of payjournal's chores. A case is found by the id of the row it stands for; ids rise from query to query.
 pub trait Task: Sync {
-    type Case: Send + Sync;
+    /// Two are equal if nothing has changed that a plan may look at.
+    type Case: PartialEq + Send + Sync;
     /// What the other side said about a case, read in this run.
     type Seen: Send;
 

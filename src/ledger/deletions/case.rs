@@ -17,7 +17,7 @@ use crate::ledger::row::{Columns, time_text};
 use crate::ledger::{Ledger, LedgerError, Result, Writer, documents, entries, movements, operations, orders, payments};
 use crate::operation::Operation;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CleanupCase {
     pub order: Order,
     /// Every payment that may pay it, also by an entry or a key.

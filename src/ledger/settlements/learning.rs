@@ -21,7 +21,7 @@ use crate::ledger::row::{Columns, InOrder, Layout};
 use crate::ledger::{Ledger, LedgerError, PaymentCase, Result, Writer};
 
 /// A payment with all that its reports say of captures and refunds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SettledCase {
     pub payment: PaymentCase,
     pub lines: Vec<SettledLine>,

@@ -160,18 +160,15 @@ impl Desk<'_> {
     fn steps(&self) -> Vec<Step> {
         let all = &self.psp.modifications;
         let mut steps: Vec<Step> = all.iter().flat_map(|modification| self.fact(modification)).collect();
-        steps.extend(all.iter().filter_map(|modification| self.contradiction(modification)));
-        steps.extend(self.parts_differ());
-        steps.extend(self.report_differs());
-        steps.extend(self.standing(self.psp));
-        // How it stood before another run took the money is not how it stands.
-        let is_of_now =
-            |step: &Step| matches!(step.action, Action::Record(Consequence::Movement(_) | Consequence::Standing(_)));
-        if steps.iter().any(is_of_now) {
+        if steps.iter().any(|step| matches!(step.action, Action::Record(Consequence::Movement(_)))) {
             let since = self.movements.iter().map(|movement| movement.id).max();
             let unmoved = Consequence::Unmoved { payment: self.payment.id, since };
             steps.insert(0, Step::record(self.name.clone(), "no other movement was recorded meanwhile", unmoved));
         }
+        steps.extend(all.iter().filter_map(|modification| self.contradiction(modification)));
+        steps.extend(self.parts_differ());
+        steps.extend(self.report_differs());
+        steps.extend(self.standing(self.psp));
         steps
     }
 

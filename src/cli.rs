@@ -326,6 +326,10 @@ pub struct Simulate {
     /// Whether payjournal makes the shops' invoices, or their ERP [default: as each seed says, one in three]
     #[arg(long, value_name = "true|false")]
     pub bills: Option<bool>,
+
+    /// Whether the shops delete orders nobody paid [default: as each seed says, one in four]
+    #[arg(long, value_name = "true|false")]
+    pub cleans: Option<bool>,
 }
 
 #[derive(Debug, Args)]

@@ -126,6 +126,27 @@ fn money_that_names_another_order_is_that_order_s_and_a_deleted_one_s_keys_are_f
     shop.ok("verify");
 }
 
+/// Found by `payjournal simulate --cleans true`: the entry that was cancelled with the order was told as a mistake in its key.
+#[test]
+fn what_kept_a_bill_back_is_over_when_its_order_is_deleted() {
+    let shop = shop("");
+    import(
+        &shop,
+        "orders",
+        "order,currency,total,bill_to,ordered_on,entry_assignment_key\nA,EUR,50.00,C1,2026-10-01,K\n",
+    );
+    import(&shop, "entries", "entry,assignment_key,customer,currency,amount\nE-1,K,C1,EUR,50.00\nE-2,K,C1,EUR,50.00\n");
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-A,A,,,card,expired,,,\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.exits("finalize-invoices", 1);
+    assert_eq!(told(&shop), ["key_collides webshop/A"]);
+    shop.ok("cleanup-unpaid");
+    assert_eq!(deleted(&shop), ["A"]);
+    shop.ok("finalize-invoices");
+    assert_eq!(told(&shop), [""; 0]);
+    shop.ok("verify");
+}
+
 #[test]
 fn a_line_that_a_person_matches_to_a_deleted_order_is_told_at_once() {
     let shop = shop("");

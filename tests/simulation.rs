@@ -6,7 +6,7 @@ use std::path::Path;
 use payjournal::simulate::{Shape, live, settings};
 
 fn shape(seed: u64, days: u32, planned_days: u32, orders: Vec<u32>) -> Shape {
-    Shape { seed, days, planned_days, orders, bills: false }
+    Shape { seed, days, planned_days, orders, bills: false, cleans: false }
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub fn run(args: &Simulate, style: Style, out: &mut dyn Write) -> Result<Exit> {
         planned_days: args.planned_days.unwrap_or(args.days),
         orders: if args.only.is_empty() { (1..=args.orders).collect() } else { args.only.clone() },
         bills: args.bills,
+        cleans: args.cleans,
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     let bar = progress(&plan, style.on_terminal && !style.json && style.verbosity != Verbosity::Quiet);
@@ -85,11 +86,12 @@ fn exit(report: &Report) -> Exit {
 fn again(shape: &Shape) -> String {
     let orders: Vec<String> = shape.orders.iter().map(ToString::to_string).collect();
     format!(
-        "payjournal simulate --seed {} --days {} --planned-days {} --bills {} --only {}",
+        "payjournal simulate --seed {} --days {} --planned-days {} --bills {} --cleans {} --only {}",
         shape.seed,
         shape.days,
         shape.planned_days,
         shape.bills,
+        shape.cleans,
         orders.join(",")
     )
 }

@@ -23,6 +23,8 @@ pub struct Rows {
     pub settled: Vec<SettledRow>,
     pub invoices: Vec<InvoiceRow>,
     pub entries: Vec<EntryRow>,
+    pub tombstones: Vec<TombstoneRow>,
+    pub stock: Vec<StockRow>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,6 +33,9 @@ pub struct OrderRow {
     pub total: i64,
     pub cancelled: String,
     pub payment_status: String,
+    pub deleted: bool,
+    /// How many lines of it are known.
+    pub lines: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -86,7 +91,7 @@ pub struct JournalRow {
 #[derive(Debug, Clone)]
 pub struct OperationRow {
     pub id: i64,
-    /// `capture`, `refund`, `release`, `journal` or `mail`.
+    /// `capture`, `refund`, `release`, `journal`, `mail`, `cancel` or `delete`.
     pub kind: String,
     pub transaction: Option<String>,
     /// Kind and number; of a capture none = the authorisation itself.
@@ -95,6 +100,8 @@ pub struct OperationRow {
     pub journal: Option<String>,
     /// The mail's event.
     pub mail: Option<String>,
+    /// Of a deletion: the order.
+    pub order: Option<String>,
     pub amount: i64,
     pub attempt: i64,
     pub key: String,
@@ -194,6 +201,24 @@ pub struct EntryRow {
     pub assignments: Vec<(String, i64)>,
 }
 
+/// A deletion that the ledger says the ERP has carried out.
+#[derive(Debug, Clone)]
+pub struct TombstoneRow {
+    pub order: String,
+    pub operation: i64,
+    /// Not only into quarantine.
+    pub is_final: bool,
+}
+
+/// A line's stock that was given back, or reserved again.
+#[derive(Debug, Clone)]
+pub struct StockRow {
+    pub order: String,
+    pub line: i64,
+    /// `release` or `reserve`.
+    pub direction: String,
+}
+
 impl Ledger {
     /// All of it: for ledgers of a simulated shop's size.
     pub fn rows(&self) -> Result<Rows> {
@@ -212,11 +237,15 @@ impl Ledger {
             settled: read(connection, SETTLED, settled)?,
             invoices: read(connection, INVOICES, invoice)?,
             entries: read(connection, ENTRIES, entry)?,
+            tombstones: read(connection, TOMBSTONES, tombstone)?,
+            stock: read(connection, STOCK, stock)?,
         })
     }
 }
 
-const ORDERS: &str = "SELECT number, total_minor, cancelled, payment_status FROM orders ORDER BY id";
+const ORDERS: &str = "
+    SELECT number, total_minor, cancelled, payment_status, deleted, (SELECT count(*) FROM order_lines l WHERE l.order_id = o.id)
+    FROM orders o ORDER BY id";
 const PAYMENTS: &str = "
     SELECT p.transaction_id, o.number, p.status,
            ifnull((SELECT a.amount_minor FROM authorisations a WHERE a.payment_id = p.id ORDER BY a.id DESC LIMIT 1), 0)
@@ -234,8 +263,8 @@ const POSTINGS: &str = "SELECT journal_id, account, amount_minor FROM postings O
 const OPERATIONS: &str = "
     SELECT o.id, o.kind, p.transaction_id, d.kind, d.number, j.number, m.event, ifnull(o.amount_minor, 0), o.attempt, o.key,
            o.state, o.tries, o.refusal_code, o.note, o.planned_at,
-           o.refusal_transient
-    FROM operations o LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
+           o.refusal_transient, r.number
+    FROM operations o LEFT JOIN orders r ON r.id = o.order_id LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
     LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN mails m ON m.id = o.mail_id ORDER BY o.id";
 const EXCEPTIONS: &str = "
     SELECT e.id, e.kind, e.subject, e.message, e.state, o.number, p.transaction_id, d.kind, d.number, e.operation_id
@@ -271,12 +300,24 @@ const ENTRIES: &str = "
        JOIN payments p ON p.id = m.payment_id WHERE a.entry_id = e.id)
     FROM entries e LEFT JOIN documents d ON d.id = e.document_id ORDER BY e.id";
 
+const TOMBSTONES: &str = "
+    SELECT o.number, t.operation_id, t.is_final FROM tombstones t JOIN orders o ON o.id = t.order_id ORDER BY t.id";
+const STOCK: &str = "
+    SELECT o.number, s.line, s.direction FROM stock_releases s JOIN orders o ON o.id = s.order_id ORDER BY s.id";
+
 fn read<T>(connection: &Connection, sql: &str, row: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
     Ok(connection.prepare_cached(sql)?.query_map([], row)?.collect::<rusqlite::Result<_>>()?)
 }
 
 fn order(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
-    Ok(OrderRow { number: row.get(0)?, total: row.get(1)?, cancelled: row.get(2)?, payment_status: row.get(3)? })
+    Ok(OrderRow {
+        number: row.get(0)?,
+        total: row.get(1)?,
+        cancelled: row.get(2)?,
+        payment_status: row.get(3)?,
+        deleted: row.get(4)?,
+        lines: row.get(5)?,
+    })
 }
 
 fn payment(row: &Row<'_>) -> rusqlite::Result<PaymentRow> {
@@ -338,6 +379,7 @@ fn operation(row: &Row<'_>) -> rusqlite::Result<OperationRow> {
         document: named(row, 3)?,
         journal: row.get(5)?,
         mail: row.get(6)?,
+        order: row.get(16)?,
         amount: row.get(7)?,
         attempt: row.get(8)?,
         key: row.get(9)?,
@@ -417,6 +459,14 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
         invoice: row.get(4)?,
         assignments: list(row, 5)?,
     })
+}
+
+fn tombstone(row: &Row<'_>) -> rusqlite::Result<TombstoneRow> {
+    Ok(TombstoneRow { order: row.get(0)?, operation: row.get(1)?, is_final: row.get(2)? })
+}
+
+fn stock(row: &Row<'_>) -> rusqlite::Result<StockRow> {
+    Ok(StockRow { order: row.get(0)?, line: row.get(1)?, direction: row.get(2)? })
 }
 
 fn list<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<T>> {

@@ -31,6 +31,12 @@ pub(super) enum About {
     Rarities,
     /// Who makes the shop's invoices, and when.
     Billing,
+    /// Whether the shop cleans up, and how.
+    Cleaning,
+    /// A day's run of clean-up.
+    CleaningUp(u32),
+    /// Whether an order is left unpaid, where the shop cleans up.
+    Neglect(u32),
 }
 
 /// Which question of one thing.
@@ -59,6 +65,10 @@ impl Dice {
             About::Rarities => (7, 0, 0),
             About::Settling(day) => (8, u64::from(day), 0),
             About::Billing => (9, 0, 0),
+            // 10 and what follows are calls.
+            About::Cleaning => (30, 0, 0),
+            About::CleaningUp(day) => (31, u64::from(day), 0),
+            About::Neglect(order) => (32, u64::from(order), 0),
         };
         let mut key = [0; 32];
         for (place, word) in key.chunks_exact_mut(8).zip([seed, kind, first, second]) {

@@ -38,6 +38,7 @@ pub(super) fn explain(violations: &[Violation], record: &Record, rows: &Rows) ->
         }
         if let Some(order) = &violation.about.order {
             tell_sale(&mut text, order, record, rows);
+            tell_cleaning(&mut text, order, record, rows);
         }
     }
     if violations.len() > MOST_TOLD {
@@ -57,6 +58,28 @@ fn tell_sale(text: &mut String, order: &str, record: &Record, rows: &Rows) {
         }
         let invoices = rows.invoices.iter().filter(|invoice| invoice.order == order);
         invoices.for_each(|invoice| line(text, &format!("    ledger {invoice:?}")));
+    }
+}
+
+/// Whether an order was taken out of the ERP, and what the ledger believes of it.
+fn tell_cleaning(text: &mut String, order: &str, record: &Record, rows: &Rows) {
+    let Some(cleaning) = record.cleaning else { return };
+    line(text, &format!("  {cleaning:?}"));
+    let is_its = |index: usize| record.transactions.get(index).is_some_and(|one| one.order.as_deref() == Some(order));
+    for closing in record.closings.iter().filter(|closing| is_its(closing.transaction)) {
+        line(text, &format!("    PSP    {closing:?}"));
+    }
+    for deletion in record.deletions.iter().filter(|deletion| deletion.order == order) {
+        line(text, &format!("    ERP    {deletion:?}"));
+    }
+    for operation in rows.operations.iter().filter(|row| row.order.as_deref() == Some(order)) {
+        line(text, &format!("    ledger {operation:?}"));
+    }
+    for row in rows.orders.iter().filter(|row| row.number == order) {
+        line(text, &format!("    ledger {row:?}"));
+    }
+    for row in rows.tombstones.iter().filter(|row| row.order == order) {
+        line(text, &format!("    ledger {row:?}"));
     }
 }
 

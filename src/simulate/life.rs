@@ -11,6 +11,7 @@ use super::auditor::{self, Violation};
 use super::coverage::Coverage;
 use super::dice::{About, Dice};
 use super::job::{End, Job};
+use super::record::Cleaning;
 use super::stage::Stage;
 use super::world::{Door, World};
 use crate::config::Settings;
@@ -46,6 +47,8 @@ pub struct Shape {
     pub orders: Vec<u32>,
     /// Payjournal makes the shop's invoices, and not its ERP.
     pub bills: bool,
+    /// The shop wants to be rid of orders nobody paid.
+    pub cleans: bool,
 }
 
 #[derive(Debug)]
@@ -101,7 +104,14 @@ impl Shop {
         for task in settings.tasks.values_mut() {
             task.transaction_valid_days = if impatient { 4 } else { LONG_VALID };
         }
-        let mut world = World::new(shape.seed, first_day, &shape.orders, shape.planned_days, shape.bills);
+        let cleaning = shape.cleans.then(|| Cleaning::of(shape.seed, zone));
+        if let Some(cleaning) = cleaning {
+            settings.cleanup.enabled = true;
+            settings.cleanup.older_than_days = cleaning.older_than_days;
+            settings.cleanup.include_cancelled = cleaning.include_cancelled;
+            settings.cleanup.without_payment = cleaning.without_payment;
+        }
+        let mut world = World::new(shape, first_day, cleaning);
         if shape.bills {
             settings.invoices.enabled = true;
             let paid_only = Dice::new(shape.seed, About::Billing).chance(600);
@@ -147,19 +157,23 @@ impl Shop {
                 return Some(self.failed(day, vec![Violation::of_run(error)]));
             }
         }
-        if let Some(error) = self.settlements(day) {
-            return Some(self.failed(day, vec![Violation::of_run(error)]));
+        // Of dice of their own: what else happens does not depend on whether they run. In the evening the payouts are looked at.
+        let cleaning = self.shape.cleans.then_some((17, TaskName::CleanupUnpaid, About::CleaningUp(day)));
+        for (hour, task, about) in cleaning.into_iter().chain([(20, TaskName::Settlements, About::Settling(day))]) {
+            let begins = self.at(day, hour);
+            self.world().until(begins);
+            if let Some(error) = self.by_itself(task, about) {
+                return Some(self.failed(day, vec![Violation::of_run(error)]));
+            }
         }
         self.audit(day)
     }
 
-    /// In the evening the payouts are looked at, by a run of its own. Returns what went wrong with it.
-    fn settlements(&mut self, day: u32) -> Option<String> {
-        let begins = self.at(day, 20);
-        self.world().until(begins);
-        let mut dice = Dice::new(self.shape.seed, About::Settling(day));
+    /// A task's run of its own. Returns what went wrong with it.
+    fn by_itself(&mut self, task: TaskName, about: About) -> Option<String> {
+        let mut dice = Dice::new(self.shape.seed, about);
         let baton = dice.clone();
-        let mut jobs = vec![Job::Task(TaskName::Settlements)];
+        let mut jobs = vec![Job::Task(task)];
         // Cron starts it again, sooner or later.
         while !jobs.is_empty() {
             jobs = match self.together(&jobs, baton.clone(), &mut dice) {
@@ -181,7 +195,7 @@ impl Shop {
     /// All jobs once, some of them at the same time. Returns what went wrong with a run itself.
     fn round(&mut self, day: u32, round: u32, quiet: bool) -> Option<String> {
         let mut dice = Dice::new(self.shape.seed, About::Round(day, round));
-        // Settlements have a run of their own.
+        // Settlements and clean-up have runs of their own.
         let tasks = [TaskName::SyncPayments, TaskName::Capture, TaskName::Refunds, TaskName::SyncJournals];
         let mut jobs: Vec<Job> = tasks.map(Job::Task).to_vec();
         if self.shape.bills {

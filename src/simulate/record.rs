@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 
 /// Everything outside, of one simulated shop.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,50 @@ pub struct Record {
     pub bills_paid_only: bool,
     /// How many runs had a wrong clock so far: up to 90 minutes behind, or two days ahead.
     pub clock_jumps: u64,
+    /// How the shop cleans up, if it does.
+    pub cleaning: Option<Cleaning>,
+    /// Payment pages that the PSPs closed because payjournal asked, in order.
+    pub closings: Vec<Closing>,
+    /// Orders that the ERP let go, in order.
+    pub deletions: Vec<Deletion>,
+    /// Keys of closings and deletions that were answered with a definite no.
+    pub denials: BTreeSet<String>,
+}
+
+/// Which unpaid orders a shop wants to be rid of.
+#[derive(Debug, Clone, Copy)]
+pub struct Cleaning {
+    /// An order of exactly so many days stays.
+    pub older_than_days: u32,
+    /// Also orders whose payments were refused or cancelled.
+    pub include_cancelled: bool,
+    /// Also orders of which no payment is known.
+    pub without_payment: bool,
+    /// Where the shop's days begin and end.
+    pub zone: Tz,
+}
+
+/// A page that was open, and on which nobody can pay any more.
+#[derive(Debug, Clone)]
+pub struct Closing {
+    /// Its index in [`Record::transactions`].
+    pub transaction: usize,
+    pub key: String,
+    pub at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Deletion {
+    pub order: String,
+    pub key: String,
+    /// When payjournal made the call.
+    pub asked_at: DateTime<Utc>,
+    /// How the payments of the order that the ledger knew of stood at their PSPs then: index and status.
+    pub payments: Vec<(usize, &'static str)>,
+    /// When it took effect.
+    pub at: DateTime<Utc>,
+    /// How many days before the day of the call it was ordered, by the shop's calendar.
+    pub age_days: i64,
 }
 
 /// An order as the shop has it now.
@@ -155,6 +200,8 @@ pub struct Transaction {
     pub echoes_keys: bool,
     /// The authorisation ran out, in part or whole.
     pub lapsed: bool,
+    /// Its PSP had said that nobody could pay it any more, and took the money all the same.
+    pub paid_after_end: bool,
 }
 
 /// What makes payjournal capture a transaction, by its payment method's settings.
@@ -360,6 +407,13 @@ pub struct PaidLine {
     pub gross: i64,
     /// Hundredths of the smallest unit.
     pub fee_hundredths: i64,
+}
+
+impl Record {
+    /// Whether the ERP does not have the order any more.
+    pub fn is_gone(&self, order: &str) -> bool {
+        self.deletions.iter().any(|deletion| deletion.order == order)
+    }
 }
 
 impl Asked {

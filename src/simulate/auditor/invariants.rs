@@ -111,6 +111,14 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ),
     ("invoice-mailed-once", "one mail brings an invoice (domain 3.8)"),
     ("entry-has-its-money", "an entry has what payments for it brought, and at most what it is over (rule 7)"),
+    // Safety: clean-up.
+    ("closing-as-intended", "a page is closed by an operation, which is believed to be what it is (rules 4, 23)"),
+    ("deletion-as-intended", "an order goes by an operation, which is believed to be what it is (rule 4)"),
+    ("deleted-unpaid", "an order goes only if no payment known of it was ever paid, or can still be (rules 22, 23)"),
+    ("deleted-old-enough", "an order of exactly so many days stays (domain 5, trap T59)"),
+    ("deleted-once", "the ERP lets an order go once (rule 6)"),
+    ("tombstone-is-true", "what has a tombstone is gone in the ERP, and the order says so (design)"),
+    ("stock-released-once", "the stock of each line goes back once with its order, and else never (rule 24)"),
     // Liveness: facts.
     ("nothing-under-way", "what can finish has finished; the rest was told or the PSP has not settled it (design)"),
     ("refusal-told", "what was refused or given up, and not tried again, was told to a person (rule 5)"),
@@ -146,6 +154,10 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("billed-or-told", "an order that may be billed is billed; what keeps it back is told (domain 3.8)"),
     ("invoice-mailed", "an invoice is mailed, or a person was told that there is no address (domain 3.8)"),
     ("entry-assigned", "an entry has what was captured for it and kept (domain 3.3)"),
+    // Liveness: clean-up.
+    ("deletion-recorded", "what is gone in the ERP has a tombstone (design)"),
+    ("late-money-told", "money on a deleted order is never silent (rule 22)"),
+    ("unpaid-deleted-or-told", "an old order nobody paid is deleted, or what keeps it is told (domain 5)"),
     // Liveness: what people see.
     ("order-status", "the status of an order follows from its payments (rule 14)"),
     ("exception-right", "every open exception has what justifies its kind (accounting)"),

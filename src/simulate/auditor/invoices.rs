@@ -254,7 +254,12 @@ pub(super) fn check_at_rest(index: &Index<'_>, found: &mut Found) {
             }
         }
     }
-    for claim in index.record.claims.iter().filter(|claim| claim.told_at.is_some()) {
+    // The entry of an order that is deleted is cancelled with it.
+    let is_gone = |claim: &Claim| {
+        let of_key = |sale: &&Sale| sale.key == SaleKey::Entry(claim.key.clone());
+        index.record.sales.iter().filter(of_key).any(|sale| index.record.is_gone(&sale.order))
+    };
+    for claim in index.record.claims.iter().filter(|claim| claim.told_at.is_some() && !is_gone(claim)) {
         if let Some(why) = not_assigned(index, claim) {
             found.tell("entry-assigned", of_claim(index, claim), format!("entry {}: {why}", claim.reference));
         }
@@ -281,7 +286,8 @@ fn is_usable(transaction: &Transaction) -> bool {
 /// Why an order should have its invoice, or a person should have been told why not.
 fn unbilled(index: &Index<'_>, sale: &Sale) -> Option<String> {
     let order = index.order(Some(&sale.order))?;
-    if order.told?.cancelled != Cancelled::No {
+    // Of what is deleted nothing is billed.
+    if order.told?.cancelled != Cancelled::No || index.record.is_gone(&sale.order) {
         return None;
     }
     let told = |kind: &str| {

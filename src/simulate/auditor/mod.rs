@@ -29,6 +29,7 @@
 mod books;
 mod captures;
 mod chargebacks;
+mod deletions;
 mod index;
 mod intents;
 mod invariants;
@@ -92,6 +93,7 @@ pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     mails::check(&index, &mut found);
     payouts::check(&index, &mut found);
     invoices::check(&index, &billed, &mut found);
+    deletions::check(&index, &mut found);
     found.0
 }
 
@@ -104,6 +106,7 @@ pub fn at_rest(record: &Record, rows: &Rows) -> Vec<Violation> {
     payouts::check_at_rest(&index, &mut found);
     chargebacks::check_at_rest(&index, &mut found);
     invoices::check_at_rest(&index, &mut found);
+    deletions::check_at_rest(&index, &mut found);
     found.0
 }
 

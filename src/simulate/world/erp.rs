@@ -13,7 +13,7 @@ use super::{Door, Happening, World};
 use crate::domain::document::Document;
 use crate::domain::id::ModificationId;
 use crate::domain::money::Amount;
-use crate::erp::Erp;
+use crate::erp::{Erp, OrderDeletion};
 use crate::operation::request::JournalRequest;
 use crate::operation::{Answer, LookUp, Refusal};
 use crate::provider::PortError;
@@ -72,6 +72,10 @@ impl Erp for Counter {
 
     fn settles_after(&self) -> Duration {
         SEARCH_LAG.to_std().unwrap_or_default()
+    }
+
+    fn order_deletion(&self) -> Option<&dyn OrderDeletion> {
+        Some(self)
     }
 }
 
@@ -287,6 +291,6 @@ fn same(one: &Line, other: &Line) -> bool {
         == (other.amount, other.currency, &other.document, &other.debit, &other.credit)
 }
 
-fn refusal(code: &str, transient: bool) -> Refusal {
+pub(super) fn refusal(code: &str, transient: bool) -> Refusal {
     Refusal { code: code.to_owned(), message: format!("the ERP says {code}"), transient }
 }

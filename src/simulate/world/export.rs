@@ -63,14 +63,15 @@ impl World {
     /// Everything that changed since it was last handed over.
     pub(crate) fn export(&self) -> Result<Batch, Box<dyn std::error::Error>> {
         let mut batch = Batch::default();
-        for order in &self.record.orders {
+        for order in self.record.orders.iter().filter(|order| !self.record.is_gone(&order.number)) {
             let told = Told { total: order.total, cancelled: order.cancelled };
             if self.exported.orders.get(&order.number) != Some(&told) {
                 batch.orders.push(self.order_row(&order.number, told, order.currency, order.terms)?);
                 batch.told_orders.push((order.number.clone(), told));
             }
         }
-        for sale in self.record.sales.iter().filter(|sale| !self.exported.sales.contains(&sale.order)) {
+        let is_told = |sale: &&Sale| self.exported.sales.contains(&sale.order) || self.record.is_gone(&sale.order);
+        for sale in self.record.sales.iter().filter(|sale| !is_told(sale)) {
             let customer = customer(sale)?;
             if !batch.customers.contains(&customer) {
                 batch.customers.push(customer);

@@ -10,8 +10,13 @@ use super::{Happening, World};
 
 impl World {
     pub(super) fn page_ends(&mut self, index: usize, end: End) {
+        // A page is paid once, and not any more when it is closed.
+        if self.is_closed_page(index) || self.transaction(index).authorised_at.is_some() {
+            return;
+        }
         self.remember_before(index);
         let status = match end {
+            End::Never => "open",
             End::Authorised => "authorised",
             End::AuthorisedLate => {
                 self.decide(self.now + TimeDelta::hours(30), Happening::PageEnds(index, End::Authorised));
@@ -21,11 +26,21 @@ impl World {
             End::Refused => "refused",
             End::Cancelled => "cancelled",
             End::Abandoned => "expired",
+            End::AbandonedAtFirst => {
+                let mut dice = self.dice(Purpose::Outcome, &format!("{} expired", self.transaction(index).id));
+                let then = self.now + TimeDelta::hours(dice.between(10, 240));
+                self.decide(then, Happening::PageEnds(index, End::Authorised));
+                "expired"
+            }
             End::Error => {
                 self.fault("psp: payment in error");
                 "error"
             }
         };
+        if status == "authorised" && self.transaction(index).status == "expired" {
+            self.fault("psp: payment made after it had expired");
+            self.transaction_mut(index).paid_after_end = true;
+        }
         self.transaction_mut(index).status = status;
         if status != "authorised" {
             self.transaction_mut(index).authorised = 0;
@@ -34,7 +49,7 @@ impl World {
         self.authorised(index);
     }
 
-    fn authorised(&mut self, index: usize) {
+    pub(super) fn authorised(&mut self, index: usize) {
         let mut dice = self.dice(Purpose::Outcome, &format!("{} authorised", self.transaction(index).id));
         let wanted = self.psp.wanted.get(&index).copied().unwrap_or_default();
         self.transaction_mut(index).authorised = wanted;

@@ -4,6 +4,7 @@
 //! really happened into the [`Record`]; the auditor reads nothing else.
 
 mod bills;
+mod cleaning;
 mod erp;
 mod export;
 mod hands;
@@ -15,6 +16,7 @@ mod rare;
 mod shop;
 mod standing;
 mod turns;
+mod unpaid;
 mod weather;
 
 use std::collections::BTreeMap;
@@ -28,7 +30,8 @@ pub(super) use weather::Weather;
 use self::plan::OrderPlan;
 use super::coverage::Coverage;
 use super::dice::{About, Dice, Purpose, named};
-use super::record::{Asked, Record, Transaction};
+use super::life::Shape;
+use super::record::{Asked, Cleaning, Record, Transaction};
 use super::stage::Place;
 use crate::run::ports::Ports;
 
@@ -49,6 +52,7 @@ pub(super) struct World {
     erp: erp::Memory,
     exported: export::Memory,
     held: payouts::Held,
+    wishes: cleaning::Memory,
     /// The shop is closed.
     is_closed: bool,
     /// How often each question was asked.
@@ -76,6 +80,10 @@ pub(super) enum Happening {
     PaysInvoice(String),
     /// What a PSP said no to is done after all: the request, and what payjournal had been told when it made it.
     DoneAfterNo(Box<(crate::operation::request::PaymentRequest, Asked)>),
+    /// A closing or deletion whose caller gave up is carried out after all.
+    WishGranted(Box<(cleaning::Wish, cleaning::Asking)>),
+    /// A PSP takes money on a page it had closed.
+    PaysInSpite(usize),
     /// A PSP pays out what is settled.
     PaysOut(&'static str),
     /// A customer disputes a capture that was paid out, the shop wins it back, or the customer's bank takes it once more.
@@ -83,12 +91,13 @@ pub(super) enum Happening {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, start: DateTime<Utc>, orders: &[u32], days: u32, bills: bool) -> Self {
+    pub(super) fn new(shape: &Shape, start: DateTime<Utc>, cleaning: Option<Cleaning>) -> Self {
+        let seed = shape.seed;
         let mut dice = Dice::new(seed, About::Seed);
         let weather = Weather::of(&mut dice).with_rarities(&mut Dice::new(seed, About::Rarities));
         let mut world = Self {
             now: start,
-            record: Record::default(),
+            record: Record { cleaning, ..Record::default() },
             coverage: Coverage::default(),
             psp: psp::Memory::of(&mut dice),
             weather,
@@ -100,14 +109,18 @@ impl World {
             erp: erp::Memory::default(),
             exported: export::Memory::default(),
             held: payouts::Held::default(),
+            wishes: cleaning::Memory::default(),
             is_closed: false,
             asked: BTreeMap::new(),
         };
         world.plan_payouts();
-        for order in orders {
+        for order in &shape.orders {
             let dice = Dice::new(seed, About::Order(*order));
-            let of = if bills { OrderPlan::billed } else { OrderPlan::of };
-            let plan = of(dice, *order, start, days, weather.persons);
+            let of = if shape.bills { OrderPlan::billed } else { OrderPlan::of };
+            let mut plan = of(dice, *order, start, shape.planned_days, weather.persons);
+            if cleaning.is_some() {
+                plan.may_be_neglected(&mut Dice::new(seed, About::Neglect(*order)));
+            }
             world.plan_order(*order, plan);
         }
         world
@@ -136,7 +149,7 @@ impl World {
         self.is_closed = true;
         self.exported.held.clear();
         self.agenda.retain(|_, happening| match happening {
-            Happening::Settles(_) | Happening::ActsLate(_) => true,
+            Happening::Settles(_) | Happening::ActsLate(_) | Happening::WishGranted(_) => true,
             Happening::Shop(..)
             | Happening::PageEnds(..)
             | Happening::Expires(_)
@@ -148,6 +161,7 @@ impl World {
             | Happening::DoneAfterNo(_)
             | Happening::ChangesLine(..)
             | Happening::PaysOut(_)
+            | Happening::PaysInSpite(_)
             | Happening::PaysInvoice(_) => false,
         });
         self.plan_last_payouts();
@@ -181,6 +195,8 @@ impl World {
             Happening::ActsLate(request) => self.acts_late(&request),
             Happening::ChangesLine(number, change) => self.changes_line(&number, change),
             Happening::PaysInvoice(number) => self.pays_invoice(&number),
+            Happening::WishGranted(wish) => drop(self.grant(&wish.0, wish.1)),
+            Happening::PaysInSpite(transaction) => self.pays_in_spite(transaction),
             Happening::PaysOut(provider) => self.pays_out(provider),
             Happening::Disputes(effect) => self.disputes(effect),
             Happening::DoneAfterNo(asked) => self.done_after_no(&asked.0, asked.1),

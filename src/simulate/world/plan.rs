@@ -118,7 +118,11 @@ pub(crate) enum End {
     Refused,
     Cancelled,
     Abandoned,
+    /// Abandoned at first; the money comes after days all the same, as a bank transfer does.
+    AbandonedAtFirst,
     Error,
+    /// Nobody ever comes back to it, and it stays open.
+    Never,
 }
 
 /// Something a person does in the PSP's back office, with a share of what is left, in hundredths.

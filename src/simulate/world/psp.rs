@@ -17,7 +17,8 @@ use crate::domain::money::{Amount, Currency};
 use crate::operation::request::PaymentRequest;
 use crate::operation::{Answer, Kind, LookUp, Refusal};
 use crate::provider::{
-    Capabilities, PartialCapture, PayoutLines, PayoutReports, PortError, Provider, PspPayment, ReportedPayout,
+    Cancelling, Capabilities, PartialCapture, PayoutLines, PayoutReports, PortError, Provider, PspPayment,
+    ReportedPayout,
 };
 
 /// A call may still take effect so long after it was made.
@@ -77,9 +78,9 @@ impl Memory {
 
 /// One merchant account, through one run's door.
 #[derive(Debug)]
-struct Account {
+pub(super) struct Account {
     name: &'static str,
-    door: Door,
+    pub(super) door: Door,
     partial: PartialCapture,
 }
 
@@ -113,6 +114,10 @@ impl Provider for Account {
     }
 
     fn payout_reports(&self) -> Option<&dyn PayoutReports> {
+        Some(self)
+    }
+
+    fn cancelling(&self) -> Option<&dyn Cancelling> {
         Some(self)
     }
 }

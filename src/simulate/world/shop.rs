@@ -87,6 +87,9 @@ impl World {
         }
         let index = self.opens(method, Some(number), Vec::new(), currency, authorises);
         self.says_what_it_is_for(order, index);
+        if self.record.cleaning.is_some() {
+            self.is_unpaid_long(order, end, ends_after);
+        }
         self.decide(self.now + ends_after, Happening::PageEnds(index, end));
         if let Some((after, hand)) = hand {
             self.decide(self.now + ends_after + after, Happening::BackOffice(index, hand));
@@ -123,6 +126,7 @@ impl World {
             authorised_at: None,
             echoes_keys: method.provider != "beta" || self.psp.beta_names_keys,
             lapsed: false,
+            paid_after_end: false,
             adjusted: false,
             capture_before: None,
             told_at: None,
@@ -161,8 +165,11 @@ impl World {
             transaction.order.as_ref() == Some(&order.number)
                 && matches!(transaction.status, "authorised" | "captured" | "pending")
         });
-        // Goods leave the house for customers who paid, or are trusted to.
-        if order.cancelled != Cancelled::No || !(paid || order.terms == ShopTerms::OnAccount) {
+        // Goods leave the house for customers who paid, or are trusted to; the ERP does nothing for an order it has let go.
+        if self.record.is_gone(&order.number)
+            || order.cancelled != Cancelled::No
+            || !(paid || order.terms == ShopTerms::OnAccount)
+        {
             return;
         }
         let of_order = self
@@ -237,7 +244,8 @@ impl World {
     /// The customer changes the basket before anything of it is delivered.
     fn total_changed(&mut self, order: u32, by: i64) {
         let Some(number) = self.order_number(order) else { return };
-        if self.record.documents.iter().any(|document| document.order.as_ref() == Some(&number)) {
+        let has_documents = self.record.documents.iter().any(|document| document.order.as_ref() == Some(&number));
+        if has_documents || self.record.is_gone(&number) {
             return;
         }
         if let Some(order) = self.order_mut(order)
@@ -250,7 +258,7 @@ impl World {
     }
 
     fn cancelled(&mut self, order: u32, how: Cancelled) {
-        let Some(number) = self.order_number(order) else { return };
+        let Some(number) = self.order_number(order).filter(|number| !self.record.is_gone(number)) else { return };
         let delivered = self.record.documents.iter().any(|document| document.order.as_ref() == Some(&number));
         let how = if delivered { Cancelled::Rest } else { how };
         let Some(order) = self.order_mut(order) else { return };

@@ -60,6 +60,11 @@ fn bill(
     seller: &Seller,
     dated: NaiveDate,
 ) -> Result<Billing<InvoiceDraft>, MoneyError> {
+    // Its entries were cancelled with it: whatever is wrong with its key is nobody's concern before it is back.
+    if case.is_going {
+        let why = "it is deleted because nobody had paid it; `payjournal restore` puts it back";
+        return Ok(Err(Obstacle::Wait(why.to_owned())));
+    }
     let key = match settled_key(case) {
         Ok(key) => key,
         Err(obstacle) => return Ok(Err(obstacle)),
@@ -247,9 +252,6 @@ fn may_be_billed(
     }
     if case.order.cancelled != Cancellation::None {
         return wait("it is cancelled");
-    }
-    if case.is_going {
-        return wait("it is deleted because nobody had paid it; `payjournal restore` puts it back");
     }
     for condition in &settings.bill_when {
         let unmet = match condition {

@@ -84,6 +84,11 @@ fn untold(index: &Index<'_>, operation: &OperationRow, found: &mut Found) {
     if !matches!(operation.state.as_str(), "refused" | "given_up") || operation.transient {
         return;
     }
+    // A page that is not open any more need not be closed.
+    let page = operation.transaction.as_deref().filter(|_| operation.kind == "cancel");
+    if page.and_then(|id| index.transaction_named(id)).is_some_and(|transaction| transaction.status != "open") {
+        return;
+    }
     let later = |row: &&OperationRow| {
         row.attempt > operation.attempt && row.kind == operation.kind && row.document == operation.document
     };

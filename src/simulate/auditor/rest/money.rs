@@ -23,14 +23,15 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     }
     for (at, transaction) in index.record.transactions.iter().enumerate() {
         let told = transaction.told_at.is_some() && !is_in_error(index, transaction.order.as_deref());
-        let Some(order) = index.order(transaction.order.as_deref()).filter(|_| told && transaction.pays.is_empty())
-        else {
-            continue;
-        };
+        let order = index.order(transaction.order.as_deref()).filter(|_| told && transaction.pays.is_empty());
+        // Money on what is deleted waits for a person.
+        let Some(order) = order.filter(|order| !index.record.is_gone(&order.number)) else { continue };
         uncaptured_authorisation(index, at, transaction, order, found);
         unreleased(index, at, transaction, order, found);
     }
-    for order in index.record.orders.iter().filter(|order| !is_in_error(index, Some(&order.number))) {
+    let is_left_alone =
+        |order: &ShopOrder| is_in_error(index, Some(&order.number)) || index.record.is_gone(&order.number);
+    for order in index.record.orders.iter().filter(|order| !is_left_alone(order)) {
         money_of_nobody(index, order, found);
     }
 }

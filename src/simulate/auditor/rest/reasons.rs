@@ -103,10 +103,7 @@ impl<'i, 'a> Told<'i, 'a> {
             "release_refused" => self.never_refused(EffectKind::Release),
             "refund_without_invoice" => self.has_its_invoice(),
             "refund_exceeds_captured" => self.refund_covered(),
-            "refund_not_allowed" => self.nothing_lacking().or_else(|| {
-                let forbidden = self.any(|_, transaction| !transaction.refundable);
-                wrong(self.invoice.is_some() && !forbidden, "every payment of its invoice allows refunds")
-            }),
+            "refund_not_allowed" => self.nothing_lacking().or_else(|| self.all_refundable()),
             "outside_refund" => self.nothing_lacking().or_else(|| {
                 let outside = self
                     .did(|effect| effect.kind == EffectKind::Refund && (effect.ours().is_none() || effect.after_no));
@@ -137,13 +134,35 @@ impl<'i, 'a> Told<'i, 'a> {
                 let sale = self.sale().filter(|sale| !sale.email);
                 wrong(sale.is_none(), "its customer has an address")
             }
+            "paid_after_deletion" => self.never_paid_after_deletion(),
+            "not_closed" => {
+                let is_open = self.any(|_, transaction| transaction.status == "open");
+                wrong(!is_open || !faulty, "it is closed, or its PSP never failed to close it")
+            }
+            "deletion_refused" => {
+                let key = self.row.operation.and_then(|id| self.index.operation(id)).map(|row| &row.key);
+                wrong(!key.is_some_and(|key| self.index.record.denials.contains(key)), "the ERP never refused it")
+            }
             "payout_remainder" => Some("every payout adds up".to_owned()),
             _ => Some("nobody knows this kind".to_owned()),
         }
     }
 
+    fn all_refundable(&self) -> Option<String> {
+        let forbidden = self.any(|_, transaction| !transaction.refundable);
+        wrong(self.invoice.is_some() && !forbidden, "every payment of its invoice allows refunds")
+    }
+
     fn sale(&self) -> Option<&Sale> {
         self.index.record.sales.iter().find(|sale| Some(&sale.order) == self.row.order.as_ref())
+    }
+
+    /// It is gone, and some payment of it is more than a try.
+    fn never_paid_after_deletion(&self) -> Option<String> {
+        let order = self.row.order.as_deref().unwrap_or_default();
+        let mut meant = self.index.meant_for_order(order).map(|(_, transaction)| transaction);
+        let paid = meant.any(|one| one.authorised_at.is_some() || matches!(one.status, "pending" | "error"));
+        wrong(!self.index.record.is_gone(order) || !paid, "it is not gone, or nobody ever paid it")
     }
 
     /// Another order, entry or payment has the order's key.

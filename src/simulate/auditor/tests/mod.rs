@@ -1,6 +1,7 @@
 //! The auditor is silent about what is right, and finds everything it has a name for.
 
 mod billed;
+mod deleted;
 mod rare;
 mod story;
 mod violations;
@@ -24,7 +25,7 @@ fn silent(story: &Story) {
 
 fn breaks() -> Vec<violations::Break> {
     use violations::{BACK, BOOKS, CAPTURES, FACTS, INTENTS, MONEY, PAYOUTS, TOLD};
-    [INTENTS, CAPTURES, BACK, BOOKS, TOLD, FACTS, MONEY, PAYOUTS, billed::INVOICES].concat()
+    [INTENTS, CAPTURES, BACK, BOOKS, TOLD, FACTS, MONEY, PAYOUTS, billed::INVOICES, deleted::DELETIONS].concat()
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) fn owned(name: Name<'_>) -> Option<(String, String)> {
 }
 
 /// Everything there is, and all of it right: an invoice paid and partly refunded, a cancelled rest given back, an
-/// authorisation captured by itself and applied later, an order that payjournal billed.
+/// authorisation captured by itself and applied later, an order that payjournal billed, one that it had deleted.
 pub(super) fn clean() -> Story {
     let mut story = Story::default();
     story.order("SO-1", 10_000);
@@ -59,6 +59,7 @@ pub(super) fn clean() -> Story {
     story.end("TX-3", "SO-3", "captured", "paid");
     story.pay_out(&capture, "SO-3");
     story.billed();
+    story.deleted();
     story
 }
 
@@ -78,6 +79,8 @@ impl Story {
             total,
             cancelled: "none".to_owned(),
             payment_status: "in_progress".to_owned(),
+            deleted: false,
+            lines: 0,
         });
     }
 
@@ -112,6 +115,7 @@ impl Story {
             collected: false,
             echoes_keys: true,
             lapsed: false,
+            paid_after_end: false,
         });
         self.rows.payments.push(PaymentRow {
             transaction: id.to_owned(),
@@ -237,6 +241,7 @@ impl Story {
             document: None,
             journal: None,
             mail: None,
+            order: None,
             amount: 0,
             attempt: 1,
             key: key.to_owned(),

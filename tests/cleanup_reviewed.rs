@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::cleanup::{deleted, import, not_eligible, page, shop, stock, told};
+use support::cleanup::{deleted, import, not_eligible, orders, page, shop, stock, told};
 
 const PAYMENTS: &str =
     "provider,currency,transaction,order,assignment_key,entries,method,status,authorised,authorised_at,captured_at\n";
@@ -143,6 +143,47 @@ fn what_kept_a_bill_back_is_over_when_its_order_is_deleted() {
     shop.ok("cleanup-unpaid");
     assert_eq!(deleted(&shop), ["A"]);
     shop.ok("finalize-invoices");
+    assert_eq!(told(&shop), [""; 0]);
+    shop.ok("verify");
+}
+
+/// Found by `payjournal simulate --cleans true`: as long as the PSP had not confirmed the capture, nobody was told.
+#[test]
+fn money_whose_capture_is_not_confirmed_yet_is_told_of_a_deleted_order() {
+    let shop = shop("");
+    orders(&shop, "A,online,,none,2026-10-01\n");
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-A,A,,,card,expired,,,\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.ok("cleanup-unpaid");
+    assert_eq!(deleted(&shop), ["A"]);
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-B,A,,,card,open,,,\n"));
+    let at = "2026-11-22T01:00:00Z";
+    shop.write("rows.csv", &format!("{PAYMENTS}psp,EUR,T-B,A,,,card,captured,50.00,{at},{at}\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.sandbox("UPDATE modifications SET settles_at = '2026-11-25 01:00:00+00:00'");
+    shop.exits("sync-payments", 1);
+    assert_eq!(shop.rows("SELECT count(*) FROM movements"), ["0"]);
+    assert_eq!(told(&shop), ["paid_after_deletion order webshop/A"]);
+    shop.ok("verify");
+}
+
+/// Found by `payjournal simulate --cleans true`: `verify` asked who had been told of it.
+#[test]
+fn money_that_came_and_went_again_before_anybody_looked_is_no_damage() {
+    let shop = shop("");
+    orders(&shop, "A,online,,none,2026-10-01\n");
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-A,A,,,card,expired,,,\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.ok("cleanup-unpaid");
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-B,A,,,card,open,,,\n"));
+    shop.write("rows.csv", &format!("{PAYMENTS}psp,EUR,T-B,A,,,card,authorised,50.00,2026-10-02T01:00:00Z,\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.sandbox("UPDATE transactions SET status = 'expired' WHERE id = 'T-B'");
+    shop.ok("sync-payments");
+    assert_eq!(
+        shop.rows("SELECT status, amount_minor FROM payments JOIN authorisations ON payment_id = payments.id"),
+        ["expired 5000"]
+    );
     assert_eq!(told(&shop), [""; 0]);
     shop.ok("verify");
 }

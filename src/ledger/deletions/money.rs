@@ -60,7 +60,7 @@ fn money_of(connection: &Connection, order: OrderId, payments: &[Payment]) -> Re
             told.extend([", ", &amount.to_string(), " ", what]);
         }
         money.told.push(told);
-        money.is_there |= is_money(payment)?;
+        money.is_there |= is_money(connection, payment)?;
         money.payment = money.payment.or(Some(payment.id));
     }
     let settled: Option<(i64, bool)> = connection
@@ -154,11 +154,14 @@ fn was_money(connection: &Connection, payment: &Payment) -> Result<bool> {
     Ok(!is_unpaid || has_history || payment.amount_differs || payment.is_charged_back)
 }
 
-fn is_money(payment: &Payment) -> Result<bool> {
+fn is_money(connection: &Connection, payment: &Payment) -> Result<bool> {
     let may_be = match payment.status {
         TransactionStatus::Pending | TransactionStatus::Authorised | TransactionStatus::Error => true,
+        // The PSP has accepted a capture and not confirmed it yet: its amount is not known.
+        TransactionStatus::Captured => !connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM movements WHERE payment_id = ?1)")?
+            .query_row([payment.id.0], |row| row.get::<_, bool>(0))?,
         TransactionStatus::Open
-        | TransactionStatus::Captured
         | TransactionStatus::Released
         | TransactionStatus::Cancelled
         | TransactionStatus::Refused

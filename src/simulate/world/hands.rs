@@ -28,7 +28,7 @@ impl World {
             End::Abandoned => "expired",
             End::AbandonedAtFirst => {
                 let mut dice = self.dice(Purpose::Outcome, &format!("{} expired", self.transaction(index).id));
-                let then = self.now + TimeDelta::hours(dice.between(10, 240));
+                let then = self.now + TimeDelta::hours(dice.between(60, 170));
                 self.decide(then, Happening::PageEnds(index, End::Authorised));
                 "expired"
             }

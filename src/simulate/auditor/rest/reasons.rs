@@ -135,14 +135,8 @@ impl<'i, 'a> Told<'i, 'a> {
                 wrong(sale.is_none(), "its customer has an address")
             }
             "paid_after_deletion" => self.never_paid_after_deletion(),
-            "not_closed" => {
-                let is_open = self.any(|_, transaction| transaction.status == "open");
-                wrong(!is_open || !faulty, "it is closed, or its PSP never failed to close it")
-            }
-            "deletion_refused" => {
-                let key = self.row.operation.and_then(|id| self.index.operation(id)).map(|row| &row.key);
-                wrong(!key.is_some_and(|key| self.index.record.denials.contains(key)), "the ERP never refused it")
-            }
+            "not_closed" => self.never_left_open(),
+            "deletion_refused" => self.never_denied(),
             "payout_remainder" => Some("every payout adds up".to_owned()),
             _ => Some("nobody knows this kind".to_owned()),
         }
@@ -153,8 +147,21 @@ impl<'i, 'a> Told<'i, 'a> {
         wrong(self.invoice.is_some() && !forbidden, "every payment of its invoice allows refunds")
     }
 
+    fn never_left_open(&self) -> Option<String> {
+        let is_open = self.any(|_, transaction| transaction.status == "open");
+        wrong(!is_open || self.index.record.faults == 0, "it is closed, or its PSP never failed to close it")
+    }
+
+    fn never_denied(&self) -> Option<String> {
+        let key = self.row.operation.and_then(|id| self.index.operation(id)).map(|row| &row.key);
+        wrong(!key.is_some_and(|key| self.index.record.denials.contains(key)), "the ERP never refused it")
+    }
+
+    /// Of its order, or of the order its payment is for.
     fn sale(&self) -> Option<&Sale> {
-        self.index.record.sales.iter().find(|sale| Some(&sale.order) == self.row.order.as_ref())
+        let of_payment = || self.transactions.first().and_then(|(_, transaction)| transaction.order.as_ref());
+        let order = self.row.order.as_ref().or_else(of_payment)?;
+        self.index.record.sales.iter().find(|sale| sale.order == *order)
     }
 
     /// It is gone, and some payment of it is more than a try.

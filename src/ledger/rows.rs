@@ -1,9 +1,13 @@
 //! The ledger's rows as they are written, for the simulation's auditor: no totals, no statuses computed, no domain types
 //! to agree with the code that is audited. Rows are named by what the outside calls them, not by their numbers here.
 
+mod deletions;
+
 use std::collections::HashMap;
 
 use rusqlite::{Connection, Row};
+
+pub use deletions::{DeletionRow, StockRow, TombstoneRow};
 
 use super::{Ledger, Result};
 
@@ -23,6 +27,7 @@ pub struct Rows {
     pub settled: Vec<SettledRow>,
     pub invoices: Vec<InvoiceRow>,
     pub entries: Vec<EntryRow>,
+    pub deletions: Vec<DeletionRow>,
     pub tombstones: Vec<TombstoneRow>,
     pub stock: Vec<StockRow>,
 }
@@ -201,24 +206,6 @@ pub struct EntryRow {
     pub assignments: Vec<(String, i64)>,
 }
 
-/// A deletion that the ledger says the ERP has carried out.
-#[derive(Debug, Clone)]
-pub struct TombstoneRow {
-    pub order: String,
-    pub operation: i64,
-    /// Not only into quarantine.
-    pub is_final: bool,
-}
-
-/// A line's stock that was given back, or reserved again.
-#[derive(Debug, Clone)]
-pub struct StockRow {
-    pub order: String,
-    pub line: i64,
-    /// `release` or `reserve`.
-    pub direction: String,
-}
-
 impl Ledger {
     /// All of it: for ledgers of a simulated shop's size.
     pub fn rows(&self) -> Result<Rows> {
@@ -237,8 +224,9 @@ impl Ledger {
             settled: read(connection, SETTLED, settled)?,
             invoices: read(connection, INVOICES, invoice)?,
             entries: read(connection, ENTRIES, entry)?,
-            tombstones: read(connection, TOMBSTONES, tombstone)?,
-            stock: read(connection, STOCK, stock)?,
+            deletions: read(connection, deletions::DELETIONS, deletions::deletion)?,
+            tombstones: read(connection, deletions::TOMBSTONES, deletions::tombstone)?,
+            stock: read(connection, deletions::STOCK, deletions::stock)?,
         })
     }
 }
@@ -299,11 +287,6 @@ const ENTRIES: &str = "
       (SELECT json_group_array(json_array(p.transaction_id, a.amount_minor)) FROM assignments a JOIN movements m ON m.id = a.movement_id
        JOIN payments p ON p.id = m.payment_id WHERE a.entry_id = e.id)
     FROM entries e LEFT JOIN documents d ON d.id = e.document_id ORDER BY e.id";
-
-const TOMBSTONES: &str = "
-    SELECT o.number, t.operation_id, t.is_final FROM tombstones t JOIN orders o ON o.id = t.order_id ORDER BY t.id";
-const STOCK: &str = "
-    SELECT o.number, s.line, s.direction FROM stock_releases s JOIN orders o ON o.id = s.order_id ORDER BY s.id";
 
 fn read<T>(connection: &Connection, sql: &str, row: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
     Ok(connection.prepare_cached(sql)?.query_map([], row)?.collect::<rusqlite::Result<_>>()?)
@@ -459,14 +442,6 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
         invoice: row.get(4)?,
         assignments: list(row, 5)?,
     })
-}
-
-fn tombstone(row: &Row<'_>) -> rusqlite::Result<TombstoneRow> {
-    Ok(TombstoneRow { order: row.get(0)?, operation: row.get(1)?, is_final: row.get(2)? })
-}
-
-fn stock(row: &Row<'_>) -> rusqlite::Result<StockRow> {
-    Ok(StockRow { order: row.get(0)?, line: row.get(1)?, direction: row.get(2)? })
 }
 
 fn list<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<T>> {

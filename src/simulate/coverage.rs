@@ -63,6 +63,8 @@ pub const FAULTS: &[&str] = &[
     "person: refunded",
     "person: released",
     "person: paid in the ERP",
+    "person: restored an order",
+    "person: restored an order too early",
     "person: changed our line in the ERP",
     "person: changed our line back",
     "person: retried an operation",

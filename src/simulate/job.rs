@@ -12,6 +12,7 @@ use super::dice::Dice;
 use super::world::{Batch, Door};
 use crate::config::Settings;
 use crate::config::settings::TaskName;
+use crate::domain::exception::ExceptionKind;
 use crate::domain::id::{CustomerNumber, ExceptionId};
 use crate::kill_switch::{Killed, Moment};
 use crate::ledger::import::{Mark, Verdict};
@@ -73,6 +74,8 @@ impl Job {
 enum Lands {
     Import(Arc<Batch>),
     Resolved(ExceptionId),
+    /// An order, by its number.
+    Restored(String),
 }
 
 /// Every commit is a moment, before and after.
@@ -86,7 +89,8 @@ fn watch(ledger: &mut Ledger, door: &Door, lands: Option<Lands>) {
                 (Some(Lands::Resolved(id)), "resolve") => {
                     door.world().record.resolved.insert(id.0);
                 }
-                (Some(Lands::Import(_) | Lands::Resolved(_)) | None, _) => {}
+                (Some(Lands::Restored(order)), "restore") => door.world().is_restored(order),
+                (Some(Lands::Import(_) | Lands::Resolved(_) | Lands::Restored(_)) | None, _) => {}
             }
             door.place.moment();
         }
@@ -225,6 +229,34 @@ fn person(ledger: &mut Ledger, door: &Door, now: DateTime<Utc>, dice: &mut Dice)
                 }
             }
         }
+    }
+    restores(ledger, door, now, dice)
+}
+
+/// Puts orders back that were deleted: where they were paid after all, or the customer wants one all the same.
+fn restores(ledger: &mut Ledger, door: &Door, now: DateTime<Utc>, dice: &mut Dice) -> Result<(), String> {
+    let said = |error: LedgerError| error.to_string();
+    let orders = door.world().restorable();
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let mut told = ledger.open_exceptions().map_err(said)?;
+    told.retain(|one| one.kind == ExceptionKind::PaidAfterDeletion);
+    for number in orders {
+        let is_paid = told.iter().any(|one| one.subject.ends_with(&format!("/{number}")));
+        if !dice.chance(if is_paid { 250 } else { 20 }) {
+            continue;
+        }
+        let Some(order) = ledger.orders_numbered(&number).map_err(said)?.first().copied() else { continue };
+        watch(ledger, door, Some(Lands::Restored(number)));
+        let restored = ledger.write("restore", None, now, |writer| writer.restore_order(order, "wanted after all"));
+        let fault = match restored {
+            Ok(_) => "person: restored an order",
+            // The ERP has not answered yet.
+            Err(LedgerError::Invariant(_)) => "person: restored an order too early",
+            Err(error) => return Err(said(error)),
+        };
+        door.world().fault(fault);
     }
     Ok(())
 }

@@ -110,6 +110,8 @@ impl Shop {
             settings.cleanup.older_than_days = cleaning.older_than_days;
             settings.cleanup.include_cancelled = cleaning.include_cancelled;
             settings.cleanup.without_payment = cleaning.without_payment;
+            settings.cleanup.quarantine_days = cleaning.quarantine_days;
+            settings.cleanup.max_deletions = cleaning.most;
         }
         let mut world = World::new(shape, first_day, cleaning);
         if shape.bills {

@@ -44,6 +44,7 @@ pub struct Record {
     pub closings: Vec<Closing>,
     /// Orders that the ERP let go, in order.
     pub deletions: Vec<Deletion>,
+    pub restorations: Vec<Restoration>,
     /// Keys of closings and deletions that were answered with a definite no.
     pub denials: BTreeSet<String>,
 }
@@ -59,6 +60,20 @@ pub struct Cleaning {
     pub without_payment: bool,
     /// Where the shop's days begin and end.
     pub zone: Tz,
+    /// Days between the flag in the ERP and the deletion; 0: no quarantine.
+    pub quarantine_days: u32,
+    /// Deletions that one run may begin.
+    pub most: u32,
+    /// Persons put orders back.
+    pub restores: bool,
+}
+
+/// A person put an order back.
+#[derive(Debug, Clone)]
+pub struct Restoration {
+    pub order: String,
+    /// The shop's day.
+    pub on: NaiveDate,
 }
 
 /// A page that was open, and on which nobody can pay any more.
@@ -80,8 +95,14 @@ pub struct Deletion {
     pub payments: Vec<(usize, &'static str)>,
     /// When it took effect.
     pub at: DateTime<Utc>,
-    /// How many days before the day of the call it was ordered, by the shop's calendar.
+    /// How many days before the day of the call it was ordered, or put back last, by the shop's calendar.
     pub age_days: i64,
+    /// `permanent`, `cancel` or `flag`.
+    pub method: &'static str,
+    /// The shop's day of the call.
+    pub on: NaiveDate,
+    /// How often it had been put back before.
+    pub restored: usize,
 }
 
 /// An order as the shop has it now.
@@ -412,7 +433,17 @@ pub struct PaidLine {
 impl Record {
     /// Whether the ERP does not have the order any more.
     pub fn is_gone(&self, order: &str) -> bool {
-        self.deletions.iter().any(|deletion| deletion.order == order)
+        // Most shops delete nothing.
+        let mut deletions = self.deletions.iter().filter(|deletion| deletion.order == order).peekable();
+        deletions.peek().is_some() && {
+            let restored = self.restored(order);
+            deletions.any(|deletion| deletion.restored == restored)
+        }
+    }
+
+    /// How often it was put back.
+    pub fn restored(&self, order: &str) -> usize {
+        self.restorations.iter().filter(|restoration| restoration.order == order).count()
     }
 }
 

@@ -20,12 +20,18 @@ fn of_order(order: &str) -> About {
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     closings(index, found);
     for (place, deletion) in index.record.deletions.iter().enumerate() {
-        let earlier = index.record.deletions.iter().take(place).any(|other| other.order == deletion.order);
-        let again = earlier.then(|| "it was gone already".to_owned());
+        // Flagged first, and gone for good later; once more after each restoration.
+        let is_this = |other: &Deletion| {
+            (&other.order, other.restored, other.method) == (&deletion.order, deletion.restored, deletion.method)
+        };
+        let again = index.record.deletions.iter().take(place).any(is_this).then(|| "it was gone already".to_owned());
         for (invariant, wrong) in [
             ("deletion-as-intended", unintended(index, "delete", &deletion.key)),
             ("deleted-unpaid", paid(index, deletion)),
+            ("deletion-has-its-gates", without_gate(index, deletion)),
+            ("deleted-unprotected", protected(index, deletion)),
             ("deleted-old-enough", too_young(index, deletion)),
+            ("deleted-old-enough", too_short_in_quarantine(index, deletion)),
             ("deleted-once", again),
         ] {
             if let Some(why) = wrong {
@@ -101,8 +107,42 @@ fn too_young(index: &Index<'_>, deletion: &Deletion) -> Option<String> {
     (deletion.age_days + wrong_clock <= border).then(|| format!("{} days old, and {border} stay", deletion.age_days))
 }
 
+/// State, age, the PSP's answer, closed: each with what let the order through.
+fn without_gate(index: &Index<'_>, deletion: &Deletion) -> Option<String> {
+    let gates = index.rows.deletions.iter().find(|row| row.key == deletion.key).map_or(0, |row| row.gates);
+    (gates != 4).then(|| format!("with the evidence of {gates} gates"))
+}
+
+/// Rule 22, of what the ledger was told long before.
+fn protected(index: &Index<'_>, deletion: &Deletion) -> Option<String> {
+    let order = index.order(Some(&deletion.order))?;
+    match order.terms {
+        ShopTerms::Online => {}
+        ShopTerms::OnAccount | ShopTerms::Prepayment(_) => return Some(format!("it is paid {:?}", order.terms)),
+    }
+    let is_known = order.told_at.is_some_and(|told| told + A_RUN < deletion.asked_at);
+    let is_cancelled = order.told.is_some_and(|told| told.cancelled != Cancelled::No);
+    (is_known && is_cancelled).then(|| "it was cancelled in the ERP".to_owned())
+}
+
+fn too_short_in_quarantine(index: &Index<'_>, deletion: &Deletion) -> Option<String> {
+    let cleaning = index.record.cleaning.filter(|cleaning| cleaning.quarantine_days > 0)?;
+    if deletion.method == "flag" {
+        return None;
+    }
+    let is_flag = |other: &&Deletion| {
+        other.method == "flag" && (&other.order, other.restored) == (&deletion.order, deletion.restored)
+    };
+    let Some(flag) = index.record.deletions.iter().find(is_flag) else {
+        return Some("it was never in quarantine".to_owned());
+    };
+    let wrong_clock = if index.record.clock_jumps > 0 { CLOCK_ERROR_DAYS } else { 0 };
+    let days = deletion.on.signed_duration_since(flag.on).num_days();
+    (days + wrong_clock < i64::from(cleaning.quarantine_days)).then(|| format!("after {days} days in quarantine"))
+}
+
 fn tombstones(index: &Index<'_>, found: &mut Found) {
-    let mut finals: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut standing: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
     for row in &index.rows.tombstones {
         let key = index.operation(row.operation).map(|operation| operation.key.as_str());
         let is_gone =
@@ -111,12 +151,15 @@ fn tombstones(index: &Index<'_>, found: &mut Found) {
             let says = format!("{} has a tombstone by operation {}, and the ERP has it", row.order, row.operation);
             found.tell("tombstone-is-true", of_order(&row.order), says);
         }
-        *finals.entry(&row.order).or_default() += usize::from(row.is_final);
+        if !row.is_restored {
+            standing.entry(&row.order).or_default().push(row.is_final);
+        }
     }
     for row in &index.rows.orders {
-        let count = finals.get(row.number.as_str()).copied().unwrap_or_default();
-        if count != usize::from(row.deleted) {
-            let says = format!("{} has {count} tombstones, deleted: {}", row.number, row.deleted);
+        // One for good at most, and one of quarantine before it.
+        let of_it = standing.get(row.number.as_str()).map(Vec::as_slice).unwrap_or_default();
+        if !matches!((row.deleted, of_it), (false, []) | (true, [_] | [false, true])) {
+            let says = format!("{} has tombstones, for good: {of_it:?}, deleted: {}", row.number, row.deleted);
             found.tell("tombstone-is-true", of_order(&row.number), says);
         }
     }
@@ -127,7 +170,11 @@ fn stock(index: &Index<'_>, order: &OrderRow, found: &mut Found) {
     for row in index.rows.stock.iter().filter(|row| row.order == order.number) {
         *released.entry(row.line).or_default() += if row.direction == "release" { 1 } else { -1 };
     }
-    let wanted = if order.deleted { order.lines } else { 0 };
+    // Reserved again with a restoration.
+    released.retain(|_, times| *times != 0);
+    let mut tombstones = index.rows.tombstones.iter().filter(|row| row.order == order.number);
+    let is_gone = order.deleted && tombstones.any(|row| row.is_final && !row.is_restored);
+    let wanted = if is_gone { order.lines } else { 0 };
     let lines = i64::try_from(released.len()).unwrap_or(i64::MAX);
     if lines != wanted || released.values().any(|times| *times != 1) {
         let says =
@@ -138,7 +185,7 @@ fn stock(index: &Index<'_>, order: &OrderRow, found: &mut Found) {
 
 /// LIVENESS.
 pub(super) fn check_at_rest(index: &Index<'_>, found: &mut Found) {
-    for deletion in &index.record.deletions {
+    for deletion in index.record.deletions.iter().filter(|deletion| index.record.is_gone(&deletion.order)) {
         let order = deletion.order.as_str();
         if index.order_row(order).is_none_or(|row| !row.deleted) {
             found.tell("deletion-recorded", of_order(order), format!("{order} is gone, and the ledger has it"));
@@ -201,12 +248,16 @@ fn should_be_gone(index: &Index<'_>, order: &ShopOrder, cleaning: Cleaning) -> b
     let own = sales().find(|sale| sale.order == number && sale.key != SaleKey::Neither);
     let shares_its_key = own.is_some_and(|own| sales().any(|other| other.order != number && other.key == own.key));
     let is_told = index.told_of_order(number).iter().any(|row| row.state != "resolved")
-        || payments.iter().any(|(_, one)| index.told_of_transaction(&one.id).iter().any(|row| row.state != "resolved"));
+        || payments.iter().any(|(_, one)| index.told_of_transaction(&one.id).iter().any(|row| row.state != "resolved"))
+        || index.rows.exceptions.iter().any(|row| row.kind == "deletions_capped" && row.state != "resolved");
+    // Who put it back wanted it: it has as long as a new one.
+    let is_restored = index.record.restored(number) > 0;
     is_wanted
         && !is_left_alone
         && is_unpaid
         && is_known
         && !shares_its_key
+        && !is_restored
         && index.documents_of(number).is_empty()
         && !is_told
 }

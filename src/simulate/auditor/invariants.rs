@@ -115,6 +115,8 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("closing-as-intended", "a page is closed by an operation, which is believed to be what it is (rules 4, 23)"),
     ("deletion-as-intended", "an order goes by an operation, which is believed to be what it is (rule 4)"),
     ("deleted-unpaid", "an order goes only if no payment known of it was ever paid, or can still be (rules 22, 23)"),
+    ("deletion-has-its-gates", "what let an order through each of the four gates is written down (rule 22)"),
+    ("deleted-unprotected", "nothing goes that is cancelled, on account or prepaid in part (rule 22)"),
     ("deleted-old-enough", "an order of exactly so many days stays (domain 5, trap T59)"),
     ("deleted-once", "the ERP lets an order go once (rule 6)"),
     ("tombstone-is-true", "what has a tombstone is gone in the ERP, and the order says so (design)"),

@@ -24,7 +24,8 @@
 //!   whose invoices are paid by name are only checked for Paid that is due.
 //! - Prepayment orders beyond the prepayment and orders on account: what they lack is settled by agreement.
 //! - A deletion is judged by the payments the ledger was told of some time before the call; what a PSP takes against its own
-//!   word within the hour before it came after the last question. Quarantine and restorations: no simulated shop has them.
+//!   word within the hour before it came after the last question. That an order leaves quarantine in time, goes again after a person
+//!   put it back, or that a run keeps its limit: what came to nothing does not count, and may be done by another run.
 //! - Exceptions a person resolved or acknowledged are not judged; of those that tell how things stand, only open ones count
 //!   as told. That the ERP could not be read, or an answer contradicted another, is believed where there was any fault.
 

@@ -1,11 +1,11 @@
 //! What clean-up asks for: that a PSP closes a payment page, and that the ERP lets an order go. Both do a thing once for each key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::dice::{Dice, Purpose};
-use super::super::record::{Closing, Deletion};
+use super::super::record::{Closing, Deletion, Restoration};
 use super::plan::End;
 use super::psp::Account;
 use super::weather::Weather;
@@ -245,6 +245,9 @@ impl World {
             return Some("unknown_order");
         };
         let day = asking.at.with_timezone(&cleaning.zone).date_naive();
+        let restored = self.record.restored(order);
+        let put_back = self.record.restorations.iter().rfind(|restoration| restoration.order == order);
+        let since = put_back.map_or(placed.date_naive(), |restoration| restoration.on.max(placed.date_naive()));
         self.coverage.work("orders deleted");
         self.record.deletions.push(Deletion {
             order: order.to_owned(),
@@ -252,9 +255,29 @@ impl World {
             asked_at: asking.at,
             payments: asking.payments,
             at: self.now,
-            age_days: day.signed_duration_since(placed.date_naive()).num_days(),
+            age_days: day.signed_duration_since(since).num_days(),
+            method: request.method.as_str(),
+            on: day,
+            restored,
         });
         None
+    }
+
+    /// Orders that a person may put back.
+    pub(in crate::simulate) fn restorable(&self) -> Vec<String> {
+        if !self.record.cleaning.is_some_and(|cleaning| cleaning.restores) {
+            return Vec::new();
+        }
+        let gone = self.record.deletions.iter().map(|deletion| &deletion.order);
+        let gone: BTreeSet<&String> = gone.filter(|order| self.record.is_gone(order)).collect();
+        gone.into_iter().cloned().collect()
+    }
+
+    /// The ledger has it again, and so has the ERP.
+    pub(in crate::simulate) fn is_restored(&mut self, order: &str) {
+        let Some(cleaning) = self.record.cleaning else { return };
+        let on = self.now.with_timezone(&cleaning.zone).date_naive();
+        self.record.restorations.push(Restoration { order: order.to_owned(), on });
     }
 
     fn looks_up_wish(&mut self, wish: &Wish) -> LookUp {

@@ -35,6 +35,9 @@ impl Cleaning {
             include_cancelled: dice.chance(400),
             without_payment: dice.chance(400),
             zone,
+            quarantine_days: dice.pick(&[0, 0, 0, 1, 2], 0),
+            most: dice.pick(&[1, 100, 100, 100], 100),
+            restores: dice.chance(500),
         }
     }
 }

@@ -135,6 +135,7 @@ impl<'i, 'a> Told<'i, 'a> {
                 wrong(sale.is_none(), "its customer has an address")
             }
             "paid_after_deletion" => self.never_paid_after_deletion(),
+            "deletions_capped" => self.may_delete_all(),
             "not_closed" => self.never_left_open(),
             "deletion_refused" => self.never_denied(),
             "payout_remainder" => Some("every payout adds up".to_owned()),
@@ -145,6 +146,13 @@ impl<'i, 'a> Told<'i, 'a> {
     fn all_refundable(&self) -> Option<String> {
         let forbidden = self.any(|_, transaction| !transaction.refundable);
         wrong(self.invoice.is_some() && !forbidden, "every payment of its invoice allows refunds")
+    }
+
+    fn may_delete_all(&self) -> Option<String> {
+        let orders = self.index.record.orders.len();
+        let most = self.index.record.cleaning.map(|cleaning| cleaning.most);
+        let may_all = most.is_none_or(|most| usize::try_from(most).is_ok_and(|most| orders <= most));
+        wrong(may_all, "one run may delete all orders")
     }
 
     fn never_left_open(&self) -> Option<String> {

@@ -2,8 +2,8 @@
 
 use chrono_tz::Tz;
 
-use crate::ledger::rows::{OperationRow, OrderRow, StockRow, TombstoneRow};
-use crate::simulate::record::{Cleaning, Closing, Deletion, Trigger};
+use crate::ledger::rows::{DeletionRow, OperationRow, OrderRow, StockRow, TombstoneRow};
+use crate::simulate::record::{Cancelled, Cleaning, Closing, Deletion, Restoration, ShopTerms, Trigger};
 
 use super::story::{Story, clean, day};
 use super::violations::Break;
@@ -15,8 +15,15 @@ const DELETE: &str = "pj-delete-1";
 impl Story {
     /// Its page was open, was closed, and then the ERP let the order go with the stock of two lines.
     pub(super) fn deleted(&mut self) {
-        self.record.cleaning =
-            Some(Cleaning { older_than_days: 5, include_cancelled: true, without_payment: false, zone: Tz::UTC });
+        self.record.cleaning = Some(Cleaning {
+            older_than_days: 5,
+            include_cancelled: true,
+            without_payment: false,
+            zone: Tz::UTC,
+            quarantine_days: 0,
+            most: 10,
+            restores: true,
+        });
         self.unpaid("DO-1", "TX-D");
         self.end("TX-D", "DO-1", "cancelled", "cancelled");
         let transaction = self.at("TX-D");
@@ -29,11 +36,20 @@ impl Story {
             payments: vec![(transaction, "cancelled")],
             at: day(8),
             age_days: 6,
+            method: "cancel",
+            on: day(8).date_naive(),
+            restored: 0,
         });
+        self.rows.deletions.push(DeletionRow { key: DELETE.to_owned(), gates: 4 });
         let operation = self.operation("delete", DELETE);
         operation.order = Some("DO-1".to_owned());
         let operation = operation.id;
-        self.rows.tombstones.push(TombstoneRow { order: "DO-1".to_owned(), operation, is_final: true });
+        self.rows.tombstones.push(TombstoneRow {
+            order: "DO-1".to_owned(),
+            operation,
+            is_final: true,
+            is_restored: false,
+        });
         let row = self.deleted_row();
         row.deleted = true;
         row.lines = 2;
@@ -48,6 +64,20 @@ impl Story {
         self.transaction(transaction, Some(order), 0, Trigger::Invoice);
         self.payment(transaction).authorised_at = None;
         self.end(transaction, order, "open", "new");
+    }
+
+    /// A person put it back, with its stock.
+    fn put_back(&mut self) {
+        self.record.restorations.push(Restoration { order: "DO-1".to_owned(), on: day(9).date_naive() });
+        self.rows.tombstones[0].is_restored = true;
+        for line in [1, 2] {
+            self.rows.stock.push(StockRow { order: "DO-1".to_owned(), line, direction: "reserve".to_owned() });
+        }
+        self.deleted_row().deleted = false;
+    }
+
+    fn cleaning(&mut self) -> &mut Cleaning {
+        self.record.cleaning.as_mut().unwrap()
     }
 
     fn deleted_row(&mut self) -> &mut OrderRow {
@@ -84,6 +114,23 @@ pub(super) const DELETIONS: &[Break] = &[
     // Also where the authorisation has run out since.
     ("deleted-unpaid", |s| s.payment("TX-D").authorised_at = Some(day(3))),
     ("deleted-old-enough", |s| s.record.deletions[0].age_days = 5),
+    ("deleted-old-enough", |s| s.cleaning().quarantine_days = 1),
+    ("deleted-old-enough", |s| {
+        s.cleaning().quarantine_days = 2;
+        let flag = Deletion { key: "pj-delete-0".to_owned(), method: "flag", ..s.record.deletions[0].clone() };
+        s.record.deletions.insert(0, flag);
+    }),
+    ("deletion-has-its-gates", |s| s.rows.deletions[0].gates = 3),
+    ("deletion-has-its-gates", |s| s.rows.deletions.clear()),
+    ("deleted-unprotected", |s| s.cancel("DO-1", Cancelled::Full)),
+    ("deleted-unprotected", |s| s.shop_order("DO-1").terms = ShopTerms::OnAccount),
+    ("deleted-unprotected", |s| s.shop_order("DO-1").terms = ShopTerms::Prepayment(2_000)),
+    ("tombstone-is-true", |s| s.rows.tombstones[0].is_restored = true),
+    ("stock-released-once", |s| {
+        s.put_back();
+        s.rows.stock.pop();
+    }),
+    ("exception-right", |s| s.tell_of_order("deletions_capped", "DO-1")),
     ("deleted-once", |s| {
         let again = Deletion { key: "pj-delete-2".to_owned(), ..s.record.deletions[0].clone() };
         s.operation("delete", "pj-delete-2").order = Some("DO-1".to_owned());
@@ -145,6 +192,25 @@ fn an_order_nobody_paid_stays_where_a_person_is_told_why_or_its_payment_was_refu
     if let Some(cleaning) = &mut story.record.cleaning {
         cleaning.include_cancelled = false;
     }
+    silent(&story);
+}
+
+#[test]
+fn an_order_that_a_person_put_back_is_there_with_its_stock_and_may_go_once_more() {
+    let mut story = clean();
+    story.put_back();
+    silent(&story);
+    let again = Deletion { key: "pj-delete-2".to_owned(), restored: 1, ..story.record.deletions[0].clone() };
+    story.record.deletions.push(again);
+    story.rows.deletions.push(DeletionRow { key: "pj-delete-2".to_owned(), gates: 4 });
+    story.operation("delete", "pj-delete-2").order = Some("DO-1".to_owned());
+    let operation = story.with_key("pj-delete-2").id;
+    let order = "DO-1".to_owned();
+    story.rows.tombstones.push(TombstoneRow { order, operation, is_final: true, is_restored: false });
+    for line in [1, 2] {
+        story.rows.stock.push(StockRow { order: "DO-1".to_owned(), line, direction: "release".to_owned() });
+    }
+    story.deleted_row().deleted = true;
     silent(&story);
 }
 

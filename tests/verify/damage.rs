@@ -345,9 +345,10 @@ const DELETIONS: [Damage; 9] = [
     damage("deletion-gates", &[], "DELETE FROM deletion_gates WHERE gate = 'answer' AND deletion_id = 2"),
     damage(
         "deleted-order-has-no-money",
-        &[],
+        &["order-status"],
         "INSERT INTO authorisations (payment_id, amount_minor, seen_at)
-           SELECT id, 1190, '2026-11-22T23:50:00Z' FROM payments WHERE transaction_id = 'TX-14'",
+           SELECT id, 1190, '2026-11-22T23:50:00Z' FROM payments WHERE transaction_id = 'TX-14';
+         UPDATE payments SET status = 'authorised' WHERE transaction_id = 'TX-14'",
     ),
     damage(
         "stock-released-once",

@@ -327,9 +327,9 @@ pub struct Simulate {
     #[arg(long, value_name = "true|false")]
     pub bills: Option<bool>,
 
-    /// Whether the shops delete orders nobody paid
-    #[arg(long, value_name = "true|false", default_value_t = false, action = clap::ArgAction::Set)]
-    pub cleans: bool,
+    /// Whether the shops delete orders nobody paid [default: as each seed says, one in four]
+    #[arg(long, value_name = "true|false")]
+    pub cleans: Option<bool>,
 }
 
 #[derive(Debug, Args)]

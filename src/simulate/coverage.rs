@@ -117,10 +117,9 @@ pub(super) const OF_REPORTS: [ExceptionKind; 7] = [
 ];
 
 /// No simulated PSP writes a report that is wrong in itself, and its lines go by their transactions; no simulated shop sells what
-/// cannot be billed, or has more to clean up than one run may.
-const NOT_SIMULATED: [ExceptionKind; 8] = [
+/// cannot be billed.
+const NOT_SIMULATED: [ExceptionKind; 7] = [
     ExceptionKind::NotBillable,
-    ExceptionKind::DeletionsCapped,
     ExceptionKind::PortalUndelivered,
     ExceptionKind::ReportRefused,
     ExceptionKind::LineRefused,

@@ -18,7 +18,7 @@
 //! 3. The task's [`crate::config::settings::TaskName`] makes it run in every round by itself. (`settlements` has an evening run of
 //!    its own: so the histories of seeds from before it stayed what they were.)
 //!    `finalize-invoices` is for shops of its own ([`Shape::bills`]), one seed in three: a ledger bills all of its shop's orders, or
-//!    the ERP does. `cleanup-unpaid` is for shops that are asked for ([`Shape::cleans`]), whether they bill or not, and runs on its own, too.
+//!    the ERP does. `cleanup-unpaid` is for one shop in four ([`Shape::cleans`]), whether it bills or not, and runs on its own, too.
 //! 4. At least one planted bug in `tests/planted` shows that it would be caught.
 
 pub mod auditor;
@@ -57,8 +57,8 @@ pub struct Plan {
     pub orders: Vec<u32>,
     /// Whether payjournal makes the shops' invoices; none: in one of three, as the seed says.
     pub bills: Option<bool>,
-    /// Whether the shops clean up.
-    pub cleans: bool,
+    /// Whether the shops clean up; none: one of four, as the seed says.
+    pub cleans: Option<bool>,
     pub threads: usize,
 }
 
@@ -90,11 +90,15 @@ fn bills(seed: u64) -> bool {
     dice::Dice::new(seed, dice::About::Billing).chance(333)
 }
 
+fn cleans(seed: u64) -> bool {
+    dice::Dice::new(seed, dice::About::Cleaning).chance(250)
+}
+
 impl Plan {
     pub fn shape(&self, seed: u64) -> Shape {
         let bills = self.bills.unwrap_or_else(|| bills(seed));
-        let (days, planned_days, cleans) = (self.days, self.planned_days, self.cleans);
-        Shape { seed, days, planned_days, orders: self.orders.clone(), bills, cleans }
+        let cleans = self.cleans.unwrap_or_else(|| cleans(seed));
+        Shape { seed, days: self.days, planned_days: self.planned_days, orders: self.orders.clone(), bills, cleans }
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
             let Some(asked) = done.effect.ours().filter(|_| !done.effect.after_no) else { continue };
             for (invariant, wrong) in [
                 ("release-after-captures", too_early(asked)),
-                ("release-with-cause", without_cause(transaction, asked, done.effect.at)),
+                ("release-with-cause", without_cause(index, transaction, asked, done.effect.at)),
                 ("release-within-left", above_what_is_left(index, at, transaction, done)),
                 ("release-keeps-needed", needed_still(index, transaction, done)),
             ] {
@@ -47,22 +47,25 @@ fn too_early(asked: &Asked) -> Option<String> {
     (asked.unsettled_captures != 0).then(|| format!("{} captures were not settled", asked.unsettled_captures))
 }
 
-fn without_cause(transaction: &Transaction, asked: &Asked, at: DateTime<Utc>) -> Option<String> {
+fn without_cause(index: &Index<'_>, transaction: &Transaction, asked: &Asked, at: DateTime<Utc>) -> Option<String> {
     let Some(told) = asked.told_order else { return Some("of no order anybody was told of".to_owned()) };
+    // What the ERP told, or what payjournal billed itself.
+    let documents = index.documents_of(transaction.order.as_deref().unwrap_or_default()).iter();
+    let billed = documents.filter(|posted| posted.kind == "invoice" && posted.told_at.is_some_and(|told| told <= at));
+    let invoiced = asked.told_invoiced.max(billed.map(|posted| posted.total).sum());
     let reached = match transaction.trigger {
-        Trigger::Invoice | Trigger::Authorisation { .. } => asked.told_invoiced >= told.total,
+        Trigger::Invoice | Trigger::Authorisation { .. } => invoiced >= told.total,
         Trigger::Shipment => asked.told_shipped >= told.total,
         Trigger::Never => return Some("of a payment that is captured without payjournal".to_owned()),
     };
     // Of a cancelled rest nobody knows what it is before something was delivered.
     let cancelled = match told.cancelled {
         Cancelled::No => false,
-        Cancelled::Rest => asked.told_invoiced > 0 || asked.told_shipped > 0,
+        Cancelled::Rest => invoiced > 0 || asked.told_shipped > 0,
         Cancelled::Full => true,
     };
-    (!reached && !cancelled && !is_fresh(asked, at)).then(|| {
-        format!("invoiced {}, shipped {} of {}, not cancelled", asked.told_invoiced, asked.told_shipped, told.total)
-    })
+    (!reached && !cancelled && !is_fresh(asked, at))
+        .then(|| format!("invoiced {invoiced}, shipped {} of {}, not cancelled", asked.told_shipped, told.total))
 }
 
 fn above_what_is_left(index: &Index<'_>, at: usize, transaction: &Transaction, done: Done<'_>) -> Option<String> {

@@ -84,9 +84,8 @@ fn untold(index: &Index<'_>, operation: &OperationRow, found: &mut Found) {
     if !matches!(operation.state.as_str(), "refused" | "given_up") || operation.transient {
         return;
     }
-    // A page that is not open any more need not be closed.
     let page = operation.transaction.as_deref().filter(|_| operation.kind == "cancel");
-    if page.and_then(|id| index.transaction_named(id)).is_some_and(|transaction| transaction.status != "open") {
+    if page.and_then(|id| index.transaction_named(id)).is_some_and(|page| need_not_be_closed(index, page)) {
         return;
     }
     let later = |row: &&OperationRow| {
@@ -122,6 +121,12 @@ fn untold(index: &Index<'_>, operation: &OperationRow, found: &mut Found) {
         );
         found.tell("refusal-told", index.about_operation(operation), says);
     }
+}
+
+/// It is not open any more, or its order stays because somebody paid by other means.
+fn need_not_be_closed(index: &Index<'_>, page: &Transaction) -> bool {
+    let order = page.order.as_deref().unwrap_or_default();
+    page.status != "open" || index.meant_for_order(order).any(|(_, other)| other.authorised_at.is_some())
 }
 
 fn unknown(index: &Index<'_>, effect: &Effect, recorded: &HashSet<(usize, bool)>, place: usize, found: &mut Found) {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ureq::http::Uri;
+use reqwest::Url;
 
 use super::resolve::Resolver;
 use super::secret::Secret;
@@ -63,19 +63,19 @@ impl PortalTable {
 /// Customers' orders go to nobody in the clear, and no password stands in the config.
 fn webhook_url(text: &str) -> Result<String, String> {
     let expected = || "expected an address such as `https://shop.example/payjournal`".to_owned();
-    let uri: Uri = text.parse().map_err(|_| expected())?;
-    let host = uri.host().ok_or_else(expected)?;
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+    let url = Url::parse(text).map_err(|_| expected())?;
+    let host = url.host_str().ok_or_else(expected)?;
+    if !url.username().is_empty() || url.password().is_some() {
         return Err(
             "a name and a password do not belong into an address: events are signed with `portal.secret`".to_owned()
         );
     }
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    match uri.scheme_str() {
-        Some("https") => Ok(text.to_owned()),
-        Some("http") if is_here => Ok(text.to_owned()),
-        Some("http") => Err("it would be sent for everybody to read; write `https://`".to_owned()),
-        Some(_) | None => Err(expected()),
+    match url.scheme() {
+        "https" => Ok(text.to_owned()),
+        "http" if is_here => Ok(text.to_owned()),
+        "http" => Err("it would be sent for everybody to read; write `https://`".to_owned()),
+        _ => Err(expected()),
     }
 }

@@ -1,14 +1,17 @@
 //! Events by HTTP: a signed POST each, encrypted unless the portal is on this machine. No redirect is followed, and nothing of an answer
 //! is read but its status.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Error};
+use reqwest::blocking::Client;
+use reqwest::redirect::Policy;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::Portal;
 use super::signature::SigningKey;
@@ -34,7 +37,7 @@ pub struct Webhook {
 
 /// What calls are made with.
 struct Calls {
-    agent: Agent,
+    client: Client,
     key: SigningKey,
 }
 
@@ -63,20 +66,21 @@ impl Webhook {
             Err(error) => return (not_taken(format!("{error:#}")), false),
         };
         let sent = calls
-            .agent
+            .client
             .post(&self.settings.webhook_url)
             .header("content-type", "application/json")
             .header("webhook-id", &request.event)
             .header("webhook-timestamp", at.to_string())
             .header("webhook-signature", signature)
-            .send(request.body.as_str());
+            .body(request.body.clone())
+            .send();
         match sent {
             // One that is busy is not there for the other events either.
             Ok(response) => {
                 let status = response.status().as_u16();
                 (self.answered(request, status), !matches!(status, 429 | 503))
             }
-            Err(error) => (unanswered(&error), false),
+            Err(error) => (unanswered(error), false),
         }
     }
 
@@ -118,29 +122,40 @@ impl Portal for Webhook {
 impl Calls {
     fn open(settings: &PortalSettings) -> anyhow::Result<Self> {
         let key = SigningKey::parse(&settings.secret.read()?)?;
-        // Without a proxy: the environment decides nothing here.
-        let config = Agent::config_builder()
-            .timeout_global(Some(settings.timeout))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
+        // Without a proxy: the environment decides nothing here. Nothing is sent again but by an operation.
+        let client = Client::builder()
+            .timeout(settings.timeout)
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
             .user_agent(concat!("payjournal/", env!("CARGO_PKG_VERSION")))
-            .tls_config(TlsConfig::builder().root_certs(roots(settings)?).build());
-        Ok(Self { agent: config.build().new_agent(), key })
+            .tls_backend_preconfigured(tls(settings)?);
+        Ok(Self { client: client.build().map_err(reqwest::Error::without_url)?, key })
     }
 }
 
-/// The certificates of the system, as for mails, and the one of the config.
-fn roots(settings: &PortalSettings) -> anyhow::Result<RootCerts> {
-    let system = rustls_native_certs::load_native_certs().certs;
-    let mut roots: Vec<Certificate<'static>> = system.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+/// With the cryptography that mails are encrypted with.
+fn tls(settings: &PortalSettings) -> anyhow::Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(versions.with_root_certificates(roots(settings)?).with_no_client_auth())
+}
+
+/// The certificates of the system, as for mails, and those of the config.
+fn roots(settings: &PortalSettings) -> anyhow::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    // A system may have old ones that are not read any more.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = &settings.ca_file {
         let unreadable = || format!("`portal.ca_file`, `{}`, cannot be read", path.display());
-        let pem = std::fs::read(path).with_context(unreadable)?;
-        roots.push(Certificate::from_pem(&pem).with_context(unreadable)?);
+        let given = CertificateDer::pem_file_iter(path).with_context(unreadable)?;
+        let before = roots.len();
+        for certificate in given {
+            roots.add(certificate.with_context(unreadable)?).with_context(unreadable)?;
+        }
+        ensure!(roots.len() > before, "{}: it has no certificate", unreadable());
     }
-    Ok(RootCerts::new_with_certs(&roots))
+    Ok(roots)
 }
 
 fn not_taken(why: String) -> Answer {
@@ -153,16 +168,14 @@ fn refused(status: u16, why: &str) -> Answer {
 }
 
 /// Where the connection broke off, or took too long, it may have arrived.
-fn unanswered(error: &Error) -> Answer {
-    let is_before = matches!(
-        error,
-        Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) | Error::Rustls(_) | Error::Pem(_)
-    );
-    let is_refused = matches!(error, Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
-    if is_before || is_refused {
-        not_taken(format!("the portal cannot be reached: {error}"))
+fn unanswered(error: reqwest::Error) -> Answer {
+    let is_before = error.is_connect() || error.is_builder();
+    // An address may have a token in it.
+    let error = anyhow::Error::from(error.without_url());
+    if is_before {
+        not_taken(format!("the portal cannot be reached: {error:#}"))
     } else {
-        Answer::Unknown { why: format!("the portal broke off or took too long: {error}") }
+        Answer::Unknown { why: format!("the portal broke off or took too long: {error:#}") }
     }
 }
 

@@ -126,6 +126,58 @@ fn money_that_names_another_order_is_that_order_s_and_a_deleted_one_s_keys_are_f
     shop.ok("verify");
 }
 
+/// Orders A, which is deleted, and B, which has its key since, with one line over 119.00.
+fn deleted_and_heir(shop: &support::Shop, key: &str) {
+    let orders = format!("order,currency,total,bill_to,ordered_on,{key}\n");
+    import(shop, "orders", &format!("{orders}A,EUR,119.00,C1,2026-10-01,K\n"));
+    import(shop, "payments", &format!("{PAYMENTS}psp,EUR,T-A,A,,,card,expired,,,\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.ok("cleanup-unpaid");
+    assert_eq!(deleted(shop), ["A"]);
+    import(shop, "orders", &format!("{orders}B,EUR,119.00,C1,2026-10-01,K\n"));
+    import(shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nB,1,Thing,1,119.00,19\n");
+}
+
+#[test]
+fn late_money_that_names_the_deleted_order_does_not_pay_another_one_with_its_key() {
+    let shop = shop("");
+    deleted_and_heir(&shop, "payment_assignment_key");
+    let at = "2026-11-22T01:00:00Z";
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-B,A,K,,card,captured,119.00,{at},{at}\n"));
+    shop.exits("finalize-invoices", 1);
+    assert_eq!(told(&shop), ["key_mismatch webshop/B", "paid_after_deletion order webshop/A"]);
+    assert_eq!(shop.rows("SELECT kind FROM journals"), ["prepayment"]);
+    shop.ok("verify");
+    shop.ok("refund-balance T-B --reason late");
+    shop.ok("verify");
+}
+
+/// Found by `payjournal simulate`: it paid B's invoice, and a person was told to pay it back.
+#[test]
+fn late_money_that_names_no_order_pays_the_one_that_has_its_key_now() {
+    let shop = shop("");
+    deleted_and_heir(&shop, "payment_assignment_key");
+    let at = "2026-11-22T01:00:00Z";
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-B,,K,,card,captured,119.00,{at},{at}\n"));
+    shop.ok("finalize-invoices");
+    assert_eq!(told(&shop), [""; 0]);
+    assert_eq!(shop.rows("SELECT amount_minor FROM journals WHERE kind = 'application'"), ["11900"]);
+    shop.ok("verify");
+}
+
+#[test]
+fn late_money_for_an_entry_pays_the_order_that_has_its_key_now() {
+    let shop = shop("");
+    deleted_and_heir(&shop, "entry_assignment_key");
+    import(&shop, "entries", "entry,assignment_key,customer,currency,amount\nE-1,K,C1,EUR,119.00\n");
+    let at = "2026-11-22T01:00:00Z";
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-B,,,E-1,card,captured,119.00,{at},{at}\n"));
+    shop.ok("finalize-invoices");
+    assert_eq!(told(&shop), [""; 0]);
+    assert_eq!(shop.rows("SELECT amount_minor FROM journals WHERE kind = 'application'"), ["11900"]);
+    shop.ok("verify");
+}
+
 /// Found by `payjournal simulate --cleans true`: the entry that was cancelled with the order was told as a mistake in its key.
 #[test]
 fn what_kept_a_bill_back_is_over_when_its_order_is_deleted() {

@@ -13,24 +13,30 @@ use crate::ledger::{LedgerError, Result, Writer, entries, orders, payments};
 use crate::operation::{Kind, Subject};
 
 /// Every payment that may pay the order: its own, those that name an entry of it, and those with its keys. One with the key that names
-/// another order protects this one in doubt; once this one is deleted it is the other's.
+/// another order protects this one in doubt; once this one is deleted it is the other's, and so is one that names none where another
+/// order has the key.
 pub(in crate::ledger) const PAYMENTS_OF_ORDER: &str = "p.id IN (
     SELECT id FROM payments WHERE order_id = ?1
     UNION SELECT i.payment_id FROM entries e JOIN entry_items i ON i.entry_id = e.id WHERE e.order_id = ?1
-    UNION SELECT i.payment_id FROM order_keys k JOIN entries e ON e.key = k.entry_key JOIN entry_items i ON i.entry_id = e.id
-          WHERE k.order_id = ?1
+    UNION SELECT i.payment_id FROM order_keys k JOIN orders o ON o.id = k.order_id
+          JOIN entries e ON e.key = k.entry_key JOIN entry_items i ON i.entry_id = e.id
+          WHERE k.order_id = ?1 AND (o.deleted = 0 OR NOT EXISTS (
+            SELECT 1 FROM order_keys a JOIN orders b ON b.id = a.order_id WHERE a.entry_key = e.key AND b.deleted = 0))
     UNION SELECT q.payment_id FROM order_keys k JOIN payment_keys q ON q.key = k.payment_key JOIN payments n ON n.id = q.payment_id
           JOIN orders o ON o.id = k.order_id
-          WHERE k.order_id = ?1 AND (n.order_id IS NULL OR n.order_id = ?1 OR o.deleted = 0))";
+          WHERE k.order_id = ?1 AND (n.order_id = ?1 OR o.deleted = 0 OR n.order_id IS NULL AND NOT EXISTS (
+            SELECT 1 FROM order_keys a JOIN orders b ON b.id = a.order_id WHERE a.payment_key = q.key AND b.deleted = 0)))";
 
 /// The deleted orders a payment may pay.
 const DELETED_ORDERS_OF_PAYMENT: &str = "SELECT id FROM orders WHERE deleted = 1 AND id IN (
     SELECT order_id FROM payments WHERE id = ?1
     UNION SELECT e.order_id FROM entry_items i JOIN entries e ON e.id = i.entry_id WHERE i.payment_id = ?1
     UNION SELECT k.order_id FROM entry_items i JOIN entries e ON e.id = i.entry_id JOIN order_keys k ON k.entry_key = e.key
-          WHERE i.payment_id = ?1
+          WHERE i.payment_id = ?1 AND NOT EXISTS (
+            SELECT 1 FROM order_keys a JOIN orders b ON b.id = a.order_id WHERE a.entry_key = e.key AND b.deleted = 0)
     UNION SELECT k.order_id FROM payment_keys q JOIN order_keys k ON k.payment_key = q.key JOIN payments p ON p.id = q.payment_id
-          WHERE q.payment_id = ?1 AND (p.order_id IS NULL OR p.order_id = k.order_id))";
+          WHERE q.payment_id = ?1 AND (p.order_id = k.order_id OR p.order_id IS NULL AND NOT EXISTS (
+            SELECT 1 FROM order_keys a JOIN orders b ON b.id = a.order_id WHERE a.payment_key = q.key AND b.deleted = 0)))";
 
 /// Money that was or may be on an order.
 #[derive(Debug, Default)]

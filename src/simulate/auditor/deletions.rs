@@ -204,8 +204,17 @@ pub(super) fn check_at_rest(index: &Index<'_>, found: &mut Found) {
 }
 
 fn silent_money(index: &Index<'_>, order: &str) -> Option<String> {
-    let (_, paid) =
-        index.meant_for_order(order).find(|(at, one)| one.told_at.is_some() && has_money(index, *at, one))?;
+    // What another order has the key of is that one's.
+    let inherited = |one: &Transaction| {
+        index
+            .record
+            .sales
+            .iter()
+            .any(|sale| !index.record.is_gone(&sale.order) && super::invoices::inherits(index, &sale.order, one))
+    };
+    let (_, paid) = index
+        .meant_for_order(order)
+        .find(|(at, one)| one.told_at.is_some() && has_money(index, *at, one) && !inherited(one))?;
     let told = index.told_of_order(order).iter().any(|row| row.kind == "paid_after_deletion" && is_told(index, row.id));
     (!told).then(|| format!("{} is {} of {}, which nobody was told", paid.id, paid.status, paid.authorised))
 }

@@ -151,7 +151,8 @@ fn forbidden(index: &Index<'_>, row: &InvoiceRow, sale: &Sale) -> Option<String>
     if order.told.is_some_and(|told| told.cancelled != Cancelled::No) && known(order.told_at) {
         return Some(format!("{} was cancelled", sale.order));
     }
-    if let Some(rival) = rivals(index, sale).find(|rival| known(rival.told_at)) {
+    let was_gone = |order: &str| index.record.deletions.iter().any(|gone| gone.order == order && gone.at <= at);
+    if let Some(rival) = rivals(index, sale).find(|rival| known(rival.told_at) && !was_gone(&rival.order)) {
         return Some(format!("{} has its key, too", rival.order));
     }
     if let SaleKey::Entry(key) = &sale.key {
@@ -266,6 +267,28 @@ pub(super) fn check_at_rest(index: &Index<'_>, found: &mut Found) {
     }
 }
 
+/// What a deleted order leaves to the one that has its key. An entry of the key may have been cancelled with it.
+fn inherited(index: &Index<'_>, sale: &Sale, gone: &Sale) -> Option<String> {
+    let SaleKey::Payment(key) = &sale.key else { return None };
+    let mut left = index.meant_for_order(&gone.order).filter(|(_, one)| one.is_for == IsFor::Key(key.clone()));
+    let (_, one) = left.find(|(_, one)| is_usable(one) && index.names_its_order(one))?;
+    Some(format!("{} has its key and is of {}, and nobody was told", one.id, gone.order))
+}
+
+/// Whether an order has the key of a transaction that is meant for another, which is deleted, and does not say so itself.
+pub(super) fn inherits(index: &Index<'_>, order: &str, transaction: &Transaction) -> bool {
+    let of_other = transaction.order.as_deref().filter(|other| *other != order && index.record.is_gone(other));
+    let of = |number: &str| index.record.sales.iter().find(|sale| sale.order == number);
+    let Some((own, _)) = of(order).zip(of_other.and_then(of)).filter(|(own, other)| own.key == other.key) else {
+        return false;
+    };
+    match &own.key {
+        SaleKey::Entry(_) => own.told_at.is_some(),
+        SaleKey::Payment(_) => own.told_at.is_some() && !index.names_its_order(transaction),
+        SaleKey::Neither => false,
+    }
+}
+
 /// Confirmed and kept: captured, and not given back.
 fn money(index: &Index<'_>, at: usize) -> i64 {
     let sum = |kind| -> i64 {
@@ -294,8 +317,14 @@ fn unbilled(index: &Index<'_>, sale: &Sale) -> Option<String> {
         index.told_of_order(&sale.order).iter().any(|row| row.kind == kind && tells(index, row.id, &row.state))
     };
     let expects = |kind: &str, why: String| (!told(kind)).then_some(why);
-    if let Some(rival) = rivals(index, sale).find(|rival| rival.told_at.is_some()) {
+    let (gone, living): (Vec<&Sale>, Vec<&Sale>) = rivals(index, sale)
+        .filter(|rival| rival.told_at.is_some())
+        .partition(|rival| index.record.is_gone(&rival.order));
+    if let Some(rival) = living.first() {
         return expects("key_collides", format!("{} has its key, too, and nobody was told", rival.order));
+    }
+    if let Some(rival) = gone.first() {
+        return inherited(index, sale, rival).and_then(|why| expects("key_mismatch", why));
     }
     let total: i64 = sale.lines.iter().map(|(gross, _)| gross).sum();
     let of_it: Vec<(usize, &Transaction)> =

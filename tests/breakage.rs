@@ -222,6 +222,31 @@ fn a_corrupt_page_is_refused_and_a_backup_goes_on_without_capturing_twice() {
 }
 
 #[test]
+fn calls_under_way_are_heard_before_a_run_ends_for_an_error() {
+    let slow = CONFIG.replace("merchant_account = \"Shop\"\n", "merchant_account = \"Shop\"\nlatency_ms = 100\n");
+    let shop = Shop::with(&format!("{slow}\n[task_defaults]\nconcurrency = 2\n"));
+    for number in ["A", "B", "C", "D"] {
+        shop.one_order(number);
+    }
+    let broken = "CREATE TRIGGER broken BEFORE UPDATE OF state ON operations WHEN NEW.state = 'sent' AND NEW.id > 2
+                  BEGIN SELECT RAISE(ROLLBACK, 'no room'); END";
+    shop.ledger().execute_batch(broken).unwrap();
+    let ended = shop.run(&["capture"]);
+    assert!(ended.stderr.contains("no room"), "{}", ended.stderr);
+    assert_eq!(
+        shop.rows("SELECT id, state FROM operations WHERE kind = 'capture'"),
+        ["1 confirmed", "2 confirmed", "3 planned", "4 planned"]
+    );
+    shop.ledger().execute_batch("DROP TRIGGER broken").unwrap();
+    shop.ok("capture");
+    assert_eq!(
+        shop.psp_record(),
+        ["capture TX-A 10000", "capture TX-B 10000", "capture TX-C 10000", "capture TX-D 10000"]
+    );
+    shop.ok("verify");
+}
+
+#[test]
 fn an_answer_that_could_not_be_recorded_is_asked_about_by_the_next_run() {
     let shop = Shop::new();
     shop.one_order("A");

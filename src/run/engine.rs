@@ -185,48 +185,87 @@ fn observe<T: Task>(task: &T, ids: &[i64], run: &mut Run<'_>) -> Result<Vec<Obse
 
 /// Plans and sends: at most one operation per target at a time, and none after one that got no answer.
 fn act<T: Task>(task: &T, planning: &mut Planning<'_, T>, run: &mut Run<'_>) -> Result<(), LedgerError> {
-    let mut cases: HashMap<OperationId, i64> = HashMap::new();
-    let mut waiting: VecDeque<Call> = VecDeque::new();
-    let mut busy: HashSet<Target> = HashSet::new();
+    let mut sending = Sending::default();
+    let mut failed: Option<LedgerError> = None;
     let (ports, host) = (run.ports, run.host);
     let send = move |call: Call| {
         let outcome = guarded(|| send_patiently(ports, &call.request, host));
         Returned { call, outcome }
     };
-    work_through(run.host.workers, Room::only(run.concurrency()), &send, |answers: Vec<Returned<Answer>>, room| {
-        for returned in &answers {
-            busy.remove(&returned.call.operation.target);
+    work_through(run.host.workers, Room::only(run.concurrency()), &send, |answers, room| {
+        let next = match sending.heard(&answers, planning, run) {
+            Ok(()) if failed.is_none() => sending.next(task, planning, room, run),
+            Ok(()) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        // What is under way then is heard all the same, and recorded if it can be.
+        Ok::<_, LedgerError>(next.unwrap_or_else(|error| {
+            failed.get_or_insert(error);
+            Vec::new()
+        }))
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// What is on its way out.
+#[derive(Default)]
+struct Sending {
+    /// The case each operation is for.
+    cases: HashMap<OperationId, i64>,
+    waiting: VecDeque<Call>,
+    busy: HashSet<Target>,
+}
+
+impl Sending {
+    fn heard<T: Task>(
+        &mut self,
+        answers: &[Returned<Answer>],
+        planning: &mut Planning<'_, T>,
+        run: &mut Run<'_>,
+    ) -> Result<(), LedgerError> {
+        for returned in answers {
+            self.busy.remove(&returned.call.operation.target);
         }
-        for returned in run.record(&answers, Recorder::answered)? {
+        for returned in run.record(answers, Recorder::answered)? {
             // What could not be closed is not as it was seen: somebody may have paid.
             let is_news = returned.state == State::Refused && returned.kind == Kind::Cancel;
-            let Some(case) = cases.get(&returned.id) else { continue };
+            let Some(case) = self.cases.get(&returned.id) else { continue };
             if returned.state == State::Confirmed || is_news {
                 planning.after.changed.insert(*case);
             }
             let is_undone = matches!(returned.state, State::Refused | State::Planned);
             if is_undone { &mut planning.after.undone } else { &mut planning.after.done }.insert(*case);
         }
+        Ok(())
+    }
+
+    fn next<T: Task>(
+        &mut self,
+        task: &T,
+        planning: &mut Planning<'_, T>,
+        room: usize,
+        run: &mut Run<'_>,
+    ) -> Result<Vec<Call>, LedgerError> {
         if run.is_stopped() {
             // What was heard is recorded all the same; a later run sends what is planned.
             planning.next(task, usize::MAX, run)?;
             return Ok(Vec::new());
         }
         loop {
-            for (case, id, reason) in planning.next(task, room.saturating_sub(waiting.len()), run)? {
+            for (case, id, reason) in planning.next(task, room.saturating_sub(self.waiting.len()), run)? {
                 let operation = run.ledger.operation(id)?;
                 if operation.state == State::Planned {
-                    cases.insert(id, case);
-                    waiting.push_back(run.call(operation, &reason)?);
+                    self.cases.insert(id, case);
+                    self.waiting.push_back(run.call(operation, &reason)?);
                 }
             }
-            let calls = run.claim(&mut waiting, &mut busy, room)?;
+            let calls = run.claim(&mut self.waiting, &mut self.busy, room)?;
             // Or nothing of this share may leave, and there is more.
-            if !calls.is_empty() || !waiting.is_empty() || planning.is_done() {
+            if !calls.is_empty() || !self.waiting.is_empty() || planning.is_done() {
                 return Ok(calls);
             }
         }
-    })
+    }
 }
 
 impl<'a> Run<'a> {

@@ -27,7 +27,7 @@ impl Most {
 
     /// Counts the case, if it begins something; what there is no room for is left.
     pub(super) fn admits(&mut self, case: i64, steps: &[Step], name: impl FnOnce() -> String) -> bool {
-        let begins = steps.iter().any(|step| matches!(step.action, Action::Send(_) | Action::Resume { .. }));
+        let begins = steps.iter().any(|step| step.action.sends().is_some());
         if self.limit.is_none() || !begins || self.begun.contains(&case) || self.has_room() && self.begun.insert(case) {
             self.left.remove(&case);
             return true;

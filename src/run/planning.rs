@@ -189,37 +189,15 @@ impl<'p, T: Task> Planning<'p, T> {
 
 /// What takes or gives money, or deletes, and how a payment stands: right for the case as it was read, and for no other.
 fn is_for_the_case_as_read(step: &Step) -> bool {
-    let kind = match &step.action {
-        Action::Send(intent) => intent.kind,
-        Action::Resume { kind, .. } => *kind,
-        Action::Record(consequence) => return matches!(consequence, Consequence::Standing(_)),
-        Action::Withdraw { .. }
-        | Action::GiveUp { .. }
-        | Action::Raise(..)
-        | Action::Leave
-        | Action::NotEligible(_)
-        | Action::Await
-        | Action::Unreachable => return false,
-    };
-    match kind {
-        Kind::Capture | Kind::Refund | Kind::Release | Kind::Cancel | Kind::Delete => true,
-        Kind::Journal | Kind::Mail | Kind::Event => false,
+    match step.action.sends() {
+        Some(Kind::Capture | Kind::Refund | Kind::Release | Kind::Cancel | Kind::Delete) => true,
+        Some(Kind::Journal | Kind::Mail | Kind::Event) => false,
+        None => matches!(step.action, Action::Record(Consequence::Standing(_))),
     }
 }
 
 /// The payment a new intent takes from, or gives back to.
 fn claims(step: &Step) -> Option<PaymentId> {
-    match &step.action {
-        Action::Send(intent) if intent.kind != Kind::Journal => intent.subject.payment,
-        Action::Send(_)
-        | Action::Resume { .. }
-        | Action::Withdraw { .. }
-        | Action::GiveUp { .. }
-        | Action::Record(_)
-        | Action::Raise(..)
-        | Action::Leave
-        | Action::NotEligible(_)
-        | Action::Await
-        | Action::Unreachable => None,
-    }
+    let Action::Send(intent) = &step.action else { return None };
+    intent.subject.payment.filter(|_| intent.kind != Kind::Journal)
 }

@@ -108,6 +108,24 @@ pub enum Action {
     Unreachable,
 }
 
+impl Action {
+    /// What leaves the house by it.
+    pub fn sends(&self) -> Option<Kind> {
+        match self {
+            Self::Send(intent) => Some(intent.kind),
+            Self::Resume { kind, .. } => Some(*kind),
+            Self::Withdraw { .. }
+            | Self::GiveUp { .. }
+            | Self::Record(_)
+            | Self::Raise(..)
+            | Self::Leave
+            | Self::NotEligible(_)
+            | Self::Await
+            | Self::Unreachable => None,
+        }
+    }
+}
+
 /// What an answer is about: everything its consequences need.
 #[derive(Debug, Clone)]
 pub struct Context {

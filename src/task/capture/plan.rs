@@ -358,7 +358,7 @@ impl<'a> Planner<'a> {
         let about = document.map_or_else(|| format!("payment {}", payment.transaction), Document::name);
         let wanted = Wanted { about, reason, kind, subject, amount: Some(amount), past, key: &key };
         let steps = wanted.steps(self.frame);
-        self.unmet |= !steps.iter().any(|step| matches!(step.action, Action::Send(_) | Action::Resume { .. }));
+        self.unmet |= !steps.iter().any(|step| step.action.sends().is_some());
         self.steps.extend(steps);
     }
 

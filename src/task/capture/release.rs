@@ -7,7 +7,7 @@ use crate::domain::money::{Amount, MoneyError};
 use crate::domain::order::Cancellation;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::operation::{Kind, State, Subject};
-use crate::task::{Action, Step};
+use crate::task::Step;
 
 impl Planner<'_> {
     pub(super) fn release(&mut self) -> Result<(), MoneyError> {
@@ -84,18 +84,7 @@ impl Planner<'_> {
                     State::Planned | State::Sent | State::Unknown | State::Accepted | State::GivenUp
                 )
         });
-        let planned_now = self.steps.iter().any(|step| match &step.action {
-            Action::Send(intent) => intent.kind == Kind::Capture,
-            Action::Resume { kind, .. } => *kind == Kind::Capture,
-            Action::Withdraw { .. }
-            | Action::GiveUp { .. }
-            | Action::Record(_)
-            | Action::Raise(..)
-            | Action::Leave
-            | Action::NotEligible(_)
-            | Action::Await
-            | Action::Unreachable => false,
-        });
+        let planned_now = self.steps.iter().any(|step| step.action.sends() == Some(Kind::Capture));
         if unsettled || planned_now {
             Some("released when every capture of it is confirmed")
         } else if self.unmet {

@@ -103,7 +103,7 @@ fn close(case: &CleanupCase, payment: &Payment, seen: &Seen, frame: &Frame<'_>) 
     let subject = Subject::payment(payment.id, None);
     let wanted = Wanted { about, reason, kind: Kind::Cancel, subject, amount: None, past, key: &key };
     let steps = wanted.steps(frame);
-    if steps.iter().any(|step| matches!(step.action, Action::Send(_) | Action::Resume { .. } | Action::GiveUp { .. })) {
+    if steps.iter().any(|step| step.action.sends().is_some() || matches!(step.action, Action::GiveUp { .. })) {
         return steps;
     }
     let why = match last.as_ref().map(|operation| operation.state) {

@@ -10,8 +10,8 @@ use rust_decimal::Decimal;
 
 use help::{
     AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, CLEANUP_HELP, CREDIT_HELP, EXPLAIN_HELP, EXPORT_HELP, FINALIZE_HELP,
-    LEFTOVERS_HELP, LIST_HELP, MATCH_HELP, REFUND_BALANCE_HELP, RESTORE_HELP, SETTLEMENTS_HELP, SIMULATE_HELP,
-    VERIFY_HELP,
+    INVITE_HELP, LEFTOVERS_HELP, LIST_HELP, MATCH_HELP, REFUND_BALANCE_HELP, RESTORE_HELP, SETTLEMENTS_HELP,
+    SIMULATE_HELP, VERIFY_HELP,
 };
 
 use crate::command::export::ExportFormat;
@@ -105,7 +105,13 @@ pub enum Command {
         /// No request: the entry of an order that is there already
         #[arg(long, value_name = "NUMBER", conflicts_with = "file")]
         order: Option<String>,
+        /// Write to the buyer, once for each page, with the page to pay on
+        #[arg(long)]
+        mail: bool,
     },
+    /// Write to a buyer what is open, with the page to pay it on; the next run of any task sends the mail
+    #[command(after_help = INVITE_HELP)]
+    Invite(Invite),
     /// Last runs, open exceptions, and what is pending and why
     Status,
     /// The whole story of an order, payment or document
@@ -267,6 +273,19 @@ pub struct RefundBalance {
     /// Think better of a request that was not sent yet
     #[arg(long, value_name = "REQUEST", conflicts_with_all = ["payment", "reason"])]
     pub withdraw: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Invite {
+    /// The entries, by their references; one page is for all of them
+    #[arg(required = true, value_name = "ENTRY")]
+    pub entries: Vec<String>,
+    /// Whose page, if there are several providers
+    #[arg(long)]
+    pub provider: Option<String>,
+    /// Write once more, although the page has its mail
+    #[arg(long)]
+    pub again: bool,
 }
 
 #[derive(Debug, Args)]

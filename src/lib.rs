@@ -44,7 +44,7 @@ use clap::{CommandFactory, Parser};
 use serde_json::json;
 
 use cli::{Cli, Command, Global, LineName, ListCommand, SandboxCommand, TaskArgs, VerifyArgs};
-use command::checkout::Source;
+use command::checkout::{Source, invite};
 use command::export::Wanted;
 use command::refund_balance::Wish;
 use config::Loaded;
@@ -134,7 +134,7 @@ fn schema(command: &Command) -> &'static str {
         Command::Init { .. } => "payjournal/init/1",
         Command::Check { .. } => "payjournal/check/1",
         Command::Import(_) => "payjournal/import/1",
-        Command::Checkout { .. } => "payjournal/checkout/1",
+        Command::Checkout { .. } | Command::Invite(_) => "payjournal/checkout/1",
         Command::Status => "payjournal/status/1",
         Command::Show { .. } => "payjournal/show/1",
         Command::Verify(_) => "payjournal/verify/1",
@@ -179,10 +179,10 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::Init { path } => command::init::run(&path, out),
         Command::Check { show } => command::check::run(&locate(&global)?, show, json, out),
         Command::Import(args) => import(args, &global, now, input, out, err),
-        Command::Checkout { file, order } => {
-            let source = order.as_deref().map_or(Source::File(&file), Source::Order);
-            command::checkout::run(source, &load(&global)?.settings, now, input, out)
+        Command::Checkout { file, order, mail } => {
+            checkout(order.as_deref().map_or(Source::File(&file), Source::Order), mail, &global, now, input, out)
         }
+        Command::Invite(args) => invite(&args, &global, now, out),
         Command::Status => {
             let config = load(&global)?;
             let ledger = run::open_ledger(&config.settings, false, now)?;
@@ -234,6 +234,23 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         }
         Command::Man => print(&command::man::page()?, "the man page", out),
     }
+}
+
+fn checkout(
+    source: Source<'_>,
+    is_mailed: bool,
+    global: &Global,
+    now: DateTime<Utc>,
+    input: &mut dyn Read,
+    out: &mut dyn Write,
+) -> Result<Exit> {
+    command::checkout::run(source, is_mailed, &load(global)?.settings, now, input, out)
+}
+
+fn invite(args: &cli::Invite, global: &Global, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
+    let cli::Invite { entries, provider, again } = args;
+    let wish = invite::Wish { entries, provider: provider.as_deref(), is_again: *again };
+    invite::run(wish, &load(global)?.settings, global.json, now, out)
 }
 
 fn credit_note(args: &cli::CreditNote, global: &Global, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {

@@ -86,7 +86,7 @@ fn a_ledger_from_the_future_is_left_alone() {
     refuses(&shop, "import orders orders.csv", &["schema 99"]);
     assert!(ledger(&shop) == before, "the ledger was changed");
     assert!(shop.psp_record().is_empty());
-    shop.ledger().execute_batch("PRAGMA user_version = 13").unwrap();
+    shop.ledger().execute_batch("PRAGMA user_version = 14").unwrap();
     shop.ok("capture");
     assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
 }

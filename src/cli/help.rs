@@ -100,6 +100,7 @@ pub(super) const CHECKOUT_HELP: &str = "\
 Examples:
   payjournal checkout request.json | jq -r .payment_url
   payjournal checkout --order SO-1001      the page of an order whose entry is there
+  payjournal checkout --order SO-1001 --mail   the buyer gets it by mail, too
   payjournal sandbox pay LINK              plays the customer
 
 A request:
@@ -112,9 +113,21 @@ A request:
 `entries` names entries that are there, to be paid together. Optional: `assignment_key` (the order's number), `title`, `due_on`,
 `provider` (if there are several), `method`, `return_url`, `cancel_url`.
 
-The same request again gives the same entry and page; after a refused payment a new page; once all is paid, none.
+The same request again gives the same entry and page, and no second mail; after a refused payment a new page; once all is paid, none.
 
 Exit codes: 0 done, 2 the request cannot be taken, 5 the provider did not answer: the same request again goes on";
+
+pub(super) const INVITE_HELP: &str = "\
+Examples:
+  payjournal invite E-1001                 the buyer gets a mail with what is open and where to pay it
+  payjournal invite E-1001 E-1002          one page for both, of one customer and currency
+  payjournal invite E-1001 --again         a reminder: one more mail about the same page
+  payjournal invite E-1001 --json          as `checkout` answers
+
+A page gets one mail, however often it is asked for. The mail is in the customer's language, goes to the customer's
+`email` (`payjournal import customers`), and is not sent any more once the page is paid or closed.
+
+Exit codes: 0 done, 2 nothing is open, or the customer has no `email`, 5 the provider did not answer";
 
 pub(super) const CANCEL_HELP: &str = "\
 Examples:

@@ -40,6 +40,16 @@ impl Recipient {
     }
 }
 
+/// A mail to a customer, its words settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerLetter {
+    /// The event, by its natural key: one mail for each, ever.
+    pub event: String,
+    pub address: String,
+    pub subject: String,
+    pub body: String,
+}
+
 /// What a letter about a payment names.
 #[derive(Debug, Clone, Copy)]
 pub struct Matter<'a> {

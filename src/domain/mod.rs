@@ -10,6 +10,7 @@ pub mod document;
 pub mod entry;
 pub mod exception;
 pub mod id;
+pub mod invitation;
 pub mod invoice;
 pub mod letter;
 pub mod money;

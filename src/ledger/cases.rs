@@ -9,8 +9,8 @@ use super::figures::Figures;
 use super::payments::Unsummed;
 use super::row::{Columns, time_text};
 use super::{
-    BookedJournal, Ledger, LedgerError, QueuedMail, Result, billing, corrections, documents, entries, journals, mails,
-    movements, operations, orders, payments, refund_requests,
+    BookedJournal, Ledger, LedgerError, QueuedMail, Result, billing, corrections, documents, entries, invitations,
+    journals, mails, movements, operations, orders, payments, refund_requests,
 };
 use crate::domain::document::{Document, DocumentKind, NamedDocument};
 use crate::domain::id::{DocumentId, JournalId, MailId, MovementId, OrderId, PaymentId};
@@ -126,6 +126,8 @@ pub struct PaymentCase {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MailCase {
     pub mail: QueuedMail,
+    /// It invites to pay on a page that is not open any more.
+    pub is_over: bool,
     pub operations: Vec<Operation>,
 }
 
@@ -393,6 +395,9 @@ impl Ledger {
         let mut statement = self.connection.prepare_cached(
             "SELECT m.id FROM mails m
              WHERE m.id > ?1 AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.mail_id = m.id AND o.state = 'confirmed')
+               AND NOT EXISTS (SELECT 1 FROM invitations i JOIN payments p ON p.id = i.payment_id
+                               WHERE i.mail_id = m.id AND p.status <> 'open'
+                                 AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.mail_id = m.id AND o.state = 'planned'))
              ORDER BY m.id LIMIT ?2",
         )?;
         statement.query_and_then((after.0, limit), |row| row.id("id", MailId))?.collect()
@@ -401,6 +406,7 @@ impl Ledger {
     pub fn mail_case(&self, id: MailId) -> Result<MailCase> {
         Ok(MailCase {
             mail: mail(&self.connection, id)?,
+            is_over: invitations::is_over(&self.connection, id)?,
             operations: operations::list(&self.connection, "WHERE mail_id = ?1 ORDER BY attempt", [id.0])?,
         })
     }

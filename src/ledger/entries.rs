@@ -29,6 +29,7 @@ pub(super) struct NewEntry<'a> {
 /// A payment with the page it was made with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkedPayment {
+    pub id: PaymentId,
     pub transaction: TransactionId,
     pub url: String,
     pub status: TransactionStatus,
@@ -113,22 +114,15 @@ impl Writer<'_> {
     }
 
     /// Keeps the page a payment was made with; once.
-    pub fn put_payment_link(&self, record: &PaymentRecord, url: &str, amount: Amount) -> Result<()> {
+    pub fn put_payment_link(&self, record: &PaymentRecord, url: &str, amount: Amount) -> Result<PaymentId> {
+        let id = self.payment_by_key(record)?;
+        let id = id.ok_or_else(|| LedgerError::NotFound { what: format!("payment {}", record.transaction) })?;
         self.connection
             .prepare_cached(
-                "INSERT INTO payment_links (payment_id, url, amount_minor, made_at)
-                 SELECT id, ?4, ?5, ?6 FROM payments WHERE provider = ?1 AND merchant_account = ?2 AND transaction_id = ?3
-                 ON CONFLICT DO NOTHING",
+                "INSERT INTO payment_links (payment_id, url, amount_minor, made_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
             )?
-            .execute((
-                record.provider.as_str(),
-                record.merchant_account.as_str(),
-                record.transaction.as_str(),
-                url,
-                amount.minor(),
-                time_text(self.now),
-            ))?;
-        Ok(())
+            .execute((id.0, url, amount.minor(), time_text(self.now)))?;
+        Ok(id)
     }
 
     /// Gives an entry to an invoice.
@@ -221,7 +215,7 @@ fn linked_payments(connection: &Connection, entries: &[Entry]) -> Result<Vec<Lin
     wanted.sort_unstable();
     let wanted = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let mut statement = connection.prepare_cached(
-        "SELECT p.transaction_id, p.status, p.currency, l.url, l.amount_minor FROM entry_items i
+        "SELECT p.id, p.transaction_id, p.status, p.currency, l.url, l.amount_minor FROM entry_items i
          JOIN payments p ON p.id = i.payment_id JOIN payment_links l ON l.payment_id = p.id
          WHERE i.entry_id = ?1
            AND (SELECT group_concat(entry_id) FROM (SELECT entry_id FROM entry_items o JOIN entries e ON e.id = o.entry_id
@@ -230,6 +224,7 @@ fn linked_payments(connection: &Connection, entries: &[Entry]) -> Result<Vec<Lin
     )?;
     let linked = |row: &Row<'_>| {
         Ok(LinkedPayment {
+            id: row.id("id", PaymentId)?,
             transaction: row.named("transaction_id", TransactionId::parse)?,
             url: row.plain("url")?,
             status: row.choice("status", TransactionStatus::parse)?,

@@ -22,6 +22,11 @@ pub struct QueuedMail {
 impl Writer<'_> {
     /// Queues a letter. `false` if its event has one already.
     pub fn queue_letter(&self, letter: &Letter) -> Result<bool> {
+        Ok(self.add_letter(letter)?.is_some())
+    }
+
+    /// Queues a letter. `None` if its event has one already.
+    pub(super) fn add_letter(&self, letter: &Letter) -> Result<Option<MailId>> {
         let added = self
             .connection
             .prepare_cached(
@@ -29,7 +34,7 @@ impl Writer<'_> {
                  ON CONFLICT (event) DO NOTHING",
             )?
             .execute((&letter.event, letter.recipient.as_str(), &letter.subject, &letter.body, time_text(self.now)))?;
-        Ok(added == 1)
+        Ok((added == 1).then(|| MailId(self.connection.last_insert_rowid())))
     }
 }
 

@@ -6,7 +6,9 @@ use rusqlite::Connection;
 
 use super::cases::mail as queued;
 use super::sheets::{customer_mail, sheet};
-use super::{Ledger, LedgerError, QueuedMail, Result, deletions, documents, journals, orders, payments, portal};
+use super::{
+    Ledger, LedgerError, QueuedMail, Result, deletions, documents, invitations, journals, orders, payments, portal,
+};
 use crate::domain::id::{EventId, MailId, OrderId, PaymentId};
 use crate::operation::key::hexadecimal;
 use crate::operation::request::{
@@ -132,7 +134,7 @@ fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
 fn mail_request(connection: &Connection, intent: &Intent, mail: MailId) -> Result<Request> {
     let (address, invoice) = match customer_mail(connection, mail)? {
         Some((address, document)) => (Some(address), sheet(connection, document)?.map(Box::new)),
-        None => (None, None),
+        None => (invitations::address(connection, mail)?, None),
     };
     let QueuedMail { recipient, subject, body, written_at, .. } = queued(connection, mail)?;
     let key = intent.key.clone();

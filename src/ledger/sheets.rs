@@ -8,11 +8,10 @@ use super::row::{Columns, day_text, time_text};
 use super::{Ledger, LedgerError, Result, Writer};
 use crate::domain::document::DocumentKind;
 use crate::domain::id::{DocumentId, DocumentNumber, MailId, OrderId};
-use crate::domain::invoice::letter::CustomerLetter;
 use crate::domain::invoice::pricing::Prices;
 use crate::domain::invoice::sheet::{Corrected, InvoiceSheet, Parties};
 use crate::domain::invoice::{InvoiceDraft, SheetDraft};
-use crate::domain::letter::Recipient;
+use crate::domain::letter::{CustomerLetter, Recipient};
 
 /// An invoice whose customer was not written to yet.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,13 +1,13 @@
 //! The mail queue: every run ends by delivering what is due, its own letters and those of earlier runs.
 
-use super::{Frame, Step, Task, Wanted};
+use super::{Action, Frame, Step, Task, Wanted};
 use crate::domain::consequence::Consequence;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::MailId;
 use crate::domain::money::MoneyError;
 use crate::ledger::{Ledger, LedgerError, MailCase, Scope};
 use crate::mail::smtp::UNANSWERED;
-use crate::operation::{Answer, Key, Kind, Operation, Refusal, Subject};
+use crate::operation::{Answer, Key, Kind, Operation, Refusal, State, Subject};
 use crate::run::ports::Ports;
 
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,9 @@ impl Task for MailQueue {
 
     fn plan(&self, case: &MailCase, _seen: &(), frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let mail = &case.mail;
+        if case.is_over {
+            return Ok(self.withdrawn(case));
+        }
         let key = |attempt| Key::of_text(Kind::Mail, &mail.event, attempt);
         let wanted = Wanted {
             about: format!("mail \"{}\"", mail.subject),
@@ -51,6 +54,18 @@ impl Task for MailQueue {
 
     fn name(&self, case: &MailCase) -> String {
         format!("mail \"{}\"", case.mail.subject)
+    }
+}
+
+impl MailQueue {
+    fn withdrawn(self, case: &MailCase) -> Vec<Step> {
+        let planned = case.operations.iter().filter(|operation| operation.state == State::Planned);
+        let withdraw = |operation: &Operation| Step {
+            about: self.name(case),
+            reason: "the page it invites to is not open any more".to_owned(),
+            action: Action::Withdraw { operation: operation.id },
+        };
+        planned.map(withdraw).collect()
     }
 }
 

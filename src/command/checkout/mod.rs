@@ -4,6 +4,7 @@
 //! of them. The entry is in the ledger before the PSP is asked for a page. A page moves no money, so that no operation stands for
 //! it: what the customer pays on it is learnt by `sync-payments` like any payment.
 
+pub mod invite;
 mod page;
 mod request;
 
@@ -14,6 +15,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use self::invite::Mailing;
 use self::page::make_page;
 use self::request::{Asked, CheckoutRequest, OrderAsked, told};
 use super::import::ImportDefaults;
@@ -27,7 +29,7 @@ use crate::domain::order::Cancellation;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::ledger::import::{Mark, Verdict};
-use crate::ledger::{Ledger, LedgerError, LinkedPayment};
+use crate::ledger::{Invitation, Ledger, LedgerError, LinkedPayment};
 use crate::run::{open_ledger, refused};
 
 /// Where the request comes from.
@@ -42,8 +44,10 @@ pub enum Source<'a> {
 /// A request is read whole; no order is longer.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
+/// With `is_mailed` the buyer gets the page by mail, too.
 pub fn run(
     source: Source<'_>,
+    is_mailed: bool,
     settings: &Settings,
     now: DateTime<Utc>,
     input: &mut dyn Read,
@@ -56,26 +60,60 @@ pub fn run(
         Source::Order(number) => CheckoutRequest::of(entries_of_order(&ledger, number)?),
     };
     let request = request.map_err(|problems| not_taken(&problems))?;
-    let (provider, account) = provider_of(&request, settings)?;
+    let mailing = is_mailed.then_some(Mailing { is_again: false });
+    answer(&offer(&request, mailing, settings, &mut ledger, now)?, out)
+}
+
+/// What a buyer is asked to pay, and where.
+struct Offer {
+    entries: Vec<Entry>,
+    open: Amount,
+    /// None where nothing is open.
+    page: Option<LinkedPayment>,
+    invitation: Option<Invitation>,
+}
+
+fn offer(
+    request: &CheckoutRequest,
+    mailing: Option<Mailing>,
+    settings: &Settings,
+    ledger: &mut Ledger,
+    now: DateTime<Utc>,
+) -> Result<Offer> {
+    let (provider, account) = provider_of(request, settings)?;
     let references = match &request.what {
         Asked::Entries(references) => references.clone(),
         Asked::Order(asked) => {
-            take(&mut ledger, asked, &defaults, settings, now)?;
+            take(ledger, asked, &ImportDefaults::of(settings), settings, now)?;
             vec![asked.entry.reference.clone()]
         }
     };
-    let entries = entries(&ledger, &references)?;
-    refuse_cancelled(&ledger, &entries)?;
-    let amount = open(&entries)?;
+    let entries = entries(ledger, &references)?;
+    refuse_cancelled(ledger, &entries)?;
+    let open = open(&entries)?;
+    let buyer = mailing.map(|mailing| Ok((mailing, invite::buyer(&entries, settings, ledger)?))).transpose()?;
     let linked = ledger.payments_of_entries(&entries).map_err(refused)?;
-    let page = match linked.iter().find(|linked| linked.is_usable(amount)) {
-        _ if amount.is_zero() => None,
+    let page = match linked.iter().find(|linked| linked.is_usable(open)) {
+        _ if open.is_zero() => None,
         Some(linked) => Some(linked.clone()),
-        None => {
-            Some(make_page(&request, &provider, &account, &entries, amount, linked.len(), settings, &mut ledger, now)?)
-        }
+        None => Some(make_page(request, &provider, &account, &entries, open, linked.len(), settings, ledger, now)?),
     };
-    answer(&entries, amount, page.as_ref(), out)
+    let mut offer = Offer { entries, open, page, invitation: None };
+    if let Some((mailing, buyer)) = buyer {
+        offer.invitation = invite::invite(&offer, mailing, &buyer, settings, ledger, now)?;
+    }
+    Ok(offer)
+}
+
+/// What the entries are for, as the buyer knows it.
+fn title(entries: &[Entry]) -> String {
+    let titles: Vec<&str> =
+        entries.iter().map(|entry| entry.title.as_str()).filter(|title| !title.is_empty()).collect();
+    if !titles.is_empty() {
+        return titles.join(", ");
+    }
+    let references = entries.iter().filter_map(|entry| entry.reference.as_ref());
+    references.map(EntryReference::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn text(path: &Path, input: &mut dyn Read) -> Result<Vec<u8>> {
@@ -229,7 +267,8 @@ fn open(entries: &[Entry]) -> Result<Amount> {
     open.and_then(|open| Amount::sum(first.initial.currency(), open)).map_err(Failure::usage)
 }
 
-fn answer(entries: &[Entry], amount: Amount, page: Option<&LinkedPayment>, out: &mut dyn Write) -> Result<Exit> {
+fn answer(offer: &Offer, out: &mut dyn Write) -> Result<Exit> {
+    let Offer { entries, open, page, invitation } = offer;
     let told: Vec<_> = entries
         .iter()
         .map(|entry| {
@@ -239,14 +278,19 @@ fn answer(entries: &[Entry], amount: Amount, page: Option<&LinkedPayment>, out: 
             })
         })
         .collect();
+    let invitation = invitation.as_ref().map(|invitation| {
+        let state = if invitation.is_sent { "sent" } else { "queued" };
+        json!({"mail": invitation.mail, "state": state, "written_at": invitation.written_at})
+    });
     let document = json!({
         "schema": "payjournal/checkout/1",
         "outcome": Exit::Done.outcome(),
         "exit_code": Exit::Done.code(),
         "entries": told,
-        "open": amount,
-        "transaction": page.map(|page| &page.transaction),
-        "payment_url": page.map(|page| &page.url),
+        "open": open,
+        "transaction": page.as_ref().map(|page| &page.transaction),
+        "payment_url": page.as_ref().map(|page| &page.url),
+        "invitation": invitation,
     });
     writeln!(out, "{document:#}").context("the answer cannot be written").map_err(Failure::bug)?;
     Ok(Exit::Done)

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::not_taken;
 use super::request::{CheckoutRequest, told};
+use super::{not_taken, title};
 use crate::config::Settings;
 use crate::domain::entry::Entry;
-use crate::domain::id::{EntryReference, MerchantAccount, ProviderName};
+use crate::domain::id::{EntryReference, MerchantAccount, PaymentId, ProviderName};
 use crate::domain::money::Amount;
 use crate::domain::payment::TransactionStatus;
 use crate::exchange::import::{Objection, PaymentRecord};
@@ -38,8 +38,6 @@ pub(super) fn make_page(
 ) -> Result<LinkedPayment> {
     let references: Vec<EntryReference> = entries.iter().filter_map(|entry| entry.reference.clone()).collect();
     let reference = references.iter().map(EntryReference::as_str).collect::<Vec<_>>().join(";");
-    let titles: Vec<&str> =
-        entries.iter().map(|entry| entry.title.as_str()).filter(|title| !title.is_empty()).collect();
     let key = |attempt: usize| {
         link_key([
             settings.mode.as_str(),
@@ -53,7 +51,7 @@ pub(super) fn make_page(
     };
     let link = LinkRequest {
         key: key(attempts),
-        title: if titles.is_empty() { reference.clone() } else { titles.join(", ") },
+        title: title(entries),
         reference: reference.clone(),
         amount,
         method: request.method.clone(),
@@ -85,10 +83,11 @@ pub(super) fn make_page(
         entries: references,
         key: None,
     };
-    if let Some(refused) = record_page(ledger, &record, entries, &made.url, amount, settings, now)? {
-        return Err(closed_again(&record, &ports, settings, refused));
-    }
-    Ok(LinkedPayment { transaction: made.transaction, url: made.url, status: TransactionStatus::Open, amount })
+    let id = match record_page(ledger, &record, entries, &made.url, amount, settings, now)? {
+        Ok(id) => id,
+        Err(refused) => return Err(closed_again(&record, &ports, settings, refused)),
+    };
+    Ok(LinkedPayment { id, transaction: made.transaction, url: made.url, status: TransactionStatus::Open, amount })
 }
 
 fn not_made(error: &PortError) -> Failure {
@@ -147,7 +146,7 @@ fn closed_again(page: &PaymentRecord, ports: &Ports, settings: &Settings, failur
     ))
 }
 
-/// Why the ledger does not take it, if it does not.
+/// The payment, or why the ledger does not take it.
 fn record_page(
     ledger: &mut Ledger,
     record: &PaymentRecord,
@@ -156,7 +155,7 @@ fn record_page(
     amount: Amount,
     settings: &Settings,
     now: DateTime<Utc>,
-) -> Result<Option<Failure>> {
+) -> Result<Result<PaymentId>> {
     let mut objections: Vec<Objection> = Vec::new();
     let recorded = ledger.write("payment page", None, now, |writer: &Writer<'_>| {
         writer.begin_import()?;
@@ -172,10 +171,10 @@ fn record_page(
         }
     });
     match recorded {
-        Err(_) if !objections.is_empty() => Ok(Some(not_taken(&told("payment", &objections).collect::<Vec<_>>()))),
+        Err(_) if !objections.is_empty() => Ok(Err(not_taken(&told("payment", &objections).collect::<Vec<_>>()))),
         Err(LedgerError::Invariant(why)) => {
-            Ok(Some(Failure::usage(why).hint("`payjournal restore` puts an order back")))
+            Ok(Err(Failure::usage(why).hint("`payjournal restore` puts an order back")))
         }
-        recorded => recorded.map(|()| None).map_err(refused),
+        recorded => recorded.map(Ok).map_err(refused),
     }
 }

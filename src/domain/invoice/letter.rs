@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::sheet::{Corrected, InvoiceSheet};
 use crate::domain::customer::Language;
+use crate::domain::letter::CustomerLetter;
 use crate::domain::money::MoneyError;
 use crate::domain::template::{Tag, Template};
 
@@ -16,16 +17,6 @@ pub struct MailText {
 
 /// The mails of each language.
 pub type MailTexts = BTreeMap<Language, MailText>;
-
-/// A mail to a customer, its words settled; the page itself comes with it when it is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CustomerLetter {
-    /// The event, by its natural key: one mail per invoice, ever.
-    pub event: String,
-    pub address: String,
-    pub subject: String,
-    pub body: String,
-}
 
 /// The built-in words of a language: subject and body.
 pub fn words(language: Language) -> (&'static str, &'static str) {

@@ -71,7 +71,7 @@ impl Writer<'_> {
         })
     }
 
-    fn payment_by_key(&self, record: &PaymentRecord) -> Result<Option<PaymentId>> {
+    pub(in crate::ledger) fn payment_by_key(&self, record: &PaymentRecord) -> Result<Option<PaymentId>> {
         let id: Option<i64> = self
             .connection
             .prepare_cached(

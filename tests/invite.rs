@@ -1,0 +1,146 @@
+//! A buyer is written to once for each page, until a person wants another mail, and not at all once it is paid or closed.
+
+mod support;
+
+use serde_json::Value;
+use support::Shop;
+use support::billing::{entries, import};
+
+const CUSTOMERS: &str = "customer,name,email,language\nC1,Ada Lovelace,ada@example.com,\nC2,Konrad Zuse,konrad@example.com,de\nC3,Nobody,,\n";
+
+fn shop() -> Shop {
+    let shop = Shop::with(&format!("{}\n[seller]\nname = \"Coffee Ltd.\"\n", support::CONFIG));
+    import(&shop, "customers", CUSTOMERS);
+    entries(&shop, "E-1,K1,C1,119.00,\nE-2,K2,C1,50.00,\nE-3,K3,C2,80.00,\nE-4,K4,C3,10.00,\n");
+    shop
+}
+
+/// What went to customers.
+fn mails(shop: &Shop) -> Vec<String> {
+    let read = |name: &String| std::fs::read_to_string(shop.path.join("mail/new").join(name)).unwrap_or_default();
+    shop.mails().iter().map(read).filter(|mail| mail.contains("@example.com")).collect()
+}
+
+fn url(answer: &Value) -> String {
+    answer["payment_url"].as_str().unwrap_or("none").to_owned()
+}
+
+#[test]
+fn a_buyer_gets_one_mail_with_the_page_and_a_second_if_a_person_wants_it() {
+    let shop = shop();
+    let said = shop.ok("invite E-1").stdout;
+    assert!(said.starts_with("customer C1 is invited to pay 119.00 EUR: https://sandbox.invalid/pay/"), "{said}");
+    assert_eq!(mails(&shop), [""; 0]);
+    shop.ok("sync-payments");
+    let sent = mails(&shop);
+    assert_eq!(sent.len(), 1);
+    for words in [
+        "To: ada@example.com",
+        "Subject: Your payment: E-1",
+        "Dear Ada Lovelace",
+        "119.00 EUR is open for E-1",
+        "https://sandbox.invalid/pay/",
+        "Coffee Ltd.",
+    ] {
+        assert!(sent.concat().contains(words), "{words} is not in {sent:?}");
+    }
+    let again = shop.ok("invite E-1 --as-of 2026-11-23T02:00:00Z").stdout;
+    assert!(again.contains("was invited on 2026-11-22") && again.contains("`--again`"), "{again}");
+    let answer = shop.json("invite E-1 --as-of 2026-11-23T02:00:00Z");
+    assert_eq!((&answer["schema"], &answer["invitation"]["state"]), (&"payjournal/checkout/1".into(), &"sent".into()));
+    shop.ok("sync-payments --as-of 2026-11-23T03:00:00Z");
+    assert_eq!(mails(&shop).len(), 1);
+    shop.ok("invite E-1 --again --as-of 2026-11-24T02:00:00Z");
+    shop.ok("sync-payments --as-of 2026-11-24T03:00:00Z");
+    assert_eq!(mails(&shop).len(), 2);
+    assert_eq!(shop.rows("SELECT count(*) FROM payment_links"), ["1"]);
+    shop.ok("verify --as-of 2026-11-24T04:00:00Z");
+}
+
+#[test]
+fn the_mail_is_in_the_customer_s_language_and_one_page_is_for_several_entries() {
+    let shop = shop();
+    shop.ok("invite E-3");
+    shop.ok("invite E-1 E-2");
+    shop.ok("sync-payments");
+    let sent = mails(&shop).concat();
+    for words in [
+        "Guten Tag Konrad Zuse",
+        "E-3 sind noch 80.00 EUR offen. Hier k=C3=B6nnen Sie bezahlen",
+        "169.00 EUR is open for E-1, E-2",
+    ] {
+        assert!(sent.contains(words), "{words} is not in {sent}");
+    }
+}
+
+#[test]
+fn a_mail_that_waits_is_not_sent_once_the_page_is_paid() {
+    let shop = shop();
+    let page = url(&shop.json("invite E-1"));
+    shop.ok(&format!("sandbox pay {page}"));
+    shop.exits("invite E-4", 2);
+    // Learnt first, and mailed after: the mail is not sent, now or later.
+    shop.ok("sync-payments");
+    shop.ok("capture");
+    assert_eq!(mails(&shop), [""; 0]);
+    let paid = shop.exits("invite E-1", 2);
+    assert!(paid.stderr.contains("nothing is open"), "{}", paid.stderr);
+    assert_eq!(shop.rows("SELECT count(*) FROM operations WHERE kind = 'mail' AND state = 'planned'"), ["0"]);
+    shop.ok("verify");
+}
+
+#[test]
+fn a_mail_planned_before_its_page_was_paid_is_withdrawn() {
+    let shop = shop();
+    let page = url(&shop.json("invite E-1"));
+    // The folder the mails go to is a file: nothing can be delivered.
+    shop.write("mail", "");
+    shop.run(&["sync-payments"]);
+    assert_eq!(shop.rows("SELECT state FROM operations WHERE kind = 'mail'"), ["planned"]);
+    shop.ok(&format!("sandbox pay {page}"));
+    assert!(std::fs::remove_file(shop.path.join("mail")).is_ok());
+    shop.ok("sync-payments --as-of 2026-11-23T02:00:00Z");
+    shop.ok("sync-payments --as-of 2026-11-24T02:00:00Z");
+    assert_eq!(shop.rows("SELECT state FROM operations WHERE kind = 'mail'"), ["withdrawn"]);
+    assert_eq!(mails(&shop), [""; 0]);
+    shop.ok("verify --as-of 2026-11-24T03:00:00Z");
+}
+
+#[test]
+fn nothing_is_made_for_whom_nobody_can_write_to() {
+    let shop = shop();
+    for (line, why) in [
+        ("invite E-4", "customer C3 has no `email`"),
+        ("invite E-9", "entry `E-9` is not known"),
+        ("invite E-1 E-3", "two customers or currencies"),
+        ("invite E-1 --provider nobody", "provider `nobody` is not configured"),
+    ] {
+        let ended = shop.exits(line, 2);
+        assert!(ended.stderr.contains(why), "{line}: {}", ended.stderr);
+    }
+    assert_eq!(shop.rows("SELECT count(*) FROM payment_links"), ["0"]);
+    let nameless = Shop::new();
+    import(&nameless, "customers", CUSTOMERS);
+    entries(&nameless, "E-1,K1,C1,119.00,\n");
+    let ended = nameless.exits("invite E-1", 2);
+    assert!(ended.stderr.contains("`seller.name` is missing"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_checkout_with_mail_writes_once() {
+    let shop = shop();
+    shop.write(
+        "request.json",
+        r#"{"order": {"order": "WEB-1", "currency": "EUR", "total": "119.00", "ordered_on": "2026-11-20"},
+            "lines": [{"line": "1", "description": "Coffee grinder", "quantity": "1", "unit_price": "119.00", "tax_rate": "19"}],
+            "customer": {"customer": "C5", "name": "Grace Hopper", "email": "grace@example.com"}, "title": "Your order WEB-1"}"#,
+    );
+    assert_eq!(shop.json("checkout request.json")["invitation"], Value::Null);
+    let first = shop.json("checkout request.json --mail");
+    assert_eq!(first["invitation"]["state"], "queued");
+    assert_eq!(shop.json("checkout request.json --mail"), first);
+    assert_eq!(shop.json("checkout --order WEB-1 --mail"), first);
+    shop.ok("sync-payments");
+    let sent = mails(&shop);
+    assert!(sent.len() == 1 && sent[0].contains("119.00 EUR is open for Your order WEB-1"), "{sent:?}");
+}

@@ -166,6 +166,24 @@ fn late_money_that_names_no_order_pays_the_one_that_has_its_key_now() {
 }
 
 #[test]
+fn late_money_that_was_told_is_told_no_more_once_it_pays_another_order() {
+    let shop = shop("");
+    let orders = "order,currency,total,bill_to,ordered_on,payment_assignment_key\n";
+    import(&shop, "orders", &format!("{orders}A,EUR,119.00,C1,2026-10-01,K\n"));
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-A,A,,,card,expired,,,\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.ok("cleanup-unpaid");
+    let at = "2026-11-22T01:00:00Z";
+    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-B,,K,,card,captured,119.00,{at},{at}\n"));
+    assert_eq!(told(&shop), ["paid_after_deletion order webshop/A"]);
+    import(&shop, "orders", &format!("{orders}B,EUR,119.00,C1,2026-10-01,K\n"));
+    import(&shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nB,1,Thing,1,119.00,19\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(told(&shop), [""; 0]);
+    shop.ok("verify");
+}
+
+#[test]
 fn late_money_for_an_entry_pays_the_order_that_has_its_key_now() {
     let shop = shop("");
     deleted_and_heir(&shop, "entry_assignment_key");

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::OWN_ENTRIES;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::{OrderId, PaymentId};
+use crate::domain::id::{ExceptionId, OrderId, PaymentId};
 use crate::domain::letter;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::row::Columns;
@@ -252,6 +252,23 @@ impl Writer<'_> {
         let orders: Vec<OrderId> =
             statement.query_and_then([payment.0], |row| row.id("id", OrderId))?.collect::<Result<_>>()?;
         orders.into_iter().try_for_each(|order| self.tell_money_on(order).map(drop))
+    }
+
+    /// It is another order's now: nobody has to pay it back.
+    pub(in crate::ledger) fn end_late_money(&self, payment: PaymentId) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, order_id FROM exceptions
+             WHERE kind = 'paid_after_deletion' AND payment_id = ?1 AND state <> 'resolved' AND order_id IS NOT NULL",
+        )?;
+        let told: Vec<(ExceptionId, OrderId)> = statement
+            .query_and_then([payment.0], |row| Ok((row.id("id", ExceptionId)?, row.id("order_id", OrderId)?)))?
+            .collect::<Result<_>>()?;
+        for (exception, order) in told {
+            if money_on(self.connection, order)?.told.is_empty() {
+                self.resolve(exception)?;
+            }
+        }
+        Ok(())
     }
 
     /// Deleted orders that settlement reports have lines of: a line may have come without its payment.

@@ -162,7 +162,7 @@ fn may_pay(index: &Index<'_>, transaction: &Transaction, invoice: &Posted) -> bo
     let by_order = invoice.order.is_some() && invoice.order == transaction.order;
     let mut beside = transaction.pays.iter().filter_map(|number| index.invoice(number));
     let by_neighbour = beside.any(|named| named.order.is_some() && named.order == invoice.order);
-    let by_key = || invoice.order.as_deref().is_some_and(|order| super::invoices::inherits(index, order, transaction));
+    let by_key = || invoice.order.as_deref().is_some_and(|order| super::heirs::inherits(index, order, transaction));
     (by_name || by_order || by_neighbour || by_key()) && invoice.currency == transaction.currency
 }
 

@@ -210,7 +210,7 @@ fn silent_money(index: &Index<'_>, order: &str) -> Option<String> {
             .record
             .sales
             .iter()
-            .any(|sale| !index.record.is_gone(&sale.order) && super::invoices::inherits(index, &sale.order, one))
+            .any(|sale| !index.record.is_gone(&sale.order) && super::heirs::inherits(index, &sale.order, one))
     };
     let (_, paid) = index
         .meant_for_order(order)

@@ -10,7 +10,7 @@ use crate::simulate::record::{
 };
 
 use super::index::{Index, was_confirmed};
-use super::{About, Found, books};
+use super::{About, Found, books, heirs};
 
 /// A run that began before, and reads what it decides about once.
 const A_RUN: TimeDelta = TimeDelta::hours(3);
@@ -271,22 +271,8 @@ pub(super) fn check_at_rest(index: &Index<'_>, found: &mut Found) {
 fn inherited(index: &Index<'_>, sale: &Sale, gone: &Sale) -> Option<String> {
     let SaleKey::Payment(key) = &sale.key else { return None };
     let mut left = index.meant_for_order(&gone.order).filter(|(_, one)| one.is_for == IsFor::Key(key.clone()));
-    let (_, one) = left.find(|(_, one)| is_usable(one) && index.names_its_order(one))?;
+    let (_, one) = left.find(|(_, one)| is_usable(one) && !heirs::inherits(index, &sale.order, one))?;
     Some(format!("{} has its key and is of {}, and nobody was told", one.id, gone.order))
-}
-
-/// Whether an order has the key of a transaction that is meant for another, which is deleted, and does not say so itself.
-pub(super) fn inherits(index: &Index<'_>, order: &str, transaction: &Transaction) -> bool {
-    let of_other = transaction.order.as_deref().filter(|other| *other != order && index.record.is_gone(other));
-    let of = |number: &str| index.record.sales.iter().find(|sale| sale.order == number);
-    let Some((own, _)) = of(order).zip(of_other.and_then(of)).filter(|(own, other)| own.key == other.key) else {
-        return false;
-    };
-    match &own.key {
-        SaleKey::Entry(_) => own.told_at.is_some(),
-        SaleKey::Payment(_) => own.told_at.is_some() && !index.names_its_order(transaction),
-        SaleKey::Neither => false,
-    }
 }
 
 /// Confirmed and kept: captured, and not given back.

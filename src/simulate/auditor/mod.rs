@@ -33,6 +33,7 @@ mod books;
 mod captures;
 mod chargebacks;
 mod deletions;
+mod heirs;
 mod index;
 mod intents;
 mod invariants;
@@ -81,8 +82,9 @@ struct Found(Vec<Violation>);
 /// SAFETY: holds at any moment.
 pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     let mut found = Found::default();
-    let billed = invoices::posted(record, rows);
-    let index = Index::of(record, rows, &billed);
+    let record = heirs::with_heirs(record, rows);
+    let billed = invoices::posted(&record, rows);
+    let index = Index::of(&record, rows, &billed);
     intents::check(&index, &mut found);
     sums::check(&index, &mut found);
     captures::check(&index, &mut found);
@@ -102,8 +104,9 @@ pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
 
 /// LIVENESS: holds when everything has come to rest. Beside [`each_day`], not instead of it.
 pub fn at_rest(record: &Record, rows: &Rows) -> Vec<Violation> {
-    let billed = invoices::posted(record, rows);
-    let index = Index::of(record, rows, &billed);
+    let record = heirs::with_heirs(record, rows);
+    let billed = invoices::posted(&record, rows);
+    let index = Index::of(&record, rows, &billed);
     let mut found = Found::default();
     rest::check(&index, &mut found);
     payouts::check_at_rest(&index, &mut found);

@@ -1,0 +1,46 @@
+//! Whose the money is that was meant for a deleted order, where another order has its key.
+
+use std::borrow::Cow;
+
+use super::index::Index;
+use crate::ledger::rows::Rows;
+use crate::simulate::record::{Record, Sale, SaleKey, Transaction};
+
+/// The record with the order that each transaction pays: one that says of itself only a key pays, once it is bound, the order
+/// that has the key then.
+pub(super) fn with_heirs<'r>(record: &'r Record, rows: &Rows) -> Cow<'r, Record> {
+    let mut changed = Cow::Borrowed(record);
+    if record.deletions.is_empty() {
+        return changed;
+    }
+    for row in &rows.payments {
+        let Some(order) = &row.order else { continue };
+        let Some(at) = record.transactions.iter().position(|one| one.id == row.transaction) else { continue };
+        let is_heirs = record.transactions.get(at).is_some_and(|one| {
+            has_key_of(record, order, one).is_some_and(|sale| matches!(sale.key, SaleKey::Payment(_)))
+        });
+        if let Some(one) = changed_transaction(&mut changed, at, is_heirs) {
+            one.order = Some(order.clone());
+        }
+    }
+    changed
+}
+
+fn changed_transaction<'r>(record: &'r mut Cow<'_, Record>, at: usize, is_heirs: bool) -> Option<&'r mut Transaction> {
+    if is_heirs { record.to_mut().transactions.get_mut(at) } else { None }
+}
+
+/// Whether an order inherits a transaction that the ledger has bound to no order yet.
+pub(super) fn inherits(index: &Index<'_>, order: &str, transaction: &Transaction) -> bool {
+    let bound = index.payment_row(&transaction.id).and_then(|row| row.order.as_deref());
+    bound.is_none() && has_key_of(index.record, order, transaction).is_some()
+}
+
+/// The sale of an order that has the key of a transaction which is meant for another, deleted one, and does not say so itself.
+fn has_key_of<'r>(record: &'r Record, order: &str, transaction: &Transaction) -> Option<&'r Sale> {
+    let other = transaction.order.as_deref().filter(|other| *other != order && record.is_gone(other))?;
+    let of = |number: &str| record.sales.iter().find(|sale| sale.order == number);
+    let own = of(order).filter(|sale| sale.told_at.is_some() && sale.key != SaleKey::Neither)?;
+    let says_no_order = transaction.is_anonymous || matches!(own.key, SaleKey::Entry(_));
+    of(other).filter(|other| other.key == own.key && says_no_order).map(|_| own)
+}

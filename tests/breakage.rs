@@ -137,7 +137,7 @@ fn an_older_ledger_with_rows_is_brought_up_to_date() {
         assert_eq!(found, 1, "{index}");
     }
     let journals: i64 = shop.ledger().query_row("SELECT count(*) FROM journals", [], |row| row.get(0)).unwrap();
-    assert_eq!((version, journals), (13, 1));
+    assert_eq!((version, journals), (14, 1));
     assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
 }
 
@@ -460,4 +460,26 @@ fn a_file_that_is_no_table_at_all_changes_nothing() {
         assert!(!ended.stderr.is_empty(), "{file}");
     }
     assert_eq!(shop.rows("SELECT number FROM orders"), ["A"]);
+}
+
+#[test]
+fn the_longest_names_make_accounts() {
+    let template = format!("Assets:{}:{{customer}}", "x".repeat(82));
+    assert_eq!(template.len(), 100);
+    let shop = Shop::with(&format!("{CONFIG}\n[accounts]\nreceivables = \"{template}\"\n"));
+    let customer = "C".repeat(100);
+    shop.orders(&format!("A,EUR,100.00,online,,none,{customer},2026-11-15\n"));
+    shop.payments("TX-A,A,,card,EUR,authorised,100.00,2026-11-16T08:00:00Z,,\n");
+    shop.documents("invoice,R-A,A,EUR,100.00,,,2026-11-20\n");
+    shop.ok("capture");
+    let accounts = shop.rows("SELECT length(account) FROM postings WHERE amount_minor < 0");
+    assert_eq!(accounts, ["190"]);
+    shop.ok("verify");
+    let long = Shop::with(&format!("{CONFIG}\n[accounts]\nreceivables = \"x{template}\"\n"));
+    let ended = long.exits("check", 3);
+    assert!(
+        ended.stderr.contains("`accounts.receivables`") && ended.stderr.contains("at most 100 characters"),
+        "{}",
+        ended.stderr
+    );
 }

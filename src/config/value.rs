@@ -257,12 +257,18 @@ pub(super) fn entries<T>(
     table.iter().map(|(key, value)| entry(key.get_ref(), value)).collect()
 }
 
+/// So that the longest names in its places make no name that is too long.
+const LONGEST_TEMPLATE: usize = 100;
+
 /// The name of a ledger account with `placeholders` in braces.
 pub(super) fn account(placeholders: &'static [&'static str]) -> impl Fn(&TomlValue<'_>) -> Parsed<String> {
     move |value| {
         let template = as_text(value, "Assets:PSP")?;
         if let Err(error) = Account::parse(template) {
             return wrong(value, error.to_string());
+        }
+        if template.chars().count() > LONGEST_TEMPLATE {
+            return wrong(value, format!("expected at most {LONGEST_TEMPLATE} characters"));
         }
         match template_fault(template, placeholders) {
             None => Ok(template.to_owned()),

@@ -16,11 +16,14 @@ pub enum IdError {
 
 impl fmt::Display for IdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Empty { what } | Self::TooLong { what, .. } | Self::Control { what } | Self::Padded { what }) = self;
+        let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        write!(f, "{article} {what} ")?;
         match self {
-            Self::Empty { what } => write!(f, "a {what} cannot be empty"),
-            Self::TooLong { what, limit } => write!(f, "a {what} has at most {limit} characters"),
-            Self::Control { what } => write!(f, "a {what} cannot hold control characters"),
-            Self::Padded { what } => write!(f, "a {what} cannot begin or end with white space"),
+            Self::Empty { .. } => f.write_str("cannot be empty"),
+            Self::TooLong { limit, .. } => write!(f, "has at most {limit} characters"),
+            Self::Control { .. } => f.write_str("cannot hold control characters"),
+            Self::Padded { .. } => f.write_str("cannot begin or end with white space"),
         }
     }
 }
@@ -29,14 +32,17 @@ impl std::error::Error for IdError {}
 
 const LONGEST: usize = 100;
 
-fn checked(text: &str, what: &'static str) -> Result<CompactString, IdError> {
+/// A template of at most 100 characters with names of as many in its places.
+const LONGEST_ACCOUNT: usize = 1000;
+
+fn checked(text: &str, what: &'static str, limit: usize) -> Result<CompactString, IdError> {
     // Almost every one: letters, digits and signs alone.
-    if (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if (1..=limit).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(CompactString::new(text))
     } else if text.is_empty() {
         Err(IdError::Empty { what })
-    } else if text.chars().count() > LONGEST {
-        Err(IdError::TooLong { what, limit: LONGEST })
+    } else if text.chars().count() > limit {
+        Err(IdError::TooLong { what, limit })
     } else if text.chars().any(char::is_control) {
         Err(IdError::Control { what })
     } else if text.trim() != text {
@@ -47,7 +53,7 @@ fn checked(text: &str, what: &'static str) -> Result<CompactString, IdError> {
 }
 
 macro_rules! text_id {
-    ($($(#[$doc:meta])* $name:ident = $what:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $what:literal, $limit:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(CompactString);
@@ -55,7 +61,7 @@ macro_rules! text_id {
         impl $name {
             /// Compared exactly as written: case and inner spaces count.
             pub fn parse(text: &str) -> Result<Self, IdError> {
-                checked(text, $what).map(Self)
+                checked(text, $what, $limit).map(Self)
             }
 
             pub fn as_str(&self) -> &str {
@@ -94,31 +100,31 @@ macro_rules! row_id {
 
 text_id! {
     /// The web shop an order came from; one ledger may serve several.
-    ShopName = "shop name";
+    ShopName = "shop name", LONGEST;
     /// The shop's number of an order, unique within its shop.
-    OrderNumber = "order number";
+    OrderNumber = "order number", LONGEST;
     /// The name of a `[provider.NAME]` table.
-    ProviderName = "provider name";
+    ProviderName = "provider name", LONGEST;
     /// The account at the PSP that is paid out together.
-    MerchantAccount = "merchant account";
+    MerchantAccount = "merchant account", LONGEST;
     /// The PSP's id of one payment attempt.
-    TransactionId = "transaction id";
+    TransactionId = "transaction id", LONGEST;
     /// The PSP's id of one capture, refund or release of a payment.
-    ModificationId = "modification id";
+    ModificationId = "modification id", LONGEST;
     /// A payment method as the shop names it, for instance `card`.
-    MethodName = "payment method";
+    MethodName = "payment method", LONGEST;
     /// The company in the ERP that owns a document.
-    Company = "company";
+    Company = "company", LONGEST;
     /// The ERP's number of an invoice, credit note or shipment.
-    DocumentNumber = "document number";
+    DocumentNumber = "document number", LONGEST;
     /// The ERP's number of a customer.
-    CustomerNumber = "customer number";
-    /// A ledger account, for instance `Assets:PSP:Clearing`.
-    Account = "account";
+    CustomerNumber = "customer number", LONGEST;
+    /// A ledger account, for instance `Assets:PSP:Clearing`; at most 1000 characters.
+    Account = "account", LONGEST_ACCOUNT;
     /// What ties an entry or a payment to an order before there is an invoice.
-    AssignmentKey = "assignment key";
+    AssignmentKey = "assignment key", LONGEST;
     /// A portal's own name of an entry.
-    EntryReference = "entry reference";
+    EntryReference = "entry reference", LONGEST;
 }
 
 row_id! {

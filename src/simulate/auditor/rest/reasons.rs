@@ -192,14 +192,23 @@ impl<'i, 'a> Told<'i, 'a> {
         wrong(rivals.count() == 0 && entries < 2 && payments < 2, "nothing else has its key")
     }
 
-    /// Its entry is another customer's, over another amount, or cancelled.
+    /// Its entry is another customer's, over another amount, or cancelled, maybe with the deleted order that had the key before; or
+    /// its payment names that one.
     fn key_fits(&self) -> Option<String> {
         let Some(sale) = self.sale() else { return Some("it sells nothing".to_owned()) };
-        let SaleKey::Entry(key) = &sale.key else { return Some("it has no entry".to_owned()) };
-        let total: i64 = sale.lines.iter().map(|(gross, _)| gross).sum();
-        let fits = |claim: &Claim| claim.customer == sale.customer && claim.amount == total && !claim.cancelled;
-        let mut claims = self.index.record.claims.iter().filter(|claim| claim.key == *key);
-        wrong(claims.all(fits), "its entry fits")
+        let record = self.index.record;
+        let mut before = record.sales.iter().filter(|other| other.order != sale.order && other.key == sale.key);
+        let was_deleted = before.any(|other| record.deletions.iter().any(|gone| gone.order == other.order));
+        match &sale.key {
+            SaleKey::Entry(key) => {
+                let total: i64 = sale.lines.iter().map(|(gross, _)| gross).sum();
+                let fits = |claim: &Claim| claim.customer == sale.customer && claim.amount == total && !claim.cancelled;
+                let mut claims = record.claims.iter().filter(|claim| claim.key == *key);
+                wrong(!was_deleted && claims.all(fits), "its entry fits")
+            }
+            SaleKey::Payment(_) => wrong(!was_deleted, "no payment of another order has its key"),
+            SaleKey::Neither => Some("it has no key".to_owned()),
+        }
     }
 
     /// A payout with a payment nobody told the ledger of.

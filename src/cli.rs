@@ -1,6 +1,7 @@
 //! The command line as typed. What it means is resolved in `lib::run` and the commands.
 
 mod help;
+mod payments;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,8 @@ use help::{
     INVITE_HELP, LEFTOVERS_HELP, LIST_HELP, MATCH_HELP, REFUND_BALANCE_HELP, RESTORE_HELP, SETTLEMENTS_HELP,
     SIMULATE_HELP, VERIFY_HELP,
 };
+
+pub use payments::{Invite, RefundBalance};
 
 use crate::command::export::ExportFormat;
 use crate::command::import::{ImportKind, InputFormat};
@@ -257,35 +260,6 @@ pub struct CreditNote {
     /// Set a credit note that was paid back in another way against what is open of its invoice
     #[arg(long, value_name = "NOTE", conflicts_with_all = ["number", "lines", "reason"])]
     pub clear: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct RefundBalance {
-    /// The payment's transaction id (or PROVIDER/ID)
-    #[arg(required_unless_present = "withdraw")]
-    pub payment: Option<String>,
-    /// In the payment's currency [default: all that is free]
-    #[arg(long, value_name = "AMOUNT", conflicts_with = "withdraw")]
-    pub amount: Option<String>,
-    /// Why; it is kept with the request
-    #[arg(long, required_unless_present = "withdraw")]
-    pub reason: Option<String>,
-    /// Think better of a request that was not sent yet
-    #[arg(long, value_name = "REQUEST", conflicts_with_all = ["payment", "reason"])]
-    pub withdraw: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Invite {
-    /// The entries, by their references; one page is for all of them
-    #[arg(required = true, value_name = "ENTRY")]
-    pub entries: Vec<String>,
-    /// Whose page, if there are several providers
-    #[arg(long)]
-    pub provider: Option<String>,
-    /// Write once more, although the page has its mail
-    #[arg(long)]
-    pub again: bool,
 }
 
 #[derive(Debug, Args)]

@@ -110,14 +110,7 @@ fn a_page_or_a_key_that_is_not_its_own_alone_is_not_closed() {
 #[test]
 fn money_that_names_another_order_is_that_order_s_and_a_deleted_one_s_keys_are_free() {
     let shop = shop("");
-    let orders = "order,currency,total,bill_to,ordered_on,payment_assignment_key\n";
-    import(&shop, "orders", &format!("{orders}A,EUR,119.00,C1,2026-10-01,K\n"));
-    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-A,A,,,card,expired,,,\n"));
-    shop.ok("sandbox authorise rows.csv");
-    shop.ok("cleanup-unpaid");
-    assert_eq!(deleted(&shop), ["A"]);
-    import(&shop, "orders", &format!("{orders}B,EUR,119.00,C1,2026-10-01,K\n"));
-    import(&shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nB,1,Thing,1,119.00,19\n");
+    deleted_and_heir(&shop, "payment_assignment_key");
     let at = "2026-11-22T01:00:00Z";
     import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-B,B,K,,card,captured,119.00,{at},{at}\n"));
     shop.ok("finalize-invoices");
@@ -126,16 +119,25 @@ fn money_that_names_another_order_is_that_order_s_and_a_deleted_one_s_keys_are_f
     shop.ok("verify");
 }
 
-/// Orders A, which is deleted, and B, which has its key since, with one line over 119.00.
-fn deleted_and_heir(shop: &support::Shop, key: &str) {
-    let orders = format!("order,currency,total,bill_to,ordered_on,{key}\n");
-    import(shop, "orders", &format!("{orders}A,EUR,119.00,C1,2026-10-01,K\n"));
+/// Order A over 119.00 with the key K, which is deleted.
+fn deleted_with(shop: &support::Shop, key: &str) {
+    import(shop, "orders", &format!("order,currency,total,bill_to,ordered_on,{key}\nA,EUR,119.00,C1,2026-10-01,K\n"));
     import(shop, "payments", &format!("{PAYMENTS}psp,EUR,T-A,A,,,card,expired,,,\n"));
     shop.ok("sandbox authorise rows.csv");
     shop.ok("cleanup-unpaid");
     assert_eq!(deleted(shop), ["A"]);
-    import(shop, "orders", &format!("{orders}B,EUR,119.00,C1,2026-10-01,K\n"));
+}
+
+/// Order B over as much, which has the key since.
+fn heir(shop: &support::Shop, key: &str) {
+    import(shop, "orders", &format!("order,currency,total,bill_to,ordered_on,{key}\nB,EUR,119.00,C1,2026-10-01,K\n"));
     import(shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nB,1,Thing,1,119.00,19\n");
+}
+
+/// The first deleted, and the second.
+fn deleted_and_heir(shop: &support::Shop, key: &str) {
+    deleted_with(shop, key);
+    heir(shop, key);
 }
 
 #[test]
@@ -168,19 +170,41 @@ fn late_money_that_names_no_order_pays_the_one_that_has_its_key_now() {
 #[test]
 fn late_money_that_was_told_is_told_no_more_once_it_pays_another_order() {
     let shop = shop("");
-    let orders = "order,currency,total,bill_to,ordered_on,payment_assignment_key\n";
-    import(&shop, "orders", &format!("{orders}A,EUR,119.00,C1,2026-10-01,K\n"));
-    import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-A,A,,,card,expired,,,\n"));
-    shop.ok("sandbox authorise rows.csv");
-    shop.ok("cleanup-unpaid");
+    deleted_with(&shop, "payment_assignment_key");
     let at = "2026-11-22T01:00:00Z";
     import(&shop, "payments", &format!("{PAYMENTS}psp,EUR,T-B,,K,,card,captured,119.00,{at},{at}\n"));
     assert_eq!(told(&shop), ["paid_after_deletion order webshop/A"]);
-    import(&shop, "orders", &format!("{orders}B,EUR,119.00,C1,2026-10-01,K\n"));
-    import(&shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nB,1,Thing,1,119.00,19\n");
+    heir(&shop, "payment_assignment_key");
     shop.ok("finalize-invoices");
     assert_eq!(told(&shop), [""; 0]);
     shop.ok("verify");
+}
+
+/// Who has the key and can never take the money is no heir: somebody must look.
+#[test]
+fn late_money_is_told_where_the_order_that_has_its_key_now_cannot_take_it() {
+    let at = "2026-11-22T01:00:00Z";
+    let late = format!("{PAYMENTS}psp,EUR,T-B,,K,,card,captured,119.00,{at},{at}\n");
+    let head = "order,currency,total,bill_to,ordered_on,payment_assignment_key,cancelled\n";
+    // Cancelled before the money came, or after; another key after.
+    for (before, after) in [
+        ("B,EUR,119.00,C1,2026-10-01,K,full", ""),
+        ("", "B,EUR,119.00,C1,2026-10-01,K,full"),
+        ("", "B,EUR,119.00,C1,2026-10-01,K2,"),
+    ] {
+        let shop = shop("");
+        deleted_and_heir(&shop, "payment_assignment_key");
+        let change = |row: &str| {
+            if !row.is_empty() {
+                import(&shop, "orders", &format!("{head}{row}\n"))
+            }
+        };
+        change(before);
+        import(&shop, "payments", &late);
+        change(after);
+        assert_eq!(told(&shop), ["paid_after_deletion order webshop/A"], "{before}{after}");
+        shop.ok("verify");
+    }
 }
 
 #[test]

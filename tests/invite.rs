@@ -144,3 +144,106 @@ fn a_checkout_with_mail_writes_once() {
     let sent = mails(&shop);
     assert!(sent.len() == 1 && sent[0].contains("119.00 EUR is open for Your order WEB-1"), "{sent:?}");
 }
+
+const PAYMENTS: &str =
+    "provider,transaction,order,entries,method,currency,status,authorised,authorised_at,captured_at\n";
+
+fn pays(shop: &Shop, row: &str) {
+    import_payments(
+        shop,
+        &format!(
+            "psp,{row},2026-11-21T08:00:00Z,{}\n",
+            if row.contains("captured") { "2026-11-21T08:00:00Z" } else { "" }
+        ),
+    );
+}
+
+fn import_payments(shop: &Shop, rows: &str) {
+    shop.write("payments.csv", &format!("{PAYMENTS}{rows}"));
+    shop.ok("sandbox authorise payments.csv");
+    shop.ok("import payments payments.csv");
+}
+
+/// An order with an entry that names it, and one whose entry only has its key.
+fn with_orders(cancelled: &str) -> Shop {
+    let shop = shop();
+    let orders = "order,currency,total,bill_to,ordered_on,entry_assignment_key,cancelled\n";
+    import(
+        &shop,
+        "orders",
+        &format!("{orders}SO-1,EUR,119.00,C1,2026-11-20,,{cancelled}\nSO-2,EUR,50.00,C1,2026-11-20,K2,{cancelled}\n"),
+    );
+    import(&shop, "entries", "entry,order,customer,currency,amount\nE-8,SO-1,C1,EUR,119.00\n");
+    shop
+}
+
+#[test]
+fn nobody_is_asked_for_what_is_paid_or_on_its_way() {
+    for status in ["captured", "authorised"] {
+        let shop = with_orders("none");
+        pays(&shop, &format!("TX-1,SO-1,,card,EUR,{status},119.00"));
+        for line in ["invite E-8", "checkout --order SO-1", "checkout --order SO-1 --mail"] {
+            let ended = shop.exits(line, 2);
+            assert!(
+                format!("{}{}", ended.stdout, ended.stderr).contains(&format!("payment TX-1 for it is {status}")),
+                "{ended:?}"
+            );
+        }
+        assert_eq!(shop.rows("SELECT count(*) FROM payment_links"), ["0"]);
+    }
+    let shop = with_orders("full");
+    for (line, order) in [("invite E-8", "SO-1"), ("invite E-2", "SO-2")] {
+        let ended = shop.exits(line, 2);
+        assert!(ended.stderr.contains(&format!("order `{order}` is cancelled")), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_mail_is_not_sent_when_what_it_asks_for_has_changed() {
+    let changes: [fn(&Shop); 4] = [
+        // Paid by another payment, in full or in part; cancelled; paid by one that names the order.
+        |shop| pays(shop, "BANK-1,,E-8,card,EUR,captured,119.00"),
+        |shop| pays(shop, "BANK-1,,E-8,card,EUR,captured,50.00"),
+        |shop| {
+            import(
+                shop,
+                "orders",
+                "order,currency,total,bill_to,ordered_on,cancelled\nSO-1,EUR,119.00,C1,2026-11-20,full\n",
+            );
+        },
+        |shop| pays(shop, "TX-1,SO-1,,card,EUR,captured,119.00"),
+    ];
+    for change in changes {
+        let shop = with_orders("none");
+        shop.ok("invite E-8");
+        change(&shop);
+        shop.ok("capture");
+        assert_eq!(mails(&shop), [""; 0]);
+        // It stays so, whatever comes.
+        assert_eq!(shop.rows("SELECT count(*) FROM ended_invitations"), ["1"]);
+        shop.ok("verify");
+    }
+}
+
+#[test]
+fn a_mail_that_was_refused_is_written_anew_to_the_right_address() {
+    let shop = shop();
+    import(&shop, "customers", "customer,name,email,language\nC1,Ada Lovelace,\"\"\"a b\"\"@example.com\",\n");
+    shop.ok("invite E-1");
+    shop.exits("sync-payments", 1);
+    import(&shop, "customers", "customer,name,email,language\nC1,Ada Lovelace,right@example.com,\n");
+    assert_eq!(shop.json("invite E-1")["invitation"]["state"], "queued");
+    shop.run(&["capture"]);
+    let sent = mails(&shop);
+    assert!(sent.len() == 1 && sent[0].contains("To: right@example.com"), "{sent:?}");
+}
+
+#[test]
+fn a_portal_gets_its_page_also_where_no_mail_can_be_written() {
+    let shop = with_orders("none");
+    import(&shop, "customers", "customer,name,email,language\nC1,Ada Lovelace,,\n");
+    let answer = shop.json("checkout --order SO-1 --mail");
+    assert_eq!((&answer["exit_code"], &answer["invitation"]["state"]), (&0.into(), &"not_written".into()));
+    assert!(answer["invitation"]["why"].as_str().unwrap_or_default().contains("no `email`"), "{answer}");
+    assert!(url(&answer).starts_with("https://"), "{answer}");
+}

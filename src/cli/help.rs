@@ -115,7 +115,8 @@ A request:
 
 The same request again gives the same entry and page, and no second mail; after a refused payment a new page; once all is paid, none.
 
-Exit codes: 0 done, 2 the request cannot be taken, 5 the provider did not answer: the same request again goes on";
+Exit codes: 0 done, 2 the request cannot be taken, or money for the order is there or on its way,
+            5 the provider did not answer: the same request again goes on";
 
 pub(super) const INVITE_HELP: &str = "\
 Examples:
@@ -125,9 +126,10 @@ Examples:
   payjournal invite E-1001 --json          as `checkout` answers
 
 A page gets one mail, however often it is asked for. The mail is in the customer's language, goes to the customer's
-`email` (`payjournal import customers`), and is not sent any more once the page is paid or closed.
+`email` (`payjournal import customers`), and is not sent any more once what it asks for is paid, gone or another amount.
 
-Exit codes: 0 done, 2 nothing is open, or the customer has no `email`, 5 the provider did not answer";
+Exit codes: 0 done, 2 nothing is open, money for it is there or on its way, or the customer has no `email`,
+            5 the provider did not answer";
 
 pub(super) const CANCEL_HELP: &str = "\
 Examples:

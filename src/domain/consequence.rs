@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::deletion::{DeletionMethod, Gate, StockReleasedBy};
 use super::exception::ExceptionDraft;
-use super::id::{DocumentId, EventId, ModificationId, MovementId, OperationId, OrderId, PaymentId};
+use super::id::{DocumentId, EventId, MailId, ModificationId, MovementId, OperationId, OrderId, PaymentId};
 use super::invoice::InvoiceDraft;
 use super::letter::{CustomerLetter, Letter};
 use super::money::Amount;
@@ -28,6 +28,10 @@ pub enum Consequence {
     InvoiceMail {
         document: DocumentId,
         letter: CustomerLetter,
+    },
+    /// A buyer is not written to any more: what was to be paid is paid, gone or another amount.
+    InvitationEnded {
+        mail: MailId,
     },
     /// How the PSP says a payment stands.
     Standing(Standing),

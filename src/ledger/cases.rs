@@ -126,8 +126,8 @@ pub struct PaymentCase {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MailCase {
     pub mail: QueuedMail,
-    /// It invites to pay on a page that is not open any more.
-    pub is_over: bool,
+    /// Why it invites to pay what is not to be paid any more.
+    pub outdated: Option<String>,
     pub operations: Vec<Operation>,
 }
 
@@ -395,9 +395,7 @@ impl Ledger {
         let mut statement = self.connection.prepare_cached(
             "SELECT m.id FROM mails m
              WHERE m.id > ?1 AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.mail_id = m.id AND o.state = 'confirmed')
-               AND NOT EXISTS (SELECT 1 FROM invitations i JOIN payments p ON p.id = i.payment_id
-                               WHERE i.mail_id = m.id AND p.status <> 'open'
-                                 AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.mail_id = m.id AND o.state = 'planned'))
+               AND NOT EXISTS (SELECT 1 FROM ended_invitations e WHERE e.mail_id = m.id)
              ORDER BY m.id LIMIT ?2",
         )?;
         statement.query_and_then((after.0, limit), |row| row.id("id", MailId))?.collect()
@@ -406,7 +404,7 @@ impl Ledger {
     pub fn mail_case(&self, id: MailId) -> Result<MailCase> {
         Ok(MailCase {
             mail: mail(&self.connection, id)?,
-            is_over: invitations::is_over(&self.connection, id)?,
+            outdated: invitations::outdated(&self.connection, id)?,
             operations: operations::list(&self.connection, "WHERE mail_id = ?1 ORDER BY attempt", [id.0])?,
         })
     }

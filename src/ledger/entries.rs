@@ -6,7 +6,8 @@ use super::row::{Columns, day_text, time_text};
 use super::{Ledger, LedgerError, Result, Writer};
 use crate::domain::entry::{Assignment, Entry, EntryStatus};
 use crate::domain::id::{
-    AssignmentKey, CustomerNumber, DocumentId, EntryId, EntryReference, MovementId, OrderId, PaymentId, TransactionId,
+    AssignmentKey, CustomerNumber, DocumentId, EntryId, EntryReference, MovementId, OrderId, PaymentId, ProviderName,
+    TransactionId,
 };
 use crate::domain::money::Amount;
 use crate::domain::payment::TransactionStatus;
@@ -30,6 +31,7 @@ pub(super) struct NewEntry<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkedPayment {
     pub id: PaymentId,
+    pub provider: ProviderName,
     pub transaction: TransactionId,
     pub url: String,
     pub status: TransactionStatus,
@@ -215,7 +217,7 @@ fn linked_payments(connection: &Connection, entries: &[Entry]) -> Result<Vec<Lin
     wanted.sort_unstable();
     let wanted = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let mut statement = connection.prepare_cached(
-        "SELECT p.id, p.transaction_id, p.status, p.currency, l.url, l.amount_minor FROM entry_items i
+        "SELECT p.id, p.provider, p.transaction_id, p.status, p.currency, l.url, l.amount_minor FROM entry_items i
          JOIN payments p ON p.id = i.payment_id JOIN payment_links l ON l.payment_id = p.id
          WHERE i.entry_id = ?1
            AND (SELECT group_concat(entry_id) FROM (SELECT entry_id FROM entry_items o JOIN entries e ON e.id = o.entry_id
@@ -225,6 +227,7 @@ fn linked_payments(connection: &Connection, entries: &[Entry]) -> Result<Vec<Lin
     let linked = |row: &Row<'_>| {
         Ok(LinkedPayment {
             id: row.id("id", PaymentId)?,
+            provider: row.named("provider", ProviderName::parse)?,
             transaction: row.named("transaction_id", TransactionId::parse)?,
             url: row.plain("url")?,
             status: row.choice("status", TransactionStatus::parse)?,

@@ -53,7 +53,7 @@ pub use entries::LinkedPayment;
 pub use error::LedgerError;
 pub use exceptions::OpenException;
 pub use exports::ExportBatch;
-pub use invitations::Invitation;
+pub use invitations::{Invitation, InvitationState};
 pub use invoices::InvoiceJournal;
 pub use journals::{BookedJournal, BookedPosting};
 pub use leftovers::{Leftover, LeftoverKind};
@@ -214,6 +214,7 @@ impl Writer<'_> {
             }
             Consequence::Invoice(draft) => self.finalise_invoice(draft).map(|()| true),
             Consequence::InvoiceMail { document, letter } => self.send_invoice(*document, letter),
+            Consequence::InvitationEnded { mail } => self.end_invitation(*mail),
             Consequence::Standing(standing) => self.apply_standing(standing).map(|()| true),
             Consequence::Settle { operation, .. } => {
                 Err(LedgerError::Invariant(format!("operation {operation} is settled by its answer, not by a row")))

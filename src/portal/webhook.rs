@@ -1,6 +1,7 @@
 //! Events by HTTP: a signed POST each, encrypted unless the portal is on this machine. No redirect is followed, and nothing of an answer
 //! is read but its status.
 
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -37,7 +38,8 @@ pub struct Webhook {
 
 /// What calls are made with.
 struct Calls {
-    client: Client,
+    /// Never dropped: that would wait for a name server that is silent, long after the call has timed out.
+    client: ManuallyDrop<Client>,
     key: SigningKey,
 }
 
@@ -130,7 +132,8 @@ impl Calls {
             .no_proxy()
             .user_agent(concat!("payjournal/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(tls(settings)?);
-        Ok(Self { client: client.build().map_err(reqwest::Error::without_url)?, key })
+        let client = client.build().map_err(reqwest::Error::without_url)?;
+        Ok(Self { client: ManuallyDrop::new(client), key })
     }
 }
 

@@ -201,6 +201,7 @@ impl Recorder<'_> {
                 Consequence::Application { .. }
                 | Consequence::Invoice(_)
                 | Consequence::InvoiceMail { .. }
+                | Consequence::InvitationEnded { .. }
                 | Consequence::Standing(_)
                 | Consequence::Settle { .. }
                 | Consequence::Asked(_)

@@ -183,7 +183,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
     match action {
         Action::Send(intent) => (intent.kind.as_str(), intent.amount),
         Action::Resume { kind, amount, .. } => (kind.as_str(), *amount),
-        Action::Withdraw { .. } => ("withdraw", None),
+        Action::Withdraw { .. } | Action::Record(Consequence::InvitationEnded { .. }) => ("withdraw", None),
         Action::GiveUp { .. } => ("give up", None),
         Action::Record(Consequence::Application { amount, .. }) => ("tie", Some(*amount)),
         Action::Record(Consequence::Invoice(draft)) => ("invoice", Some(draft.total)),

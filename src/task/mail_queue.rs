@@ -32,8 +32,10 @@ impl Task for MailQueue {
 
     fn plan(&self, case: &MailCase, _seen: &(), frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let mail = &case.mail;
-        if case.is_over {
-            return Ok(self.withdrawn(case));
+        if let Some(why) = &case.outdated
+            && case.operations.iter().all(|operation| !is_on_its_way(operation.state))
+        {
+            return Ok(self.ended(case, why));
         }
         let key = |attempt| Key::of_text(Kind::Mail, &mail.event, attempt);
         let wanted = Wanted {
@@ -58,15 +60,23 @@ impl Task for MailQueue {
 }
 
 impl MailQueue {
-    fn withdrawn(self, case: &MailCase) -> Vec<Step> {
+    fn ended(self, case: &MailCase, why: &str) -> Vec<Step> {
+        let about = self.name(case);
+        let reason = format!("nobody is written to: {why}");
         let planned = case.operations.iter().filter(|operation| operation.state == State::Planned);
         let withdraw = |operation: &Operation| Step {
-            about: self.name(case),
-            reason: "the page it invites to is not open any more".to_owned(),
+            about: about.clone(),
+            reason: reason.clone(),
             action: Action::Withdraw { operation: operation.id },
         };
-        planned.map(withdraw).collect()
+        let ended = Step::record(about.clone(), reason.clone(), Consequence::InvitationEnded { mail: case.mail.id });
+        planned.map(withdraw).chain([ended]).collect()
     }
+}
+
+/// It may have arrived already.
+fn is_on_its_way(state: State) -> bool {
+    matches!(state, State::Sent | State::Unknown | State::Accepted)
 }
 
 /// A mail that is refused never undoes the work it tells of.
@@ -82,7 +92,8 @@ pub fn consequences(operation: &Operation, answer: &Answer) -> Vec<Consequence> 
                 )
             } else {
                 format!(
-                    "a mail was refused: {message} ({code}); correct the address or [mail] in the config, then `payjournal retry {}`",
+                    "a mail was refused: {message} ({code}); correct the address or [mail] in the config, then `payjournal retry {}`; \
+                     an invitation is written anew, to the address there is then, by `payjournal invite`",
                     operation.id
                 )
             };

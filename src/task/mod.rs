@@ -176,6 +176,7 @@ impl Step {
                 Consequence::Application { .. }
                 | Consequence::Invoice(_)
                 | Consequence::InvoiceMail { .. }
+                | Consequence::InvitationEnded { .. }
                 | Consequence::Asked(_)
                 | Consequence::Unmoved { .. }
                 | Consequence::LinesRead { .. }

@@ -6,15 +6,17 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
 use super::request::CheckoutRequest;
-use super::{Offer, answer, offer, title};
+use super::{answer, nobody_is_asked, offer, title};
 use crate::config::Settings;
+use crate::config::settings::MailTransport;
 use crate::domain::customer::Customer;
 use crate::domain::entry::Entry;
 use crate::domain::id::{EntryReference, ProviderName};
 use crate::domain::invitation;
+use crate::domain::money::Amount;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::ledger::{Invitation, Ledger, LinkedPayment};
+use crate::ledger::{Invitation, InvitationState, Ledger, LinkedPayment};
 use crate::run::{open_ledger, refused};
 
 /// What was typed.
@@ -37,39 +39,50 @@ pub fn run(wish: Wish<'_>, settings: &Settings, json: bool, now: DateTime<Utc>, 
         provider,
         ..CheckoutRequest::of(references).map_err(|problems| super::not_taken(&problems))?
     };
-    let offer = offer(&request, Some(Mailing { is_again: wish.is_again }), settings, &mut ledger, now)?;
-    let (Some(page), Some(invitation)) = (&offer.page, &offer.invitation) else {
+    let mailing = Mailing::Demanded { is_again: wish.is_again };
+    let offer = offer(&request, Some(mailing), settings, &mut ledger, now)?;
+    let (Some(page), Some(Ok(invitation))) = (&offer.page, &offer.invitation) else {
         return Err(Failure::usage("nothing is open: nobody has to pay"));
     };
     if json {
         return answer(&offer, out);
     }
     let customer = offer.entries.first().map(|entry| entry.customer.to_string()).unwrap_or_default();
+    let (open, url) = (offer.open, &page.url);
     let said = if invitation.written_at == now {
-        format!(
-            "customer {customer} is invited to pay {}: {}; the next run of any task sends the mail",
-            offer.open, page.url
-        )
+        format!("customer {customer} is invited to pay {open}: {url}; the next run of any task sends the mail")
     } else {
-        format!(
-            "customer {customer} was invited on {} to pay {}: {}; `--again` writes once more",
-            invitation.written_at.date_naive(),
-            offer.open,
-            page.url
-        )
+        let (state, on) = (invitation.state, invitation.written_at.date_naive());
+        let how =
+            if state == InvitationState::Sent { "was invited" } else { "has a mail that waits since he was invited" };
+        format!("customer {customer} {how} on {on} to pay {open}: {url}; `--again` writes once more")
     };
     writeln!(out, "{said}").context("the answer cannot be written").map_err(Failure::bug)?;
     Ok(Exit::Done)
 }
 
-/// Whether a mail is written where the page has one already.
+/// Whether the page is for nothing if no mail can bring it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mailing {
-    pub(super) is_again: bool,
+pub(super) enum Mailing {
+    /// The portal has the page all the same.
+    IfPossible,
+    /// `is_again`: although the page has its mail.
+    Demanded { is_again: bool },
 }
 
-/// Whom a mail about these entries goes to, or why none can: asked before a page is made.
-pub(super) fn buyer(entries: &[Entry], settings: &Settings, ledger: &Ledger) -> Result<Customer> {
+/// Whom a mail about these entries goes to, or why none is written: asked before a page is made.
+pub(super) fn buyer(
+    entries: &[Entry],
+    objection: Option<&str>,
+    settings: &Settings,
+    ledger: &Ledger,
+) -> Result<Customer> {
+    if let Some(why) = objection {
+        return Err(nobody_is_asked(why));
+    }
+    if matches!(settings.mail.transport, MailTransport::None) {
+        return Err(Failure::usage("`mail.transport` is \"none\": no mail is written"));
+    }
     if settings.seller.name.is_empty() {
         return Err(Failure::usage("`seller.name` is missing: a mail to a customer says who writes"));
     }
@@ -79,36 +92,43 @@ pub(super) fn buyer(entries: &[Entry], settings: &Settings, ledger: &Ledger) -> 
     let customer = ledger.customer(number).map_err(refused)?;
     customer.filter(|customer| customer.email.is_some()).ok_or_else(|| {
         Failure::usage(format!("customer {number} has no `email`"))
-            .hint("`payjournal import customers FILE` with it, then the same command again; no page was made")
+            .hint("`payjournal import customers FILE` with it, then the same command again")
     })
 }
 
-/// The mail of a page, queued now or before.
+/// The mail of a page, queued now or before. One that was refused, or not sent, is none.
+#[expect(clippy::too_many_arguments, reason = "all that a mail is made of")]
 pub(super) fn invite(
-    Offer { entries, open, page, .. }: &Offer,
+    entries: &[Entry],
+    open: Amount,
+    page: &LinkedPayment,
     mailing: Mailing,
     customer: &Customer,
     settings: &Settings,
     ledger: &mut Ledger,
     now: DateTime<Utc>,
-) -> Result<Option<Invitation>> {
-    let Some(LinkedPayment { id, transaction, url, .. }) = page else { return Ok(None) };
-    let before = ledger.invitations(*id).map_err(refused)?;
-    if let Some(last) = before.last().filter(|_| !mailing.is_again) {
-        return Ok(Some(last.clone()));
+) -> Result<Invitation> {
+    let before = ledger.invitations(page.id).map_err(refused)?;
+    let is_again = matches!(mailing, Mailing::Demanded { is_again: true });
+    let stands = |last: &&Invitation| matches!(last.state, InvitationState::Queued | InvitationState::Sent);
+    if let Some(last) = before.last().filter(stands).filter(|_| !is_again) {
+        return Ok(last.clone());
     }
-    let event = format!("invitation:{id}:{transaction}:{}", before.len() + 1);
+    let payment = ledger.payment(page.id).map_err(refused)?;
+    let (provider, account, transaction) = (&payment.provider, &payment.merchant_account, &payment.transaction);
+    let event = format!("invitation:{provider}:{account}:{transaction}:{}", before.len() + 1);
     let letter = invitation::Invitation {
         event: &event,
         address: customer.email.as_deref().unwrap_or_default(),
         language: customer.language.unwrap_or(settings.invoices.language),
         customer: &customer.name,
         what: &title(entries),
-        open: *open,
+        open,
         due_on: entries.iter().filter_map(|entry| entry.due_on).min(),
-        url,
+        url: &page.url,
         seller: &settings.seller.name,
     };
-    ledger.write("invitation", None, now, |writer| writer.invite(*id, &letter.letter())).map_err(refused)?;
-    Ok(ledger.invitations(*id).map_err(refused)?.pop())
+    ledger.write("invitation", None, now, |writer| writer.invite(page.id, &letter.letter())).map_err(refused)?;
+    let written = ledger.invitations(page.id).map_err(refused)?.pop();
+    written.ok_or_else(|| Failure::bug(anyhow::anyhow!("the mail {event} was not queued")))
 }

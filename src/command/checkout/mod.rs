@@ -60,7 +60,7 @@ pub fn run(
         Source::Order(number) => CheckoutRequest::of(entries_of_order(&ledger, number)?),
     };
     let request = request.map_err(|problems| not_taken(&problems))?;
-    let mailing = is_mailed.then_some(Mailing { is_again: false });
+    let mailing = is_mailed.then_some(Mailing::IfPossible);
     answer(&offer(&request, mailing, settings, &mut ledger, now)?, out)
 }
 
@@ -70,7 +70,8 @@ struct Offer {
     open: Amount,
     /// None where nothing is open.
     page: Option<LinkedPayment>,
-    invitation: Option<Invitation>,
+    /// Its mail, or why there is none.
+    invitation: Option<Result<Invitation, String>>,
 }
 
 fn offer(
@@ -80,29 +81,61 @@ fn offer(
     ledger: &mut Ledger,
     now: DateTime<Utc>,
 ) -> Result<Offer> {
-    let (provider, account) = provider_of(request, settings)?;
-    let references = match &request.what {
-        Asked::Entries(references) => references.clone(),
-        Asked::Order(asked) => {
+    let provider = provider_of(request, settings);
+    let (references, provider) = match (&request.what, provider) {
+        (Asked::Entries(references), provider) if request.provider.is_none() => (references.clone(), provider),
+        (Asked::Entries(references), provider) => (references.clone(), Ok(provider?)),
+        (Asked::Order(asked), provider) => {
+            let provider = provider?;
             take(ledger, asked, &ImportDefaults::of(settings), settings, now)?;
-            vec![asked.entry.reference.clone()]
+            (vec![asked.entry.reference.clone()], Ok(provider))
         }
     };
     let entries = entries(ledger, &references)?;
     refuse_cancelled(ledger, &entries)?;
     let open = open(&entries)?;
-    let buyer = mailing.map(|mailing| Ok((mailing, invite::buyer(&entries, settings, ledger)?))).transpose()?;
-    let linked = ledger.payments_of_entries(&entries).map_err(refused)?;
-    let page = match linked.iter().find(|linked| linked.is_usable(open)) {
-        _ if open.is_zero() => None,
-        Some(linked) => Some(linked.clone()),
-        None => Some(make_page(request, &provider, &account, &entries, open, linked.len(), settings, ledger, now)?),
-    };
-    let mut offer = Offer { entries, open, page, invitation: None };
-    if let Some((mailing, buyer)) = buyer {
-        offer.invitation = invite::invite(&offer, mailing, &buyer, settings, ledger, now)?;
+    if open.is_zero() {
+        return Ok(Offer { entries, open, page: None, invitation: None });
     }
-    Ok(offer)
+    let linked = ledger.payments_of_entries(&entries).map_err(refused)?;
+    let page = linked.iter().find(|linked| linked.is_usable(open)).cloned();
+    let objection = ledger.objection_to_asking(&entries).map_err(refused)?;
+    let buyer = mailing.map(|mailing| (mailing, invite::buyer(&entries, objection.as_deref(), settings, ledger)));
+    if let Some((Mailing::Demanded { .. }, Err(failure))) = buyer {
+        return Err(failure);
+    }
+    let page = match (page, objection) {
+        (Some(page), _) => same_provider(page, request)?,
+        (None, Some(why)) => return Err(nobody_is_asked(&why)),
+        (None, None) => {
+            let (provider, account) = provider?;
+            make_page(request, &provider, &account, &entries, open, linked.len(), settings, ledger, now)?
+        }
+    };
+    let invitation = match buyer {
+        None => None,
+        Some((_, Err(failure))) => Some(Err(failure.line())),
+        Some((mailing, Ok(buyer))) => {
+            Some(Ok(invite::invite(&entries, open, &page, mailing, &buyer, settings, ledger, now)?))
+        }
+    };
+    Ok(Offer { entries, open, page: Some(page), invitation })
+}
+
+fn nobody_is_asked(why: &str) -> Failure {
+    Failure::usage(format!("nobody is asked to pay: {why}")).hint(
+        "`payjournal sync-payments` learns how payments stand; `payjournal leftovers` lists money that nothing has",
+    )
+}
+
+/// One debt has one page: not another one at another provider.
+fn same_provider(page: LinkedPayment, request: &CheckoutRequest) -> Result<LinkedPayment> {
+    match &request.provider {
+        Some(name) if *name != page.provider => {
+            Err(Failure::usage(format!("a page of provider `{}` is open for it: {}", page.provider, page.url)))
+        }
+        Some(_) | None => Ok(page),
+    }
 }
 
 /// What the entries are for, as the buyer knows it.
@@ -222,7 +255,7 @@ fn unbillable(lines: &[OrderLine], total: Amount, settings: &Settings) -> Option
 }
 
 fn refuse_cancelled(ledger: &Ledger, entries: &[Entry]) -> Result<()> {
-    for id in entries.iter().filter_map(|entry| entry.order) {
+    for id in ledger.orders_of_entries(entries).map_err(refused)? {
         let order = ledger.order(id).map_err(refused)?;
         if order.cancelled != Cancellation::None {
             return Err(Failure::usage(format!("order `{}` is cancelled: nothing is to be paid for it", order.number)));
@@ -278,9 +311,9 @@ fn answer(offer: &Offer, out: &mut dyn Write) -> Result<Exit> {
             })
         })
         .collect();
-    let invitation = invitation.as_ref().map(|invitation| {
-        let state = if invitation.is_sent { "sent" } else { "queued" };
-        json!({"mail": invitation.mail, "state": state, "written_at": invitation.written_at})
+    let invitation = invitation.as_ref().map(|invitation| match invitation {
+        Ok(Invitation { mail, written_at, state }) => json!({"mail": mail, "state": state, "written_at": written_at}),
+        Err(why) => json!({"mail": null, "state": "not_written", "why": why}),
     });
     let document = json!({
         "schema": "payjournal/checkout/1",

@@ -87,7 +87,8 @@ pub(super) fn make_page(
         Ok(id) => id,
         Err(refused) => return Err(closed_again(&record, &ports, settings, refused)),
     };
-    Ok(LinkedPayment { id, transaction: made.transaction, url: made.url, status: TransactionStatus::Open, amount })
+    let (provider, transaction) = (provider.clone(), made.transaction);
+    Ok(LinkedPayment { id, provider, transaction, url: made.url, status: TransactionStatus::Open, amount })
 }
 
 fn not_made(error: &PortError) -> Failure {
@@ -102,7 +103,7 @@ fn not_made(error: &PortError) -> Failure {
 
 /// Whether the deletion of an order of these entries was ever asked for.
 fn was_deleted(ledger: &Ledger, entries: &[Entry]) -> Result<bool> {
-    for order in entries.iter().filter_map(|entry| entry.order) {
+    for order in ledger.orders_of_entries(entries).map_err(refused)? {
         if !ledger.deletions_of_order(order).map_err(refused)?.is_empty() {
             return Ok(true);
         }
@@ -157,6 +158,7 @@ fn record_page(
     now: DateTime<Utc>,
 ) -> Result<Result<PaymentId>> {
     let mut objections: Vec<Objection> = Vec::new();
+    let orders = ledger.orders_of_entries(entries).map_err(refused)?;
     let recorded = ledger.write("payment page", None, now, |writer: &Writer<'_>| {
         writer.begin_import()?;
         match writer.import_payment(record, &settings.erp.company, Mark { line: 1, digest: 0 })? {
@@ -165,7 +167,7 @@ fn record_page(
                 Err(LedgerError::Invariant("the payment is refused".to_owned()))
             }
             Verdict::New | Verdict::Changed | Verdict::Unchanged => {
-                writer.refuse_going(entries.iter().filter_map(|entry| entry.order))?;
+                writer.refuse_going(orders)?;
                 writer.put_payment_link(record, url, amount)
             }
         }

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 
 use super::OWN_ENTRIES;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::{ExceptionId, OrderId, PaymentId};
+use crate::domain::id::{AssignmentKey, ExceptionId, OrderId, PaymentId};
+use crate::domain::invoice::OrderKeys;
 use crate::domain::letter;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::row::Columns;
@@ -21,22 +22,20 @@ pub(in crate::ledger) const PAYMENTS_OF_ORDER: &str = "p.id IN (
     UNION SELECT i.payment_id FROM order_keys k JOIN orders o ON o.id = k.order_id
           JOIN entries e ON e.key = k.entry_key JOIN entry_items i ON i.entry_id = e.id
           WHERE k.order_id = ?1 AND (o.deleted = 0 OR NOT EXISTS (
-            SELECT 1 FROM order_keys a JOIN orders b ON b.id = a.order_id WHERE a.entry_key = e.key AND b.deleted = 0))
+            SELECT 1 FROM heirs h WHERE h.entry_key = e.key AND h.shop = o.shop AND h.currency = o.currency))
     UNION SELECT q.payment_id FROM order_keys k JOIN payment_keys q ON q.key = k.payment_key JOIN payments n ON n.id = q.payment_id
           JOIN orders o ON o.id = k.order_id
           WHERE k.order_id = ?1 AND (n.order_id = ?1 OR o.deleted = 0 OR n.order_id IS NULL AND NOT EXISTS (
-            SELECT 1 FROM order_keys a JOIN orders b ON b.id = a.order_id WHERE a.payment_key = q.key AND b.deleted = 0)))";
+            SELECT 1 FROM heirs h WHERE h.payment_key = q.key AND h.shop = o.shop AND h.currency = n.currency AND NOT h.is_paid)))";
 
 /// The deleted orders a payment may pay.
-const DELETED_ORDERS_OF_PAYMENT: &str = "SELECT id FROM orders WHERE deleted = 1 AND id IN (
+const DELETED_ORDERS_OF_PAYMENT: &str = "SELECT o.id FROM orders o WHERE o.deleted = 1 AND o.id IN (
     SELECT order_id FROM payments WHERE id = ?1
     UNION SELECT e.order_id FROM entry_items i JOIN entries e ON e.id = i.entry_id WHERE i.payment_id = ?1
     UNION SELECT k.order_id FROM entry_items i JOIN entries e ON e.id = i.entry_id JOIN order_keys k ON k.entry_key = e.key
-          WHERE i.payment_id = ?1 AND NOT EXISTS (
-            SELECT 1 FROM order_keys a JOIN orders b ON b.id = a.order_id WHERE a.entry_key = e.key AND b.deleted = 0)
+          WHERE i.payment_id = ?1
     UNION SELECT k.order_id FROM payment_keys q JOIN order_keys k ON k.payment_key = q.key JOIN payments p ON p.id = q.payment_id
-          WHERE q.payment_id = ?1 AND (p.order_id = k.order_id OR p.order_id IS NULL AND NOT EXISTS (
-            SELECT 1 FROM order_keys a JOIN orders b ON b.id = a.order_id WHERE a.payment_key = q.key AND b.deleted = 0)))";
+          WHERE q.payment_id = ?1 AND (p.order_id IS NULL OR p.order_id = k.order_id))";
 
 /// Money that was or may be on an order.
 #[derive(Debug, Default)]
@@ -257,8 +256,8 @@ impl Writer<'_> {
     /// It is another order's now: nobody has to pay it back.
     pub(in crate::ledger) fn end_late_money(&self, payment: PaymentId) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, order_id FROM exceptions
-             WHERE kind = 'paid_after_deletion' AND payment_id = ?1 AND state <> 'resolved' AND order_id IS NOT NULL",
+            "SELECT e.id, e.order_id FROM payment_keys q JOIN order_keys k ON k.payment_key = q.key JOIN exceptions e ON e.order_id = k.order_id
+             WHERE q.payment_id = ?1 AND e.kind = 'paid_after_deletion' AND e.state <> 'resolved'",
         )?;
         let told: Vec<(ExceptionId, OrderId)> = statement
             .query_and_then([payment.0], |row| Ok((row.id("id", ExceptionId)?, row.id("order_id", OrderId)?)))?
@@ -269,6 +268,19 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// An order had these keys, and may have taken money with them before: it may be a deleted one's again.
+    pub(in crate::ledger) fn tell_money_of_keys(&self, keys: &OrderKeys) -> Result<()> {
+        let key = |key: &Option<AssignmentKey>| key.as_ref().map(ToString::to_string);
+        let mut statement = self.connection.prepare_cached(
+            "SELECT o.id FROM order_keys k JOIN orders o ON o.id = k.order_id
+             WHERE o.deleted = 1 AND (k.entry_key = ?1 OR k.payment_key = ?2) ORDER BY o.id",
+        )?;
+        let deleted: Vec<OrderId> = statement
+            .query_and_then((key(&keys.entry), key(&keys.payment)), |row| row.id("id", OrderId))?
+            .collect::<Result<_>>()?;
+        deleted.into_iter().try_for_each(|order| self.tell_money_on(order).map(drop))
     }
 
     /// Deleted orders that settlement reports have lines of: a line may have come without its payment.

@@ -49,10 +49,12 @@ impl Writer<'_> {
             if next == known && keys.is_none() {
                 return Ok(Verdict::Unchanged);
             }
+            let before = order_keys(self.connection, id)?;
             if let Some(keys) = keys {
                 self.put_order_keys(id, &keys)?;
             }
             self.update_order(&next)?;
+            self.tell_money_of_keys(&before)?;
             Ok(Verdict::Changed)
         })
     }

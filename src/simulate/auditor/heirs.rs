@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::index::Index;
 use crate::ledger::rows::Rows;
-use crate::simulate::record::{Record, Sale, SaleKey, Transaction};
+use crate::simulate::record::{Cancelled, Record, Sale, SaleKey, Transaction};
 
 /// The record with the order that each transaction pays: one that says of itself only a key pays, once it is bound, the order
 /// that has the key then.
@@ -41,6 +41,10 @@ fn has_key_of<'r>(record: &'r Record, order: &str, transaction: &Transaction) ->
     let other = transaction.order.as_deref().filter(|other| *other != order && record.is_gone(other))?;
     let of = |number: &str| record.sales.iter().find(|sale| sale.order == number);
     let own = of(order).filter(|sale| sale.told_at.is_some() && sale.key != SaleKey::Neither)?;
+    let told = record.orders.iter().find(|one| one.number == order)?.told?;
+    if told.cancelled != Cancelled::No {
+        return None;
+    }
     let says_no_order = transaction.is_anonymous || matches!(own.key, SaleKey::Entry(_));
     of(other).filter(|other| other.key == own.key && says_no_order).map(|_| own)
 }

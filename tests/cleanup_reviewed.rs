@@ -196,7 +196,7 @@ fn late_money_is_told_where_the_order_that_has_its_key_now_cannot_take_it() {
         deleted_and_heir(&shop, "payment_assignment_key");
         let change = |row: &str| {
             if !row.is_empty() {
-                import(&shop, "orders", &format!("{head}{row}\n"))
+                import(&shop, "orders", &format!("{head}{row}\n"));
             }
         };
         change(before);

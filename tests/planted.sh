@@ -4,7 +4,8 @@
 #   tests/planted.sh            all of them
 #   tests/planted.sh 3 17       three, beginning with the 17th: CI passes the day, so that they take turns
 #
-# The copy shares the target directory, so that only the package itself is compiled anew; its program has a name of its own.
+# The copy shares the target directory, so that only the package itself is compiled anew, and after the first only what its bug changes;
+# its program has a name of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -39,7 +40,7 @@ for ((turn = 0; turn < count; turn++)); do
     printf '%s: ' "$(basename "$bug" .toml)"
     plant "$bug"
     # As fast as the seeds need, with the dependencies as they are.
-    CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo build --quiet --manifest-path "$tree/Cargo.toml" --target-dir "$target" --bin payjournal-planted 2>"$target/planted.log" || {
+    CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo build --quiet --manifest-path "$tree/Cargo.toml" --target-dir "$target" --bin payjournal-planted 2>"$target/planted.log" || {
         cat "$target/planted.log"
         exit 1
     }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::cleanup::{deleted, import, not_eligible, page, shop, told};
+use support::cleanup::{deleted, import, not_eligible, orders, page, payments, shop, told};
 
 #[test]
 fn an_order_the_psp_cannot_tell_of_backs_off_and_the_others_go() {
@@ -81,6 +81,27 @@ fn what_comes_to_nothing_takes_no_room_from_what_can_go() {
     shop.ok("cleanup-unpaid --as-of 2026-11-23T02:00:00Z");
     assert_eq!(deleted(&shop), ["SO-1", "SO-2", "SO-3"]);
     shop.ok("verify --as-of 2026-11-23T03:00:00Z");
+}
+
+#[test]
+fn batches_overlap_and_each_order_goes_once_up_to_the_limit() {
+    let shop = shop("max_deletions = 20\n[task.cleanup-unpaid]\nbatch_size = 4\nconcurrency = 3");
+    let numbers = 1..=30;
+    orders(&shop, &numbers.clone().map(|number| format!("N-{number},online,,none,2026-10-01\n")).collect::<String>());
+    // Some are expired already, and take one question less.
+    let status = |number: i32| if number % 5 == 0 { "expired" } else { "open" };
+    let payment = |number| format!("TX-{number},N-{number},card,{},,\n", status(number));
+    payments(&shop, &numbers.map(payment).collect::<String>());
+    shop.exits("cleanup-unpaid", 1);
+    assert_eq!(shop.rows("SELECT count(*), count(DISTINCT order_id) FROM tombstones"), ["20|20"]);
+    let told = shop.rows("SELECT message FROM exceptions WHERE kind = 'deletions_capped'");
+    assert!(matches!(told.as_slice(), [told] if told.starts_with("10 more orders")), "{told:?}");
+    shop.ok("cleanup-unpaid --as-of 2026-11-23T03:00:00Z");
+    assert_eq!(shop.rows("SELECT count(*), count(DISTINCT order_id) FROM tombstones"), ["30|30"]);
+    let closed =
+        "SELECT count(*), count(DISTINCT payment_id) FROM operations WHERE kind = 'cancel' AND state = 'confirmed'";
+    assert_eq!(shop.rows(closed), ["24|24"]);
+    shop.ok("verify --as-of 2026-11-23T04:00:00Z");
 }
 
 #[test]

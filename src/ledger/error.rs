@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use rusqlite::ffi;
+
 use crate::domain::booking::BookingError;
 use crate::domain::id::IdError;
 use crate::domain::money::MoneyError;
@@ -67,7 +69,7 @@ impl LedgerError {
     /// Whether the database itself cannot go on, as opposed to one change it does not take.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::Sqlite(_) => !self.is_conflict(),
+            Self::Sqlite(_) => !self.is_constraint(),
             Self::Damaged { .. } => true,
             Self::Unopenable { .. }
             | Self::Missing { .. }
@@ -84,8 +86,15 @@ impl LedgerError {
         }
     }
 
-    /// A once-only rule or another constraint stood in the way.
-    pub fn is_conflict(&self) -> bool {
+    /// Something that may be there once is there already: another run was faster.
+    pub fn is_there_already(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        matches!(code, Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY))
+    }
+
+    /// A constraint stood in the way.
+    fn is_constraint(&self) -> bool {
         matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation))
     }
 

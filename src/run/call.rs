@@ -1,5 +1,6 @@
 //! An operation on its way to a worker, complete without the ledger.
 
+use super::workers::Job;
 use crate::operation::Operation;
 use crate::operation::request::Request;
 
@@ -27,5 +28,20 @@ impl Call {
             Request::Deletion(request) => format!("order {}/{}", request.shop, request.order),
             Request::Event(request) => request.name.clone(),
         }
+    }
+}
+
+/// What came back. A panic of an adapter is an unknown outcome and a bug.
+pub(super) struct Returned<T> {
+    pub(super) call: Call,
+    pub(super) outcome: Result<T, String>,
+}
+
+/// A call that was made in an earlier run, and is asked about.
+pub(super) struct Question(pub(super) Call);
+
+impl Job for Question {
+    fn is_call(&self) -> bool {
+        false
     }
 }

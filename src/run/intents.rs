@@ -16,12 +16,7 @@ pub(super) fn record(
     queue: &[Queued],
     task: &str,
 ) -> Result<Vec<Result<Recorded, LedgerError>>, LedgerError> {
-    let record = |(_, scope, steps): &Queued| record_case(writer, scope, steps, task);
-    // After a savepoint every page is copied before it is written to: one for all cases, and one for each only if any is refused.
-    match writer.attempt(|| queue.iter().map(record).collect::<Result<Vec<_>, _>>())? {
-        Ok(all) => Ok(all.into_iter().map(Ok).collect()),
-        Err(_) => queue.iter().map(|queued| writer.attempt(|| record(queued))).collect(),
-    }
+    writer.attempt_each(queue, |(_, scope, steps)| record_case(writer, scope, steps, task))
 }
 
 /// What became of the steps of one case.

@@ -1,18 +1,22 @@
 //! One run of a task: lock, run row, log, the engine, the mail queue, the report, the exit code.
 
+mod batch;
 mod call;
 pub mod engine;
 pub mod host;
 mod intents;
 mod lock;
 pub mod log;
+mod looking;
 mod most;
 mod opening;
+mod pass;
 mod patience;
 mod planning;
 pub mod ports;
 mod record;
 pub mod report;
+mod sending;
 pub mod signal;
 pub mod summary;
 mod switch;

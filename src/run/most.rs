@@ -1,6 +1,7 @@
 //! The limit of a task that must not go wild: what one run begins, counted by cases.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 
 use crate::task::{Action, Step};
 
@@ -45,8 +46,8 @@ impl Most {
         self.done.extend(cases);
     }
 
-    /// Nothing came of these cases, for certain: there is room for others. Gives those that were left, to be looked at again.
-    pub(super) fn failed(&mut self, cases: impl IntoIterator<Item = i64>) -> Vec<i64> {
+    /// Nothing came of these cases, for certain: there is room for others. Gives those of a batch that were left, to be looked at again.
+    pub(super) fn failed(&mut self, cases: impl IntoIterator<Item = i64>, batch: &RangeInclusive<i64>) -> Vec<i64> {
         if self.limit.is_none() {
             return Vec::new();
         }
@@ -55,23 +56,27 @@ impl Most {
                 self.failed += 1;
             }
         }
-        if self.has_room() { self.left.keys().copied().collect() } else { Vec::new() }
+        let left = self.left.keys().filter(|case| batch.contains(case));
+        if self.has_room() { left.copied().collect() } else { Vec::new() }
     }
 
     pub(super) fn count(&self) -> u64 {
         u64::try_from(self.begun.len()).unwrap_or(u64::MAX)
     }
 
-    /// What is told of those that were left, and are left for good.
-    pub(super) fn left(&mut self) -> Vec<Step> {
+    /// What is told of those of a batch that were left, and are left for good.
+    pub(super) fn left(&mut self, batch: &RangeInclusive<i64>) -> Vec<Step> {
         let most = self.limit.unwrap_or_default();
         let reason = format!("this run has begun {most} already, the most it may; the next run goes on");
-        let left = std::mem::take(&mut self.left).into_values();
-        left.map(|about| Step {
-            about,
-            reason: reason.clone(),
-            action: Action::NotEligible("over the limit of one run"),
-        })
-        .collect()
+        let (left, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.left).into_iter().partition(|(case, _)| batch.contains(case));
+        self.left = others;
+        left.into_values()
+            .map(|about| Step {
+                about,
+                reason: reason.clone(),
+                action: Action::NotEligible("over the limit of one run"),
+            })
+            .collect()
     }
 }

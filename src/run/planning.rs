@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::batch::{Batch, Looked, Observed};
 use super::engine::Run;
 use super::intents::{self, Queued};
 use super::most::Most;
@@ -11,17 +12,12 @@ use crate::ledger::LedgerError;
 use crate::operation::Kind;
 use crate::task::{Action, Step, Task};
 
-/// So many cases are planned at once for each call that may be under way: the next calls are there when the first are answered.
-const SHARE: usize = 2;
-
-pub(super) type Observed<T> = (i64, <T as Task>::Case, <T as Task>::Seen);
-
 /// The cases of a pass that were seen and are not planned yet, and what became of the others.
 pub(super) struct Planning<'p, T: Task> {
+    batch: Batch,
     seen: VecDeque<Observed<T>>,
     /// How many are planned at once.
     share: usize,
-    refused: &'p mut HashSet<i64>,
     most: &'p mut Most,
     pub(super) after: After,
 }
@@ -51,21 +47,22 @@ pub(super) struct After {
 pub(super) type Planned = Vec<(i64, OperationId, String)>;
 
 impl<'p, T: Task> Planning<'p, T> {
-    pub(super) fn of(seen: Vec<Observed<T>>, refused: &'p mut HashSet<i64>, most: &'p mut Most) -> Self {
-        Self { seen: seen.into(), share: 0, refused, most, after: After::default() }
+    pub(super) fn of(looked: Looked<T>, most: &'p mut Most) -> Self {
+        let Looked { batch, seen } = looked;
+        Self { batch, seen: seen.into(), share: 0, most, after: After::default() }
     }
 
     pub(super) fn is_done(&self) -> bool {
         self.seen.is_empty()
     }
 
-    /// The cases to look at again.
-    pub(super) fn again(self) -> Vec<i64> {
+    /// The batch, with those of its cases that are to be looked at again.
+    pub(super) fn end(self) -> Batch {
         let After { changed, done, undone, news, stale, mut later, waiting, claimed: _ } = self.after;
         self.most.done(done);
-        later.extend(self.most.failed(undone));
-        // What it waited for may have been confirmed just now.
-        if !changed.is_empty() {
+        later.extend(self.most.failed(undone, &self.batch.range));
+        // What it waited for may have been confirmed just now, or while it was looked at.
+        if !changed.is_empty() || self.batch.missed_something {
             later.extend(waiting);
         }
         // Only a confirmation makes new work possible; a fact that was recorded does too where a task sends anything at all.
@@ -77,11 +74,11 @@ impl<'p, T: Task> Planning<'p, T> {
         again.extend(stale);
         again.sort_unstable();
         again.dedup();
-        again
+        Batch { ids: again, passes: self.batch.passes + 1, missed_something: false, ..self.batch }
     }
 
     /// Says what would be done.
-    pub(super) fn rehearse(mut self, task: &T, run: &mut Run<'_>) {
+    pub(super) fn rehearse(&mut self, task: &T, run: &mut Run<'_>) {
         for (id, case, seen) in std::mem::take(&mut self.seen) {
             for step in &self.steps(task, id, &case, &seen, run).unwrap_or_default() {
                 run.report_plan(step);
@@ -101,7 +98,7 @@ impl<'p, T: Task> Planning<'p, T> {
 
     /// Plans until there are so many calls to send or nothing is left. Everything intended is committed before it is returned.
     pub(super) fn next(&mut self, task: &T, wanted: usize, run: &mut Run<'_>) -> Result<Planned, LedgerError> {
-        let least = if T::BATCHES > 1 { self.seen.len() } else { run.concurrency() * SHARE };
+        let least = if T::BATCHES > 1 { self.seen.len() } else { run.concurrency() };
         self.share = self.share.max(least);
         let mut planned = Vec::new();
         while planned.len() < wanted && !self.seen.is_empty() {
@@ -174,7 +171,9 @@ impl<'p, T: Task> Planning<'p, T> {
                         run.report_recorded(step, new, None);
                     }
                 }
-                Err(error) if !error.is_conflict() && self.refused.insert(*case) => self.after.stale.push(*case),
+                Err(error) if !error.is_there_already() && self.batch.refused.insert(*case) => {
+                    self.after.stale.push(*case);
+                }
                 Err(error) => {
                     if let Some(step) = steps.first() {
                         run.report_recorded(step, false, Some(error));

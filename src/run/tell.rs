@@ -65,7 +65,7 @@ impl Run<'_> {
     pub(super) fn report_recorded(&mut self, step: &Step, new: bool, refused: Option<LedgerError>) {
         let (action, amount) = described(&step.action);
         if let Some(error) = refused {
-            if error.is_conflict() {
+            if error.is_there_already() {
                 // Another run recorded the same intent in between: it is in good hands.
                 self.watch.say(Level::Info, &format!("{}: left to another run", step.about));
             } else {

@@ -74,15 +74,17 @@ impl Store {
     ) -> rusqlite::Result<Answer> {
         let id = &request.transaction;
         let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let closed = change.execute(
-            "UPDATE transactions SET status = 'cancelled' WHERE merchant_account = ?1 AND id = ?2 AND status = 'open'",
-            (account.as_str(), id.as_str()),
-        )?;
+        let closed = change
+            .prepare_cached(
+                "UPDATE transactions SET status = 'cancelled' WHERE merchant_account = ?1 AND id = ?2 AND status = 'open'",
+            )?
+            .execute((account.as_str(), id.as_str()))?;
         if closed == 1 {
-            change.execute(
-                "INSERT INTO cancels (key, merchant_account, transaction_id, made_at) VALUES (?1, ?2, ?3, ?4)",
-                (request.key.as_str(), account.as_str(), id.as_str(), now),
-            )?;
+            change
+                .prepare_cached(
+                    "INSERT INTO cancels (key, merchant_account, transaction_id, made_at) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute((request.key.as_str(), account.as_str(), id.as_str(), now))?;
             change.commit()?;
             let lost = Answer::Unknown { why: "the sandbox lost it".to_owned() };
             return Ok(self.look_up_cancel(&request.key)?.unwrap_or(lost));
@@ -95,9 +97,8 @@ impl Store {
     pub(super) fn look_up_cancel(&self, key: &Key) -> rusqlite::Result<Option<Answer>> {
         let found: Option<(String, DateTime<Utc>)> = self
             .connection
-            .query_row("SELECT transaction_id, made_at FROM cancels WHERE key = ?1", [key.as_str()], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .prepare_cached("SELECT transaction_id, made_at FROM cancels WHERE key = ?1")?
+            .query_row([key.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         found
             .map(|(transaction, at)| {

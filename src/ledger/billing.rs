@@ -52,6 +52,8 @@ pub struct BillingCase {
     /// The order's own payments that are for no entry and have no key, and their captures, oldest first.
     pub own: Vec<Payment>,
     pub own_captures: Vec<Movement>,
+    /// Payments of the order that are authorised: not those with another key, or for an entry that is not the order's.
+    pub authorised: Vec<Payment>,
 }
 
 /// An entry with the captures that paid it, oldest first: what each has assigned, and how much of it no document has.
@@ -65,13 +67,14 @@ pub struct PaidEntry {
 
 impl Ledger {
     /// Orders that may be billed, and those with an exception to look at again. `only_paid`: of the first only those that are
-    /// Paid, or have a key to something that may be.
+    /// Paid, have money authorised, or have a key to something that may be.
     pub fn billable_orders(&self, after: OrderId, limit: u32, only_paid: bool, task: &str) -> Result<Vec<OrderId>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT o.id FROM orders o
              WHERE o.id > ?1 AND (
                (o.cancelled = 'none' AND o.deleted = 0
                 AND (NOT ?3 OR o.payment_status = 'paid' OR EXISTS (SELECT 1 FROM order_keys k WHERE k.order_id = o.id)
+                     OR EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.status = 'authorised')
                      OR EXISTS (SELECT 1 FROM entries e WHERE e.order_id = o.id AND e.document_id IS NULL AND e.status = 'balanced'))
                 AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind NOT IN ('shipment', 'cancellation', 'refund_request')
                                 AND NOT EXISTS (SELECT 1 FROM corrections c WHERE c.invoice_id = d.id AND c.cancels = 1)))
@@ -102,6 +105,12 @@ impl Ledger {
         let own = "p.order_id = ?1 AND p.pays = '' AND p.id NOT IN (SELECT payment_id FROM payment_keys)
                    AND p.id NOT IN (SELECT payment_id FROM entry_items)";
         let own = payments::list(connection, own, [id.0])?;
+        let authorised = "p.order_id = ?1 AND p.pays = '' AND p.status = 'authorised'
+            AND NOT EXISTS (SELECT 1 FROM payment_keys k WHERE k.payment_id = p.id AND k.key IS NOT ?3)
+            AND NOT EXISTS (SELECT 1 FROM entry_items i JOIN entries e ON e.id = i.entry_id
+                            WHERE i.payment_id = p.id AND e.order_id IS NOT ?1 AND (?2 IS NULL OR e.key IS NOT ?2))";
+        let payment_key = keys.payment.as_ref().map(AssignmentKey::as_str);
+        let authorised = payments::list(connection, authorised, (id.0, key, payment_key))?;
         let captures = |of: &[Payment]| -> Result<Vec<Movement>> {
             let mut captures = Vec::new();
             for payment in of {
@@ -131,6 +140,7 @@ impl Ledger {
             captures,
             own,
             own_captures,
+            authorised,
         })
     }
 }

@@ -60,6 +60,8 @@ pub struct SheetDraft {
     pub due_on: Option<NaiveDate>,
     /// Where its entry can be paid; shown if anything is open.
     pub payment_url: Option<String>,
+    /// What is open is captured from what the customer has authorised.
+    pub is_charged: bool,
     /// Whether its customer gets it by mail.
     pub is_mailed: bool,
 }

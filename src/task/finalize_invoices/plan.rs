@@ -2,6 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 
+use super::conditions::{is_charged, may_be_billed, unready};
 use crate::config::settings::InvoiceSettings;
 use crate::domain::consequence::Consequence;
 use crate::domain::entry::{Entry, EntryStatus};
@@ -10,42 +11,42 @@ use crate::domain::id::AssignmentKey;
 use crate::domain::invoice::letter::{MailTexts, correction_letter};
 use crate::domain::invoice::pricing::{self, PricedLine};
 use crate::domain::invoice::sheet::{Parties, Seller};
-use crate::domain::invoice::{BillWhen, EntryChoice, InvoiceDraft, SheetDraft, Tie};
+use crate::domain::invoice::{EntryChoice, InvoiceDraft, SheetDraft, Tie};
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::movement::Movement;
-use crate::domain::order::{Cancellation, Terms};
 use crate::domain::payment::Payment;
 use crate::ledger::{BillingCase, PaidEntry, UnsentInvoice};
-use crate::task::{Step, order_name};
+use crate::task::{Frame, Step, order_name};
 
 /// Why an order is not billed now.
-enum Obstacle {
-    /// Nothing is wrong: it is not its turn yet, or it never will be.
+pub(super) enum Obstacle {
+    /// Nothing is wrong: it never will be its turn.
     Wait(String),
+    /// Nothing is wrong: something has to happen first.
+    Unready(String),
     /// A person must look.
     Person(ExceptionKind, String),
 }
 
-type Billing<T> = Result<T, Obstacle>;
+pub(super) type Billing<T> = Result<T, Obstacle>;
 
-pub(super) fn plan(
-    case: &BillingCase,
-    settings: &InvoiceSettings,
-    seller: &Seller,
-    texts: &MailTexts,
-    dated: NaiveDate,
-) -> Result<Vec<Step>, MoneyError> {
+pub(super) fn plan(case: &BillingCase, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
     let about = order_name(&case.order);
+    let texts = &frame.settings.invoice_texts;
     let mut steps = case.unsent.iter().map(|unsent| send(case, unsent, texts)).collect::<Result<Vec<_>, _>>()?;
     if case.is_invoiced && !steps.is_empty() {
         return Ok(steps);
     }
-    steps.push(match bill(case, settings, seller, dated)? {
+    let billed = bill(case, frame)?.map_err(|obstacle| match obstacle {
+        Obstacle::Unready(why) => unready(case, frame, why),
+        Obstacle::Wait(_) | Obstacle::Person(..) => obstacle,
+    });
+    steps.push(match billed {
         Ok(draft) => {
             let reason = said(case, &draft)?;
             Step::record(about, reason, Consequence::Invoice(Box::new(draft)))
         }
-        Err(Obstacle::Wait(why)) => Step::leave(about, why),
+        Err(Obstacle::Wait(why) | Obstacle::Unready(why)) => Step::leave(about, why),
         Err(Obstacle::Person(kind, message)) => {
             let about_order = About { order: Some(case.order.id), ..About::default() };
             Step::raise(ExceptionDraft { kind, subject: about, message, about: about_order }, None)
@@ -54,12 +55,9 @@ pub(super) fn plan(
     Ok(steps)
 }
 
-fn bill(
-    case: &BillingCase,
-    settings: &InvoiceSettings,
-    seller: &Seller,
-    dated: NaiveDate,
-) -> Result<Billing<InvoiceDraft>, MoneyError> {
+fn bill(case: &BillingCase, frame: &Frame<'_>) -> Result<Billing<InvoiceDraft>, MoneyError> {
+    let settings = &frame.settings.invoices;
+    let dated = frame.now.with_timezone(&frame.settings.time_zone).date_naive();
     // Its entries were cancelled with it: whatever is wrong with its key is nobody's concern before it is back.
     if case.is_going {
         let why = "it is deleted because nobody had paid it; `payjournal restore` puts it back";
@@ -71,7 +69,7 @@ fn bill(
     };
     let total = case.order.total;
     let ties = ties(case, &key, total)?;
-    let judged = may_be_billed(case, settings, &key, &ties)?
+    let judged = may_be_billed(case, frame, &key, &ties)?
         .and_then(|()| fits(case, &key))
         .and_then(|()| known(case, settings, dated));
     if let Err(obstacle) = judged {
@@ -98,10 +96,11 @@ fn bill(
         lines,
         range: settings.invoice_numbers.clone(),
         sheet: SheetDraft {
-            parties: parties(case, settings, seller),
+            parties: parties(case, settings, &frame.settings.seller),
             prices: settings.pricing.prices,
             due_on: settings.due_days.and_then(|days| dated.checked_add_days(Days::new(u64::from(days)))),
             payment_url: page,
+            is_charged: is_charged(case, frame, &ties)?,
             is_mailed: settings.mail,
         },
         entry,
@@ -150,7 +149,7 @@ fn send(case: &BillingCase, unsent: &UnsentInvoice, texts: &MailTexts) -> Result
 }
 
 /// What the order's key leads to.
-enum Key<'a> {
+pub(super) enum Key<'a> {
     Entry(&'a PaidEntry),
     /// Its entry went with the invoice that was cancelled; another takes its place, with the same key.
     Again(&'a Entry),
@@ -200,7 +199,7 @@ fn settled_key(case: &BillingCase) -> Billing<Key<'_>> {
         None if case.before.as_ref().is_some_and(|before| before.key == case.keys.entry) => {
             Ok(case.before.as_ref().map_or(Key::Neither, Key::Again))
         }
-        None if case.entries.is_empty() => Err(Obstacle::Wait(format!(
+        None if case.entries.is_empty() => Err(Obstacle::Unready(format!(
             "no entry has its `{field}` `{key}` yet; `payjournal import entries` brings it in"
         ))),
         None => Err(Obstacle::Person(
@@ -237,62 +236,6 @@ fn key_of_payment<'a>(case: &'a BillingCase, field: &str, key: &'a AssignmentKey
 
 fn invoiced() -> Obstacle {
     Obstacle::Wait("it has its invoice".to_owned())
-}
-
-/// The conditions of the config, all of which must hold, and what no config can allow.
-fn may_be_billed(
-    case: &BillingCase,
-    settings: &InvoiceSettings,
-    key: &Key<'_>,
-    ties: &[Tie],
-) -> Result<Billing<()>, MoneyError> {
-    let wait = |why: &str| Ok(Err(Obstacle::Wait(why.to_owned())));
-    if case.is_invoiced_by_erp {
-        return wait("the ERP has posted its invoice");
-    }
-    if case.order.cancelled != Cancellation::None {
-        return wait("it is cancelled");
-    }
-    for condition in &settings.bill_when {
-        let unmet = match condition {
-            BillWhen::OrderPaid => unpaid(case, ties)?,
-            BillWhen::EntryBalanced => match key {
-                Key::Entry(paid) if paid.entry.status == EntryStatus::Balanced => None,
-                Key::Entry(paid) => Some(format!("{} has {} open", paid.entry.name(), paid.entry.open()?)),
-                Key::Again(_) => unpaid(case, ties)?,
-                Key::Payment(_) | Key::Neither => Some("it has no `entry_assignment_key`".to_owned()),
-            },
-            BillWhen::PaymentCollected if !has_collected(case, key) => {
-                Some("no payment of it was collected".to_owned())
-            }
-            BillWhen::PaymentCollected => None,
-        };
-        if let Some(why) = unmet {
-            return Ok(Err(Obstacle::Wait(format!("{why} (`invoices.bill_when` has \"{}\")", condition.as_str()))));
-        }
-    }
-    Ok(Ok(()))
-}
-
-/// What is missing of what must be paid; the money that is there counts, and not what an order's status once was.
-fn unpaid(case: &BillingCase, ties: &[Tie]) -> Result<Option<String>, MoneyError> {
-    if case.order.terms == Terms::OnAccount {
-        return Ok(None);
-    }
-    let currency = case.order.total.currency();
-    let paid = Amount::sum(currency, ties.iter().map(|tie| tie.amount))?;
-    let required = case.order.required(Amount::zero(currency))?;
-    Ok((paid.minor() < required.minor()).then(|| format!("{paid} of {required} is paid")))
-}
-
-fn has_collected(case: &BillingCase, key: &Key<'_>) -> bool {
-    let any = |captures: &[Movement]| captures.iter().any(|capture| capture.untied.is_positive());
-    match key {
-        Key::Entry(paid) => paid.entry.assigned.is_positive(),
-        Key::Again(_) => any(&case.given_back),
-        Key::Payment(_) => any(&case.captures),
-        Key::Neither => any(&case.own_captures) || any(&case.given_back),
-    }
 }
 
 /// What the invoice cannot be without: its customer, if it is mailed, and a number that fits.

@@ -17,6 +17,7 @@ pub(super) struct InvoicesTable {
     place: Place,
     enabled: Given<bool>,
     bill_when: Given<Vec<BillWhen>>,
+    assign_free_balances: Given<bool>,
     prices: Given<Prices>,
     tax_rates: Given<Vec<TaxRate>>,
     rounding: Given<Rounding>,
@@ -40,6 +41,7 @@ impl InvoicesTable {
             place: table.place().clone(),
             enabled: table.take("enabled", flag),
             bill_when: table.take("bill_when", choices),
+            assign_free_balances: table.take("assign_free_balances", flag),
             prices: table.take("prices", choice),
             tax_rates: table.take("tax_rates", list(tax_rate, "[\"0\", \"7\", \"19\"]")),
             rounding: table.take("rounding", choice),
@@ -59,6 +61,7 @@ impl InvoicesTable {
             place,
             enabled,
             bill_when,
+            assign_free_balances,
             prices,
             tax_rates,
             rounding,
@@ -76,6 +79,7 @@ impl InvoicesTable {
         let enabled_place = enabled.as_ref().map(|given| given.place.clone());
         let enabled = all.or("invoices", "enabled", enabled, false);
         let bill_when = all.or("invoices", "bill_when", bill_when, vec![BillWhen::OrderPaid]);
+        let assign_free_balances = all.or("invoices", "assign_free_balances", assign_free_balances, true);
         let prices = all.or("invoices", "prices", prices, Prices::Gross);
         let rates = [Decimal::ZERO, Decimal::from(7), Decimal::from(19)].map(TaxRate).to_vec();
         let tax_rates = all.or("invoices", "tax_rates", tax_rates, rates);
@@ -109,6 +113,7 @@ impl InvoicesTable {
         InvoiceSettings {
             enabled,
             bill_when,
+            assign_free_balances,
             pricing,
             invoice_numbers,
             cancellation_numbers,

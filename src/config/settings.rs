@@ -85,6 +85,8 @@ pub struct InvoiceSettings {
     pub enabled: bool,
     /// All of these must hold of an order.
     pub bill_when: Vec<BillWhen>,
+    /// Whether free balances of the customer pay what is open on a plain invoice.
+    pub assign_free_balances: bool,
     pub pricing: Pricing,
     pub invoice_numbers: NumberRange,
     /// Starts anew when those of invoices do.

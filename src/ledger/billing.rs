@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use super::customers::customer;
+use super::free_balances::free_balances;
 use super::invoices::{is_invoiced, order_keys, order_lines};
 use super::row::Columns;
 use super::{
@@ -54,6 +55,8 @@ pub struct BillingCase {
     pub own_captures: Vec<Movement>,
     /// Payments of the order that are authorised: not those with another key, or for an entry that is not the order's.
     pub authorised: Vec<Payment>,
+    /// Free balances of its customer, oldest first; none for an order with a key, or of which the shop said so.
+    pub free: Vec<Movement>,
 }
 
 /// An entry with the captures that paid it, oldest first: what each has assigned, and how much of it no document has.
@@ -83,6 +86,13 @@ impl Ledger {
              ORDER BY o.id LIMIT ?2",
         )?;
         statement.query_and_then((after.0, limit, only_paid, task), |row| row.id("id", OrderId))?.collect()
+    }
+
+    /// Orders that name nobody have nothing in common.
+    fn free_for(&self, order: &Order) -> Result<Vec<Movement>> {
+        let is_wanted =
+            order.bill_to != self.books.default_customer && !orders::leaves_free_balances(&self.connection, order.id)?;
+        if is_wanted { free_balances(&self.connection, order) } else { Ok(Vec::new()) }
     }
 
     pub fn billing_case(&self, id: OrderId) -> Result<BillingCase> {
@@ -120,6 +130,9 @@ impl Ledger {
             Ok(captures)
         };
         let (captures, own_captures) = (captures(&payments)?, captures(&own)?);
+        let is_invoiced = is_invoiced(connection, id)?;
+        let may_lack = keys == OrderKeys::default() && !is_invoiced && lacks(&order, &own_captures);
+        let free = if may_lack { self.free_for(&order)? } else { Vec::new() };
         let before = "status = 'cancelled' AND document_id IN (SELECT document_id FROM invoices WHERE order_id = ?1)";
         Ok(BillingCase {
             before: entries::list(connection, before, [id.0])?.pop(),
@@ -129,7 +142,8 @@ impl Ledger {
             lines: order_lines(connection, id)?,
             is_going: deletions::is_going(connection, id)?,
             is_invoiced_by_erp: is_invoiced_by_erp(connection, id)?,
-            is_invoiced: is_invoiced(connection, id)?,
+            is_invoiced,
+            free,
             unsent: self.unsent_invoices(id)?,
             customer: customer(connection, &order.bill_to)?.map(|(_, customer)| customer),
             rivals: rivals(connection, id, &keys)?,
@@ -143,6 +157,12 @@ impl Ledger {
             authorised,
         })
     }
+}
+
+/// Whether its own money does not pay all of it.
+fn lacks(order: &Order, own: &[Movement]) -> bool {
+    let own = own.iter().map(|capture| capture.untied).filter(|own| own.currency() == order.total.currency());
+    Amount::sum(order.total.currency(), own).is_ok_and(|own| own.minor() < order.total.minor())
 }
 
 fn is_invoiced_by_erp(connection: &Connection, order: OrderId) -> Result<bool> {

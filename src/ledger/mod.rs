@@ -16,6 +16,7 @@ mod error;
 mod exceptions;
 mod exports;
 mod figures;
+mod free_balances;
 pub mod import;
 mod invitations;
 mod invoices;

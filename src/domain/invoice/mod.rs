@@ -82,6 +82,8 @@ pub enum EntryChoice {
 pub struct Tie {
     pub movement: MovementId,
     pub amount: Amount,
+    /// A free balance of the customer's, and none of the order's own money.
+    pub is_free: bool,
 }
 
 impl BillWhen {

@@ -5,3 +5,7 @@ DROP TRIGGER invoice_sheets_fixed;
 CREATE TRIGGER invoice_sheets_fixed
     BEFORE UPDATE OF document_id, order_id, parties, prices, due_on, paid_minor, payment_url, is_charged ON invoice_sheets
     BEGIN SELECT RAISE(ABORT, 'a final invoice is fixed'); END;
+
+-- Free balances of the customer do not pay this order's invoices.
+ALTER TABLE orders ADD COLUMN leaves_free_balances INTEGER NOT NULL DEFAULT 0 CHECK (leaves_free_balances = 0 OR leaves_free_balances = 1);
+CREATE INDEX orders_by_customer ON orders (bill_to);

@@ -198,6 +198,7 @@ impl World {
             bill_to: Some(CustomerNumber::parse(customer)?),
             ordered_on: placed.date_naive(),
             keys,
+            leaves_free_balances: None,
         })
     }
 

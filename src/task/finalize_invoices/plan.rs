@@ -79,6 +79,8 @@ fn bill(case: &BillingCase, frame: &Frame<'_>) -> Result<Billing<InvoiceDraft>, 
         Ok(lines) => lines,
         Err(obstacle) => return Ok(Err(obstacle)),
     };
+    let is_charged = is_charged(case, frame, &ties)?;
+    let ties = if is_charged { ties } else { with_free_balances(case, settings, &key, ties)? };
     let (entry, page) = match key {
         Key::Entry(paid) => (EntryChoice::Existing(paid.entry.id), paid.page.clone()),
         Key::Payment(key) => (EntryChoice::New { payment_key: Some(key.clone()) }, None),
@@ -100,7 +102,7 @@ fn bill(case: &BillingCase, frame: &Frame<'_>) -> Result<Billing<InvoiceDraft>, 
             prices: settings.pricing.prices,
             due_on: settings.due_days.and_then(|days| dated.checked_add_days(Days::new(u64::from(days)))),
             payment_url: page,
-            is_charged: is_charged(case, frame, &ties)?,
+            is_charged,
             is_mailed: settings.mail,
         },
         entry,
@@ -269,6 +271,28 @@ fn ties(case: &BillingCase, key: &Key<'_>, total: Amount) -> Result<Vec<Tie>, Mo
     Ok(ties)
 }
 
+/// What is open on a plain invoice is paid by free balances of the customer, the oldest first (trap T46); not where the customer is
+/// just paying it. They pay what is billed, and are no reason to bill it.
+fn with_free_balances(
+    case: &BillingCase,
+    settings: &InvoiceSettings,
+    key: &Key<'_>,
+    mut ties: Vec<Tie>,
+) -> Result<Vec<Tie>, MoneyError> {
+    let is_paying = |payment: &Payment| !payment.status.is_final();
+    let is_plain = matches!(key, Key::Neither) && !case.own.iter().any(is_paying);
+    if !is_plain || !settings.assign_free_balances {
+        return Ok(ties);
+    }
+    let total = case.order.total;
+    let open = total.checked_sub(Amount::sum(total.currency(), ties.iter().map(|tie| tie.amount))?)?;
+    let unused: Vec<Movement> =
+        case.free.iter().filter(|capture| ties.iter().all(|tie| tie.movement != capture.id)).cloned().collect();
+    let free = ties_of_captures(&unused, open)?;
+    ties.extend(free.into_iter().map(|tie| Tie { is_free: true, ..tie }));
+    Ok(ties)
+}
+
 /// The lines as they are billed: they must come to what the order costs, to the cent.
 fn priced(case: &BillingCase, settings: &InvoiceSettings) -> Result<Billing<Vec<PricedLine>>, MoneyError> {
     let blocked = |message: String| Ok(Err(Obstacle::Person(ExceptionKind::NotBillable, message)));
@@ -343,7 +367,7 @@ fn ties_of_entry(paid: &PaidEntry, total: Amount) -> Result<Vec<Tie>, MoneyError
     for (capture, assigned) in &paid.paid_by {
         let amount = left.at_most(*assigned)?.at_most(capture.untied)?;
         if amount.is_positive() {
-            ties.push(Tie { movement: capture.id, amount });
+            ties.push(Tie { movement: capture.id, amount, is_free: false });
             left = left.checked_sub(amount)?;
         }
     }
@@ -357,7 +381,7 @@ fn ties_of_captures(captures: &[Movement], total: Amount) -> Result<Vec<Tie>, Mo
     for capture in captures.iter().filter(|capture| capture.untied.currency() == total.currency()) {
         let amount = left.at_most(capture.untied)?;
         if amount.is_positive() {
-            ties.push(Tie { movement: capture.id, amount });
+            ties.push(Tie { movement: capture.id, amount, is_free: false });
             left = left.checked_sub(amount)?;
         }
     }
@@ -366,7 +390,8 @@ fn ties_of_captures(captures: &[Movement], total: Amount) -> Result<Vec<Tie>, Mo
 
 fn said(case: &BillingCase, draft: &InvoiceDraft) -> Result<String, MoneyError> {
     let open = draft.open()?;
-    let paid = draft.total.checked_sub(open)?;
+    let free = Amount::sum(draft.total.currency(), draft.ties.iter().filter(|tie| tie.is_free).map(|tie| tie.amount))?;
+    let paid = draft.total.checked_sub(open)?.checked_sub(free)?;
     let by = match (&draft.entry, &case.keys.payment) {
         (EntryChoice::Existing(_), _) => format!("{paid} of its entry"),
         (EntryChoice::Again { .. }, _) => format!("{paid} of what paid its cancelled invoice"),
@@ -376,5 +401,9 @@ fn said(case: &BillingCase, draft: &InvoiceDraft) -> Result<String, MoneyError> 
     let lines = draft.lines.len();
     let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
     let rest = if open.is_zero() { "paid".to_owned() } else { format!("{open} open") };
+    if free.is_positive() {
+        // Another order of the customer may take it first.
+        return Ok(format!("{lines}, {by} tied to it, and free balances up to {free}"));
+    }
     Ok(format!("{lines}, {by} tied to it: {rest}"))
 }

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::resolve::Resolver;
+use super::seller::country;
 use super::settings::InvoiceSettings;
 use super::table::{Given, Place, Table};
 use super::toml_text::{TomlText, quoted};
@@ -28,6 +29,7 @@ pub(super) struct InvoicesTable {
     credit_note_number: Given<NumberTemplate>,
     mail: Given<bool>,
     language: Given<Language>,
+    country: Given<String>,
     due_days: Given<u32>,
 }
 
@@ -52,6 +54,7 @@ impl InvoicesTable {
             credit_note_number: table.take("credit_note_number", text(NumberTemplate::parse, "GS-[Year]-{00000}")),
             mail: table.take("mail", flag),
             language: table.take("language", choice),
+            country: table.take("country", text(country, "DE")),
             due_days: table.take("due_days", number(0..=365)),
         }
     }
@@ -72,6 +75,7 @@ impl InvoicesTable {
             credit_note_number,
             mail,
             language,
+            country,
             due_days,
         } = self;
         let numbers_place = number_reset.as_ref().map(|given| given.place.clone());
@@ -96,6 +100,7 @@ impl InvoicesTable {
         let credit_note_numbers = corrections("credit_note_number", credit_note_number, built_in, all);
         let mail = all.or("invoices", "mail", mail, true);
         let language = all.or("invoices", "language", language, Language::En);
+        let country = all.without_default(country);
         let due_days = all.without_default(due_days);
         let invoice_numbers = NumberRange { template, reset, start };
         if let Some(fault) = invoice_numbers.fault().filter(|_| !all.reading.is_wrong("invoices.number")) {
@@ -120,6 +125,7 @@ impl InvoicesTable {
             credit_note_numbers,
             mail,
             language,
+            country,
             due_days,
         }
     }

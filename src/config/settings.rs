@@ -96,7 +96,9 @@ pub struct InvoiceSettings {
     pub mail: bool,
     /// Of customers who have none of their own.
     pub language: Language,
-    /// Days from the invoice's date until it is due; none: no day is named.
+    /// Of customers who have none of their own; none: it stays unknown.
+    pub country: Option<String>,
+    /// Days from the invoice's date until it is due, of customers who have none of their own; none: no day is named.
     pub due_days: Option<u32>,
 }
 

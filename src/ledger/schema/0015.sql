@@ -9,3 +9,6 @@ CREATE TRIGGER invoice_sheets_fixed
 -- Free balances of the customer do not pay this order's invoices.
 ALTER TABLE orders ADD COLUMN leaves_free_balances INTEGER NOT NULL DEFAULT 0 CHECK (leaves_free_balances = 0 OR leaves_free_balances = 1);
 CREATE INDEX orders_by_customer ON orders (bill_to);
+
+-- Days until an invoice of the customer is due; none: those of the config.
+ALTER TABLE customers ADD COLUMN due_days INTEGER CHECK (due_days BETWEEN 0 AND 365);

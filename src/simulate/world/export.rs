@@ -292,6 +292,7 @@ fn customer(sale: &Sale) -> Result<Customer, IdError> {
         address: Address::default(),
         language: None,
         vat_id: None,
+        due_days: None,
     })
 }
 

@@ -100,7 +100,7 @@ fn bill(case: &BillingCase, frame: &Frame<'_>) -> Result<Billing<InvoiceDraft>, 
         sheet: SheetDraft {
             parties: parties(case, settings, &frame.settings.seller),
             prices: settings.pricing.prices,
-            due_on: settings.due_days.and_then(|days| dated.checked_add_days(Days::new(u64::from(days)))),
+            due_on: due_days(case, settings).and_then(|days| dated.checked_add_days(Days::new(u64::from(days)))),
             payment_url: page,
             is_charged,
             is_mailed: settings.mail,
@@ -110,14 +110,21 @@ fn bill(case: &BillingCase, frame: &Frame<'_>) -> Result<Billing<InvoiceDraft>, 
     }))
 }
 
-/// Seller and customer as they are now; what is not known of the customer is left out.
+/// The customer's own, else those of the config: what is set is never overwritten.
+fn due_days(case: &BillingCase, settings: &InvoiceSettings) -> Option<u32> {
+    case.customer.as_ref().and_then(|customer| customer.due_days).or(settings.due_days)
+}
+
+/// Seller and customer as they are now. What the customer leaves open comes from the config; what nobody knows is left out.
 fn parties(case: &BillingCase, settings: &InvoiceSettings, seller: &Seller) -> Parties {
     let customer = case.customer.as_ref();
+    let mut address = customer.map(|customer| customer.address.clone()).unwrap_or_default();
+    address.country = address.country.or_else(|| settings.country.clone());
     Parties {
         seller: seller.clone(),
         customer_number: case.order.bill_to.to_string(),
         customer_name: customer.map_or_else(|| case.order.bill_to.to_string(), |customer| customer.name.clone()),
-        customer_address: customer.map(|customer| customer.address.clone()).unwrap_or_default(),
+        customer_address: address,
         customer_vat_id: customer.and_then(|customer| customer.vat_id.clone()),
         customer_email: customer.and_then(|customer| customer.email.clone()),
         language: customer.and_then(|customer| customer.language).unwrap_or(settings.language),

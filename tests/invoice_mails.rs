@@ -113,10 +113,7 @@ fn what_a_customer_leaves_open_comes_from_the_config_and_what_is_set_stays() {
     shop.ok("import customers customers.csv");
     shop.ok("finalize-invoices");
     let parts = "parties ->> 'language', parties -> 'customer_address' ->> 'country', due_on";
-    assert_eq!(
-        shop.rows(&format!("SELECT {parts} FROM invoice_sheets")),
-        ["de AT 2026-12-06", "en GB 2026-12-22"]
-    );
+    assert_eq!(shop.rows(&format!("SELECT {parts} FROM invoice_sheets")), ["de AT 2026-12-06", "en GB 2026-12-22"]);
     shop.write("customers.csv", &format!("{head}C1,Ada,,,de,366\n"));
     let refused = shop.exits("import customers customers.csv", 1).stderr;
     assert!(refused.contains("due_days `366` is not a number of days from 0 to 365"), "{refused}");

@@ -12,6 +12,7 @@ mod customers;
 mod deletions;
 mod documents;
 mod entries;
+mod entry_history;
 mod error;
 mod exceptions;
 mod exports;
@@ -51,6 +52,7 @@ pub use cases::{
 pub use corrections::Correction;
 pub use deletions::{CleanupCase, Deletion, PastDeletion, Restored, SharedPage, Tombstone};
 pub use entries::LinkedPayment;
+pub use entry_history::AssignedPart;
 pub use error::LedgerError;
 pub use exceptions::OpenException;
 pub use exports::ExportBatch;

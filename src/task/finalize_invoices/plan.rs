@@ -407,7 +407,11 @@ fn said(case: &BillingCase, draft: &InvoiceDraft) -> Result<String, MoneyError> 
     };
     let lines = draft.lines.len();
     let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
-    let rest = if open.is_zero() { "paid".to_owned() } else { format!("{open} open") };
+    let rest = match (open.is_zero(), draft.sheet.is_charged) {
+        (true, _) => "paid".to_owned(),
+        (false, true) => format!("{open} authorised, which is captured for it"),
+        (false, false) => format!("{open} open"),
+    };
     if free.is_positive() {
         // Another order of the customer may take it first.
         return Ok(format!("{lines}, {by} tied to it, and free balances up to {free}"));

@@ -117,10 +117,10 @@ pub enum Command {
     Invite(Invite),
     /// Last runs, open exceptions, and what is pending and why
     Status,
-    /// The whole story of an order, payment or document
+    /// The whole story of an order, payment, document or entry
     Show {
         what: ShowWhat,
-        /// Order number (or SHOP/NUMBER), transaction id, document number
+        /// Order number (or SHOP/NUMBER), transaction id, document number, reference of an entry
         id: String,
     },
     /// Prove that the ledger holds: every balance from its rows, orphans, damage, file modes; changes nothing

@@ -30,9 +30,9 @@ fn euros(minor: i64) -> Amount {
 
 /// Two orders, one of them with a number that stands in two shops, an authorised payment of 200 EUR and an invoice of 119 EUR.
 const FACTS: &str = "
-    INSERT INTO orders VALUES (1, 'WEB', '1001', 'EUR', 20000, 'online', NULL, 'none', 'C1', 'in_progress', '2026-11-01', 0),
-                              (2, 'B2B', '1001', 'EUR', 5000, 'online', NULL, 'none', 'C2', 'new', '2026-11-01', 0),
-                              (3, 'WEB', '1002', 'EUR', 5000, 'online', NULL, 'none', 'C2', 'new', '2026-11-01', 0);
+    INSERT INTO orders VALUES (1, 'WEB', '1001', 'EUR', 20000, 'online', NULL, 'none', 'C1', 'in_progress', '2026-11-01', 0, 0),
+                              (2, 'B2B', '1001', 'EUR', 5000, 'online', NULL, 'none', 'C2', 'new', '2026-11-01', 0, 0),
+                              (3, 'WEB', '1002', 'EUR', 5000, 'online', NULL, 'none', 'C2', 'new', '2026-11-01', 0, 0);
     INSERT INTO payments VALUES (1, 'sandbox', 'Demo', 'tx-1', 1, 'card', 'EUR', 'authorised', '2026-11-01T08:00:00Z',
                                  '2026-11-01T08:00:00Z', '2026-11-29T08:00:00Z', '', NULL);
     INSERT INTO authorisations VALUES (1, 1, 20000, '2026-11-01T08:00:00Z');

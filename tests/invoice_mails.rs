@@ -98,6 +98,29 @@ fn each_invoice_is_sent_once_in_its_customer_s_language() {
 }
 
 #[test]
+fn what_a_customer_leaves_open_comes_from_the_config_and_what_is_set_stays() {
+    let shop = shop("");
+    let config = std::fs::read_to_string(shop.path.join("payjournal.toml")).unwrap();
+    shop.write(
+        "payjournal.toml",
+        &config.replace("due_days = 14", "due_days = 14\nlanguage = \"de\"\ncountry = \"AT\""),
+    );
+    let head = "customer,name,email,language,country,due_days\n";
+    shop.write(
+        "customers.csv",
+        &format!("{head}C1,Ada Lovelace,ada@example.com,en,GB,30\nC2,K\u{e4}the \u{d6}hm,kaethe@example.de,,,\n"),
+    );
+    shop.ok("import customers customers.csv");
+    shop.ok("finalize-invoices");
+    let parts = "parties ->> 'language', parties -> 'customer_address' ->> 'country', due_on";
+    assert_eq!(shop.rows(&format!("SELECT {parts} FROM invoice_sheets")), ["de AT 2026-12-06", "en GB 2026-12-22"]);
+    shop.write("customers.csv", &format!("{head}C1,Ada,,,de,366\n"));
+    let refused = shop.exits("import customers customers.csv", 1).stderr;
+    assert!(refused.contains("due_days `366` is not a number of days from 0 to 365"), "{refused}");
+    shop.ok("verify");
+}
+
+#[test]
 fn what_cancels_an_invoice_is_sent_as_the_invoice_was() {
     let shop = shop("");
     customers(&shop, "C1,Ada Lovelace,ada@example.com,\nC2,Käthe Öhm,kaethe@example.de,de\n");

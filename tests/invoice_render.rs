@@ -70,6 +70,7 @@ fn sheet(prices: Prices, code: &str, lines: &[OrderLine]) -> InvoiceSheet {
         total: total(&lines, currency).unwrap(),
         lines,
         paid: Amount::zero(currency),
+        is_charged: false,
         payment_url: Some("https://pay.nordlicht.example/i/4f7c2a9be1".to_owned()),
     }
 }
@@ -107,6 +108,7 @@ fn cases() -> Vec<Case> {
     let many: Vec<OrderLine> = (1..=120).map(|number| line(number, "2", "9.90", "7")).collect();
     let part = InvoiceSheet { paid: Amount::from_minor(5_000, two_rates.total.currency()), ..two_rates.clone() };
     let paid = InvoiceSheet { paid: two_rates.total, ..two_rates.clone() };
+    let charged = InvoiceSheet { is_charged: true, ..part.clone() };
     let taken_back = |is_cancelled| Corrected {
         is_cancelled,
         number: DocumentNumber::parse("RE-2026-00017").unwrap(),
@@ -148,6 +150,12 @@ fn cases() -> Vec<Case> {
             &["Rechnungskorrektur RE-2026-00042", "einen Teil unserer Rechnung RE-2026-00017 vom 03.11.2026"],
         ),
         case("paid", 1..=1, paid, &["Paid in full. Thank you!", "0.00 EUR"]),
+        case(
+            "charged",
+            1..=1,
+            charged,
+            &["nothing for you to do: 87.07 EUR is taken by the payment you made with your order"],
+        ),
         case("120 lines", 4..=6, sheet(Gross, "EUR", &many), &["lot 1 ", "lot 120 ", "2,376.00 EUR", "Page 3 of"]),
         case("very long", 2..=4, wordy(), &["word0 word1", "word899", "lot 2 3 9.99 7% 29.97"]),
         case("Cyrillic, German", 1..=1, abroad, &["Юлія Шевченко", "ÖSTERREICH", "1.851,84", "26.11.2026", "19 %"]),
@@ -276,7 +284,7 @@ fn the_link_is_on_the_page_as_long_as_it_is_wanted() {
     for case in cases() {
         let pdf = pdf(&case.sheet).unwrap();
         let linked = String::from_utf8_lossy(&pdf).contains("/URI(https://pay.nordlicht.example/i/4f7c2a9be1)");
-        let wanted = case.sheet.payment_url.is_some() && case.sheet.open().unwrap().is_positive();
+        let wanted = case.sheet.payment_url.is_some() && case.sheet.to_pay().unwrap().is_positive();
         assert_eq!(linked, wanted, "{}", case.name);
     }
 }

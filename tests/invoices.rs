@@ -426,3 +426,44 @@ fn killed_anywhere_the_next_run_ends_the_same() {
         shop.ok("verify");
     }
 }
+
+#[test]
+fn money_that_names_what_is_cancelled_is_told_with_both_sides() {
+    let shop = shop("");
+    orders(&shop, "A,10.00,C1,KEY-A,\nB,20.00,C1,,KEY-B\n");
+    entries(&shop, "W-1,KEY-A,C1,10.00,true\nW-2,KEY-2,C1,5.00,\n");
+    collected(&shop, "TX-1,,W-1,,10.00\nTX-2,,W-1;W-2,,15.00\n");
+    let expected = "key_mismatch payment TX-1 10.00 EUR was captured for entry W-1, which is cancelled: it pays nothing by itself. \
+                    `payjournal refund-balance TX-1` pays it back";
+    // The other one has an entry that stands: what is too much for it is free.
+    assert_eq!(told(&shop), [expected]);
+    assert_eq!(all_entries(&shop), ["W-1 cancelled 0/1000 -", "W-2 balanced 500/500 -"]);
+    // An invoice that was cancelled, by number and by key: B is billed again under its key, and takes the money then.
+    shop.exits("finalize-invoices", 1);
+    shop.ok("cancel-invoice 2026-00001 --reason wrong");
+    let at = "2026-11-16T08:00:00Z";
+    let head = "provider,transaction,pays,assignment_key,authorised,method,currency,status,authorised_at,captured_at\n";
+    shop.write("rows.csv", &format!("{head}psp,TX-3,2026-00001,,20.00,card,EUR,captured,{at},{at}\npsp,TX-4,,KEY-B,20.00,card,EUR,captured,{at},{at}\n"));
+    shop.ok("sandbox authorise rows.csv");
+    shop.ok("import payments rows.csv");
+    let named: Vec<String> = told(&shop).into_iter().filter(|told| told.contains("payment TX-")).collect();
+    assert_eq!(named.len(), 2, "{named:#?}");
+    assert!(
+        named[1]
+            .starts_with("key_mismatch payment TX-3 20.00 EUR was captured for invoice 2026-00001, which is cancelled"),
+        "{named:#?}"
+    );
+    shop.exits("finalize-invoices", 0);
+    assert_eq!(invoices(&shop)[1], "2026-00002 B 2000 2000");
+    // The order is cancelled: nothing will be billed by the key again.
+    shop.ok("cancel-invoice 2026-00002 --reason wrong");
+    shop.write("rows.csv", "order,currency,total,ordered_on,cancelled\nB,EUR,20.00,2026-11-15,full\n");
+    shop.ok("import orders rows.csv");
+    collected(&shop, "TX-5,,,KEY-B,20.00\n");
+    assert!(
+        told(&shop).iter().any(|told| told.starts_with("key_mismatch payment TX-5 20.00 EUR was captured for entry")),
+        "{:#?}",
+        told(&shop)
+    );
+    shop.ok("verify");
+}

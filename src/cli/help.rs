@@ -59,6 +59,7 @@ Examples:
   payjournal finalize-invoices             bills every order that `invoices.bill_when` lets through
   payjournal finalize-invoices --json      the same for a script; `jq '.steps[] | select(.action == \"invoice\")'`
   payjournal show document 2026-00001      an invoice with its lines, its entry and what paid it
+  payjournal show entry WEB-1              what is asked for, who was asked, and each part that was paid
 
 Each invoice is one transaction: number, document, booking, entry, and the money that is there already. An entry with the
 order's `entry_assignment_key` becomes the invoice's entry; a payment with its `payment_assignment_key` settles a new one;

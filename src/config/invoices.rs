@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::resolve::Resolver;
+use super::seller::country;
 use super::settings::InvoiceSettings;
 use super::table::{Given, Place, Table};
 use super::toml_text::{TomlText, quoted};
@@ -17,6 +18,7 @@ pub(super) struct InvoicesTable {
     place: Place,
     enabled: Given<bool>,
     bill_when: Given<Vec<BillWhen>>,
+    assign_free_balances: Given<bool>,
     prices: Given<Prices>,
     tax_rates: Given<Vec<TaxRate>>,
     rounding: Given<Rounding>,
@@ -27,6 +29,7 @@ pub(super) struct InvoicesTable {
     credit_note_number: Given<NumberTemplate>,
     mail: Given<bool>,
     language: Given<Language>,
+    country: Given<String>,
     due_days: Given<u32>,
 }
 
@@ -40,6 +43,7 @@ impl InvoicesTable {
             place: table.place().clone(),
             enabled: table.take("enabled", flag),
             bill_when: table.take("bill_when", choices),
+            assign_free_balances: table.take("assign_free_balances", flag),
             prices: table.take("prices", choice),
             tax_rates: table.take("tax_rates", list(tax_rate, "[\"0\", \"7\", \"19\"]")),
             rounding: table.take("rounding", choice),
@@ -50,6 +54,7 @@ impl InvoicesTable {
             credit_note_number: table.take("credit_note_number", text(NumberTemplate::parse, "GS-[Year]-{00000}")),
             mail: table.take("mail", flag),
             language: table.take("language", choice),
+            country: table.take("country", text(country, "DE")),
             due_days: table.take("due_days", number(0..=365)),
         }
     }
@@ -59,6 +64,7 @@ impl InvoicesTable {
             place,
             enabled,
             bill_when,
+            assign_free_balances,
             prices,
             tax_rates,
             rounding,
@@ -69,6 +75,7 @@ impl InvoicesTable {
             credit_note_number,
             mail,
             language,
+            country,
             due_days,
         } = self;
         let numbers_place = number_reset.as_ref().map(|given| given.place.clone());
@@ -76,6 +83,7 @@ impl InvoicesTable {
         let enabled_place = enabled.as_ref().map(|given| given.place.clone());
         let enabled = all.or("invoices", "enabled", enabled, false);
         let bill_when = all.or("invoices", "bill_when", bill_when, vec![BillWhen::OrderPaid]);
+        let assign_free_balances = all.or("invoices", "assign_free_balances", assign_free_balances, true);
         let prices = all.or("invoices", "prices", prices, Prices::Gross);
         let rates = [Decimal::ZERO, Decimal::from(7), Decimal::from(19)].map(TaxRate).to_vec();
         let tax_rates = all.or("invoices", "tax_rates", tax_rates, rates);
@@ -92,6 +100,7 @@ impl InvoicesTable {
         let credit_note_numbers = corrections("credit_note_number", credit_note_number, built_in, all);
         let mail = all.or("invoices", "mail", mail, true);
         let language = all.or("invoices", "language", language, Language::En);
+        let country = all.without_default(country);
         let due_days = all.without_default(due_days);
         let invoice_numbers = NumberRange { template, reset, start };
         if let Some(fault) = invoice_numbers.fault().filter(|_| !all.reading.is_wrong("invoices.number")) {
@@ -109,12 +118,14 @@ impl InvoicesTable {
         InvoiceSettings {
             enabled,
             bill_when,
+            assign_free_balances,
             pricing,
             invoice_numbers,
             cancellation_numbers,
             credit_note_numbers,
             mail,
             language,
+            country,
             due_days,
         }
     }

@@ -132,7 +132,7 @@ fn line(text: &str) -> Result<String, String> {
     if is_line { Ok(text.to_owned()) } else { Err("expected one line of text".to_owned()) }
 }
 
-fn country(text: &str) -> Result<String, String> {
+pub(super) fn country(text: &str) -> Result<String, String> {
     let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
     if is_code {
         Ok(text.to_owned())

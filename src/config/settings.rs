@@ -85,6 +85,8 @@ pub struct InvoiceSettings {
     pub enabled: bool,
     /// All of these must hold of an order.
     pub bill_when: Vec<BillWhen>,
+    /// Whether free balances of the customer pay what is open on a plain invoice.
+    pub assign_free_balances: bool,
     pub pricing: Pricing,
     pub invoice_numbers: NumberRange,
     /// Starts anew when those of invoices do.
@@ -94,7 +96,9 @@ pub struct InvoiceSettings {
     pub mail: bool,
     /// Of customers who have none of their own.
     pub language: Language,
-    /// Days from the invoice's date until it is due; none: no day is named.
+    /// Of customers who have none of their own; none: it stays unknown.
+    pub country: Option<String>,
+    /// Days from the invoice's date until it is due, of customers who have none of their own; none: no day is named.
     pub due_days: Option<u32>,
 }
 

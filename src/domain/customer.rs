@@ -13,6 +13,8 @@ pub struct Customer {
     /// `None`: the configured one.
     pub language: Option<Language>,
     pub vat_id: Option<String>,
+    /// Days until an invoice is due; `None`: the configured ones, if any.
+    pub due_days: Option<u32>,
 }
 
 /// What is known of an address; a line that is not known is left out.

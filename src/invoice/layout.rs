@@ -188,7 +188,7 @@ impl Layout<'_> {
             (words.customer, sheet.parties.customer_number.clone()),
         ];
         rows.extend(sheet.parties.customer_vat_id.iter().map(|id| (words.customer_vat_id, id.clone())));
-        if sheet.open()?.is_positive() {
+        if sheet.to_pay()?.is_positive() {
             rows.extend(sheet.due_on.map(|due| (words.due, day(due))));
         }
         let mut y = SENDER;

@@ -67,6 +67,7 @@ pub(super) fn sheet(prices: Prices, code: &str, lines: &[OrderLine]) -> InvoiceS
         total: total(&lines, currency).unwrap(),
         lines,
         paid: Amount::zero(currency),
+        is_charged: false,
         payment_url: Some("https://pay.nordlicht-kaffee.example/i/4f7c2a9be1".to_owned()),
     }
 }
@@ -102,5 +103,6 @@ pub(super) fn odd_ones() -> Vec<InvoiceSheet> {
     bare.due_on = None;
     bare.parties.customer_address = Address::default();
     bare.parties.seller = Seller { name: "S".to_owned(), vat_id: Some("EL1".to_owned()), ..Seller::default() };
-    vec![one, wide, wordy, bare, long()]
+    let charged = InvoiceSheet { is_charged: true, ..wide.clone() };
+    vec![one, wide, wordy, bare, charged, long()]
 }

@@ -235,12 +235,13 @@ impl Layout<'_> {
     /// What is to be done: nothing, or paying, and how.
     pub(super) fn payment(&mut self) -> Result<(), RenderError> {
         let (sheet, words) = (self.sheet, self.words);
-        // What takes an invoice back asks for nothing.
-        let open = if sheet.corrects.is_some() { Amount::zero(sheet.total.currency()) } else { sheet.open()? };
+        let open = sheet.to_pay()?;
         let inset = mm(50);
         let (x, room) = (LEFT + inset, WIDTH - 2 * inset);
         let headline = if let Some(corrected) = &sheet.corrects {
             words::takes_back(corrected, self.language)
+        } else if sheet.is_charged {
+            words::is_charged(sheet.open()?, self.language)
         } else if open.is_positive() {
             words::please_pay(open, sheet.due_on, self.language)
         } else if sheet.total.is_positive() {

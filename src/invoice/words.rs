@@ -255,6 +255,21 @@ pub(super) fn please_pay(open: Amount, due_on: Option<NaiveDate>, language: Lang
     }
 }
 
+/// What is captured from what the customer has authorised.
+pub(super) fn is_charged(open: Amount, language: Language) -> String {
+    let open = amount(open, language);
+    match language {
+        Language::En => {
+            format!("There is nothing for you to do: {open} is taken by the payment you made with your order.")
+        }
+        Language::De => {
+            format!(
+                "Sie müssen nichts tun: {open} wird mit der Zahlung eingezogen, die Sie bei der Bestellung freigegeben haben."
+            )
+        }
+    }
+}
+
 /// `Page 1 of 3`.
 pub(super) fn page(number: usize, count: usize, language: Language) -> String {
     match language {

@@ -197,7 +197,7 @@ impl Xml {
             xml.text("ram:PaymentReference", &sheet.number.to_string())?;
             xml.text("ram:InvoiceCurrencyCode", currency.code())?;
             // An account beside an invoice that is paid would have it paid twice.
-            if open.is_positive() && sheet.corrects.is_none() {
+            if sheet.to_pay()?.is_positive() {
                 xml.transfer(&sheet.parties.seller)?;
             }
             for (rate, sums) in &rates {
@@ -251,6 +251,10 @@ impl Xml {
         let language = sheet.parties.language;
         if let Some(corrected) = &sheet.corrects {
             let terms = words::takes_back(corrected, language);
+            return self.group("ram:SpecifiedTradePaymentTerms", |xml| xml.text("ram:Description", &terms));
+        }
+        if sheet.is_charged {
+            let terms = words::is_charged(open, language);
             return self.group("ram:SpecifiedTradePaymentTerms", |xml| xml.text("ram:Description", &terms));
         }
         let mut terms = words::please_pay(open, sheet.due_on, language);
@@ -393,6 +397,15 @@ mod tests {
         holds(&part, "DuePayableAmount", &["69.00"]);
         let terms = "Please pay 69.00\u{a0}EUR by 10 December 2026. Pay online: https://pay.nordlicht-kaffee.example/i/4f7c2a9be1";
         holds(&part, "Description", &[terms]);
+        sheet.is_charged = true;
+        let charged = xml(&sheet).unwrap();
+        holds(&charged, "DuePayableAmount", &["69.00"]);
+        assert!(
+            !charged.contains("IBANID")
+                && !charged.contains("https://pay")
+                && charged.contains("nothing for you to do")
+        );
+        sheet.is_charged = false;
         sheet.paid = sheet.total;
         let paid = xml(&sheet).unwrap();
         holds(&paid, "TotalPrepaidAmount", &["119.00"]);

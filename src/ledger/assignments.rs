@@ -1,15 +1,15 @@
 //! Assignments: what movements pay of entries, and what they take back. Append-only, with the sum beside each entry.
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::entries::{entries_of_payment, entry, list};
 use super::row::{Columns, time_text};
 use super::{Result, Writer, billing, corrections, documents, movements, payments, refund_requests};
 use crate::domain::consequence::MovementDraft;
 use crate::domain::document::DocumentKind;
-use crate::domain::entry::{Assignment, Entry, spread, take_back};
+use crate::domain::entry::{Assignment, Entry, EntryStatus, spread, take_back};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::{AssignmentKey, DocumentId, EntryId, MovementId, OrderId, PaymentId};
+use crate::domain::id::{AssignmentKey, DocumentId, DocumentNumber, EntryId, MovementId, OrderId, PaymentId};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::movement::MovementKind;
 
@@ -23,7 +23,8 @@ impl Writer<'_> {
                 if entries.is_empty() {
                     self.tell_of_settled_key(draft)?;
                 }
-                self.assign_capture(movement, draft, &entries)
+                self.assign_capture(movement, draft, &entries)?;
+                self.tell_of_cancelled(movement, draft, &entries)
             }
             MovementKind::Chargeback | MovementKind::ChargebackReversed => {
                 self.assign_dispute(movement, draft.payment, draft.amount.currency())
@@ -68,6 +69,70 @@ impl Writer<'_> {
         let subject = format!("payment {}", payment.transaction);
         self.raise(&ExceptionDraft { kind: ExceptionKind::KeyCollides, subject, message, about }, None)?;
         Ok(())
+    }
+
+    /// Money that names what is cancelled: it is matched with nothing, and nobody would look for it (trap T42).
+    fn tell_of_cancelled(&self, movement: MovementId, draft: &MovementDraft, entries: &[Entry]) -> Result<()> {
+        let mut named = self.cancelled_entries_of(draft.payment, entries)?;
+        named.extend(self.cancelled_invoices_of(draft.payment)?);
+        if named.is_empty() {
+            return Ok(());
+        }
+        let captures = billing::captures_of(self.connection, draft.payment, None, None)?;
+        let Some(capture) = captures.iter().find(|capture| capture.id == movement && capture.untied.is_positive())
+        else {
+            return Ok(());
+        };
+        let payment = payments::payment(self.connection, draft.payment)?;
+        let are = if named.len() == 1 { "is" } else { "are" };
+        let message = format!(
+            "{} was captured for {}, which {are} cancelled: it pays nothing by itself. `payjournal refund-balance {}` pays it back",
+            capture.untied,
+            named.join(" and "),
+            payment.transaction
+        );
+        let subject = format!("payment {}", payment.transaction);
+        let about = About { order: payment.order, payment: Some(payment.id), ..About::default() };
+        self.raise(&ExceptionDraft { kind: ExceptionKind::KeyMismatch, subject, message, about }, None)?;
+        Ok(())
+    }
+
+    /// Invoices that a payment names and that were cancelled.
+    fn cancelled_invoices_of(&self, payment: PaymentId) -> Result<Vec<String>> {
+        let mut statement = self.connection.prepare_cached("SELECT pays FROM payments WHERE id = ?1 AND pays <> ''")?;
+        let pays: Option<String> = statement.query_row([payment.0], |row| row.get(0)).optional()?;
+        let mut named = Vec::new();
+        for number in pays.iter().flat_map(|pays| pays.split(';')) {
+            let number = DocumentNumber::parse(number)?;
+            if let Some(invoice) = documents::invoice_numbered(self.connection, &number, &self.books.company)?
+                && corrections::is_cancelled(self.connection, invoice.id)?
+            {
+                named.push(invoice.name());
+            }
+        }
+        Ok(named)
+    }
+
+    /// What a payment names, where all of it is cancelled: its entries, or those with its key if no order will be billed by that again.
+    /// Money for what a deletion has cancelled is told as late money.
+    fn cancelled_entries_of(&self, payment: PaymentId, entries: &[Entry]) -> Result<Vec<String>> {
+        let of_key = "status = 'cancelled' AND payment_key = (SELECT key FROM payment_keys WHERE payment_id = ?1)
+                      AND NOT EXISTS (SELECT 1 FROM order_keys k JOIN orders o ON o.id = k.order_id
+                                      WHERE k.payment_key = entries.payment_key AND o.cancelled = 'none' AND o.deleted = 0)";
+        let by_key = if entries.is_empty() { list(self.connection, of_key, [payment.0])? } else { entries.to_vec() };
+        if by_key.iter().any(|entry| entry.status != EntryStatus::Cancelled) {
+            return Ok(Vec::new());
+        }
+        let mut by_deletion =
+            self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM cancelled_entries WHERE entry_id = ?1)")?;
+        let mut named = Vec::new();
+        for entry in by_key {
+            let is_deleted: bool = by_deletion.query_row([entry.id.0], |row| row.get(0))?;
+            if !is_deleted {
+                named.push(entry.name());
+            }
+        }
+        Ok(named)
     }
 
     /// What is charged back and not won back is not there. A report may tell what was won back before it tells what it is of: only all

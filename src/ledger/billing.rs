@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use super::customers::customer;
+use super::free_balances::free_balances;
 use super::invoices::{is_invoiced, order_keys, order_lines};
 use super::row::Columns;
 use super::{
@@ -52,6 +53,10 @@ pub struct BillingCase {
     /// The order's own payments that are for no entry and have no key, and their captures, oldest first.
     pub own: Vec<Payment>,
     pub own_captures: Vec<Movement>,
+    /// Payments of the order that are authorised: not those with another key, or for an entry that is not the order's.
+    pub authorised: Vec<Payment>,
+    /// Free balances of its customer, oldest first; none for an order with a key, or of which the shop said so.
+    pub free: Vec<Movement>,
 }
 
 /// An entry with the captures that paid it, oldest first: what each has assigned, and how much of it no document has.
@@ -65,13 +70,14 @@ pub struct PaidEntry {
 
 impl Ledger {
     /// Orders that may be billed, and those with an exception to look at again. `only_paid`: of the first only those that are
-    /// Paid, or have a key to something that may be.
+    /// Paid, have money authorised, or have a key to something that may be.
     pub fn billable_orders(&self, after: OrderId, limit: u32, only_paid: bool, task: &str) -> Result<Vec<OrderId>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT o.id FROM orders o
              WHERE o.id > ?1 AND (
                (o.cancelled = 'none' AND o.deleted = 0
                 AND (NOT ?3 OR o.payment_status = 'paid' OR EXISTS (SELECT 1 FROM order_keys k WHERE k.order_id = o.id)
+                     OR EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.status = 'authorised')
                      OR EXISTS (SELECT 1 FROM entries e WHERE e.order_id = o.id AND e.document_id IS NULL AND e.status = 'balanced'))
                 AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.order_id = o.id AND d.kind NOT IN ('shipment', 'cancellation', 'refund_request')
                                 AND NOT EXISTS (SELECT 1 FROM corrections c WHERE c.invoice_id = d.id AND c.cancels = 1)))
@@ -80,6 +86,13 @@ impl Ledger {
              ORDER BY o.id LIMIT ?2",
         )?;
         statement.query_and_then((after.0, limit, only_paid, task), |row| row.id("id", OrderId))?.collect()
+    }
+
+    /// Orders that name nobody have nothing in common.
+    fn free_for(&self, order: &Order) -> Result<Vec<Movement>> {
+        let is_wanted =
+            order.bill_to != self.books.default_customer && !orders::leaves_free_balances(&self.connection, order.id)?;
+        if is_wanted { free_balances(&self.connection, order) } else { Ok(Vec::new()) }
     }
 
     pub fn billing_case(&self, id: OrderId) -> Result<BillingCase> {
@@ -102,6 +115,12 @@ impl Ledger {
         let own = "p.order_id = ?1 AND p.pays = '' AND p.id NOT IN (SELECT payment_id FROM payment_keys)
                    AND p.id NOT IN (SELECT payment_id FROM entry_items)";
         let own = payments::list(connection, own, [id.0])?;
+        let authorised = "p.order_id = ?1 AND p.pays = '' AND p.status = 'authorised'
+            AND NOT EXISTS (SELECT 1 FROM payment_keys k WHERE k.payment_id = p.id AND k.key IS NOT ?3)
+            AND NOT EXISTS (SELECT 1 FROM entry_items i JOIN entries e ON e.id = i.entry_id
+                            WHERE i.payment_id = p.id AND e.order_id IS NOT ?1 AND (?2 IS NULL OR e.key IS NOT ?2))";
+        let payment_key = keys.payment.as_ref().map(AssignmentKey::as_str);
+        let authorised = payments::list(connection, authorised, (id.0, key, payment_key))?;
         let captures = |of: &[Payment]| -> Result<Vec<Movement>> {
             let mut captures = Vec::new();
             for payment in of {
@@ -111,6 +130,9 @@ impl Ledger {
             Ok(captures)
         };
         let (captures, own_captures) = (captures(&payments)?, captures(&own)?);
+        let is_invoiced = is_invoiced(connection, id)?;
+        let may_lack = keys == OrderKeys::default() && !is_invoiced && lacks(&order, &own_captures);
+        let free = if may_lack { self.free_for(&order)? } else { Vec::new() };
         let before = "status = 'cancelled' AND document_id IN (SELECT document_id FROM invoices WHERE order_id = ?1)";
         Ok(BillingCase {
             before: entries::list(connection, before, [id.0])?.pop(),
@@ -120,7 +142,8 @@ impl Ledger {
             lines: order_lines(connection, id)?,
             is_going: deletions::is_going(connection, id)?,
             is_invoiced_by_erp: is_invoiced_by_erp(connection, id)?,
-            is_invoiced: is_invoiced(connection, id)?,
+            is_invoiced,
+            free,
             unsent: self.unsent_invoices(id)?,
             customer: customer(connection, &order.bill_to)?.map(|(_, customer)| customer),
             rivals: rivals(connection, id, &keys)?,
@@ -131,8 +154,15 @@ impl Ledger {
             captures,
             own,
             own_captures,
+            authorised,
         })
     }
+}
+
+/// Whether its own money does not pay all of it.
+fn lacks(order: &Order, own: &[Movement]) -> bool {
+    let own = own.iter().map(|capture| capture.untied).filter(|own| own.currency() == order.total.currency());
+    Amount::sum(order.total.currency(), own).is_ok_and(|own| own.minor() < order.total.minor())
 }
 
 fn is_invoiced_by_erp(connection: &Connection, order: OrderId) -> Result<bool> {

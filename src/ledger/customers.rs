@@ -16,15 +16,15 @@ impl Ledger {
 impl Writer<'_> {
     /// Returns the row's id.
     pub(super) fn put_customer(&self, customer: &Customer) -> Result<i64> {
-        let Customer { number, name, email, address, language, vat_id } = customer;
+        let Customer { number, name, email, address, language, vat_id, due_days } = customer;
         Ok(self
             .connection
             .prepare_cached(
-                "INSERT INTO customers (number, name, email, street, postcode, city, country, language, vat_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                "INSERT INTO customers (number, name, email, street, postcode, city, country, language, vat_id, due_days)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                  ON CONFLICT (number) DO UPDATE SET name = excluded.name, email = excluded.email, street = excluded.street,
                    postcode = excluded.postcode, city = excluded.city, country = excluded.country,
-                   language = excluded.language, vat_id = excluded.vat_id
+                   language = excluded.language, vat_id = excluded.vat_id, due_days = excluded.due_days
                  RETURNING id",
             )?
             .query_row(
@@ -38,6 +38,7 @@ impl Writer<'_> {
                 &address.country,
                 language.map(Language::as_str),
                 vat_id,
+                due_days,
             ),
             |row| row.get(0),
             )?)
@@ -65,5 +66,6 @@ fn from_row(row: &Row<'_>) -> Result<Customer> {
         },
         language: language.map(|text| Language::parse(text).ok_or_else(|| unknown(text))).transpose()?,
         vat_id: row.plain("vat_id")?,
+        due_days: row.plain("due_days")?,
     })
 }

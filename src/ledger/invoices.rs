@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use rust_decimal::Decimal;
 
 use super::entries::NewEntry;
+use super::free_balances::still_free;
 use super::row::{Columns, day_text, time_text};
 use super::{Ledger, LedgerError, Result, Writer, orders, payments};
 use crate::domain::booking::Posting;
@@ -97,6 +98,7 @@ impl Writer<'_> {
     pub fn finalise_invoice(&self, draft: &InvoiceDraft) -> Result<()> {
         // The plan has seen it there: another run sent its deletion since.
         self.refuse_going([draft.order])?;
+        let draft = &still_free(self.connection, draft)?;
         let drawn = self.draw_number(DocumentKind::Invoice, &draft.range, draft.dated, &draft.bill_to)?;
         let issued = Issued {
             kind: DocumentKind::Invoice,
@@ -113,7 +115,7 @@ impl Writer<'_> {
         self.book_issued(&issued, document, &postings)?;
         let entry = self.entry_for(draft, document, &drawn.number)?;
         let is_new = !matches!(draft.entry, EntryChoice::Existing(_));
-        for Tie { movement, amount } in &draft.ties {
+        for Tie { movement, amount, .. } in &draft.ties {
             self.bind_payer(*movement, draft.order)?;
             if is_new {
                 self.assign(Assignment { entry, movement: *movement, amount: *amount })?;

@@ -44,6 +44,12 @@ pub(super) fn order(connection: &Connection, id: OrderId) -> Result<Order> {
         .ok_or_else(|| LedgerError::NotFound { what: format!("order {id}") })?
 }
 
+/// Whether free balances of its customer do not pay its invoices.
+pub(super) fn leaves_free_balances(connection: &Connection, id: OrderId) -> Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT leaves_free_balances FROM orders WHERE id = ?1")?;
+    Ok(statement.query_row([id.0], |row| row.get(0))?)
+}
+
 /// The sum of the order's posted invoices that stand.
 pub(super) fn invoiced(connection: &Connection, id: OrderId, currency: Currency) -> Result<Amount> {
     let minor: i64 = connection
@@ -68,6 +74,7 @@ static LAYOUT: Layout = Layout::new(&[
     "payment_status",
     "ordered_on",
     "deleted",
+    "leaves_free_balances",
 ]);
 
 fn from_row(row: &Row<'_>) -> Result<Order> {

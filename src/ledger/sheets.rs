@@ -49,8 +49,8 @@ impl Writer<'_> {
         let paid = draft.total.checked_sub(draft.open()?)?;
         self.connection
             .prepare_cached(
-                "INSERT INTO invoice_sheets (document_id, order_id, parties, prices, due_on, paid_minor, payment_url, mail)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO invoice_sheets (document_id, order_id, parties, prices, due_on, paid_minor, payment_url, mail, is_charged)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute((
                 document.0,
@@ -59,8 +59,9 @@ impl Writer<'_> {
                 sheet.prices.as_str(),
                 sheet.due_on.map(day_text),
                 paid.minor(),
-                sheet.payment_url.as_ref().filter(|_| paid != draft.total),
+                sheet.payment_url.as_ref().filter(|_| paid != draft.total && !sheet.is_charged),
                 if sheet.is_mailed { "wanted" } else { "unwanted" },
+                sheet.is_charged,
             ))?;
         Ok(())
     }
@@ -149,6 +150,7 @@ fn from_row(row: &Row<'_>) -> Result<InvoiceSheet> {
         lines: Vec::new(),
         total: row.amount("total_minor")?,
         paid: row.amount("paid_minor")?,
+        is_charged: row.plain("is_charged")?,
         payment_url: row.plain("payment_url")?,
     })
 }

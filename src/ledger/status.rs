@@ -51,6 +51,7 @@ pub enum Named {
     Order,
     Payment,
     Document,
+    Entry,
 }
 
 const PENDING: &str = "state <> 'confirmed' AND state NOT IN ('refused', 'withdrawn')";
@@ -177,6 +178,7 @@ impl Ledger {
             Named::Order => "SELECT number FROM orders ORDER BY id DESC LIMIT ?1",
             Named::Payment => "SELECT transaction_id FROM payments ORDER BY id DESC LIMIT ?1",
             Named::Document => "SELECT number FROM documents ORDER BY id DESC LIMIT ?1",
+            Named::Entry => "SELECT reference FROM entries WHERE reference IS NOT NULL ORDER BY id DESC LIMIT ?1",
         };
         let mut statement = self.connection.prepare_cached(sql)?;
         let names = statement.query_map([limit], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;

@@ -33,7 +33,7 @@ merchant_account = \"Shop\"
 
 /// What makes a ledger without invoices of its own the ledger of a version that did not know them.
 pub const BEFORE_INVOICES: &str = "
-    DROP VIEW heirs; DROP TABLE ended_invitations; DROP TABLE invitations;
+    DROP INDEX orders_by_customer; ALTER TABLE orders DROP COLUMN leaves_free_balances; DROP VIEW heirs; DROP TABLE ended_invitations; DROP TABLE invitations;
     DROP TRIGGER operations_events_in_order; DROP TRIGGER portal_order_news; DROP TRIGGER portal_document_news; DROP TRIGGER portal_paid_elsewhere_news;
     DROP TRIGGER portal_journal_news; DROP TRIGGER portal_correction_news; DROP TRIGGER operations_fixed; DROP INDEX operations_by_event;
     DROP INDEX operations_event_once; ALTER TABLE operations DROP COLUMN event_id; DROP TABLE portal_news; DROP TABLE portal_events; DROP TABLE portal; DROP TABLE unanswered_orders; DROP TRIGGER order_keys_remembered;

@@ -393,7 +393,7 @@ const PORTAL: [Damage; 9] = [
     ),
 ];
 
-const INVOICES: [Damage; 11] = [
+const INVOICES: [Damage; 12] = [
     damage("invoice-lines", &[], "UPDATE invoice_lines SET tax_minor = tax_minor + 1"),
     damage("invoice-journal", &[], "UPDATE invoice_postings SET amount_minor = amount_minor + 1 WHERE line = 1"),
     damage("invoice-journal-number", &[], "UPDATE invoice_journals SET number = 'PJ-AAAAAAAAAAAAAAA' || id"),
@@ -409,6 +409,13 @@ const INVOICES: [Damage; 11] = [
         &["invoice-lines"],
         "UPDATE invoice_lines SET net_minor = 3 * net_minor
          WHERE document_id IN (SELECT document_id FROM corrections WHERE cancels = 0)",
+    ),
+    damage(
+        "free-balance-of-customer",
+        &["operation-content"],
+        "UPDATE payments SET order_id = (SELECT id FROM orders WHERE number = 'SO-3') WHERE transaction_id = 'TX-12';
+         UPDATE journals SET bill_to = 'C9' WHERE kind = 'prepayment'
+           AND movement_id IN (SELECT m.id FROM movements m JOIN payments p ON p.id = m.payment_id WHERE p.transaction_id = 'TX-12')",
     ),
     damage("invoice-entry", &[], "UPDATE entries SET document_id = NULL"),
     damage(

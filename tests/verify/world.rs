@@ -34,7 +34,7 @@ fn messy_history() -> Shop {
     let methods = "[method.now]\nstrategy = \"immediate\"\n[method.parcel]\nstrategy = \"shipment\"\n";
     let reports = "reports = \"reports\"\norder_in_reference = \"(?<order>.+)\"\n";
     let shop = Shop::with(&format!(
-        "{CONFIG}{reports}{methods}[invoices]\nenabled = true\nmail = false\n[cleanup]\nenabled = true\n"
+        "{CONFIG}{reports}{methods}[invoices]\nenabled = true\nmail = false\nbill_when = [\"payment_collected\"]\n[cleanup]\nenabled = true\n"
     ));
     shop.orders(
         "SO-1,EUR,100.00,online,,none,C1,2026-11-15\n\

@@ -2,6 +2,7 @@
 
 use crate::cli::LineName;
 use crate::domain::document::Document;
+use crate::domain::entry::Entry;
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
 use crate::failure::Failure;
@@ -43,6 +44,14 @@ pub(in crate::command) fn document(ledger: &Ledger, id: &str) -> Result<Document
     };
     one("document", id, |number| ledger.documents_numbered(number), names)?
         .ok_or_else(|| unknown(ledger, Named::Document, "document", id))
+}
+
+/// By its reference; one that an invoice made has a number only.
+pub(super) fn entry(ledger: &Ledger, id: &str) -> Result<Entry, Failure> {
+    let names =
+        |entry: &Entry| vec![entry.reference.as_ref().map_or_else(|| entry.id.to_string(), ToString::to_string)];
+    one("entry", id, |name| ledger.entries_called(name), names)?
+        .ok_or_else(|| unknown(ledger, Named::Entry, "entry", id))
 }
 
 /// The only thing that has `id` among its `names`, the last of which is unique. A number may hold a slash itself, so each

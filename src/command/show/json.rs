@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{OperationStory, Story};
+use super::{EntryStory, OperationStory, Story};
 use crate::command::status::exception_json;
 use crate::domain::document::Document;
 use crate::domain::movement::Movement;
@@ -21,6 +21,9 @@ pub(super) fn document(story: &Story) -> Result<Value, LedgerError> {
         "payments": story.payments.iter().map(payment).collect::<Result<Vec<_>, _>>()?,
         "documents": story.documents.iter().map(erp_document).collect::<Result<Vec<_>, _>>()?,
         "entries": story.billing.entries_json()?,
+        "entry_items": story.entry.as_ref().map(EntryStory::items_json).unwrap_or_default(),
+        "assignments": story.entry.as_ref().map(EntryStory::assignments_json).unwrap_or_default(),
+        "invitations": story.entry.as_ref().map(EntryStory::invitations_json).unwrap_or_default(),
         "invoice_lines": story.billing.lines_json(),
         "corrections": story.billing.corrections_json(),
         "operations": story.operations.iter().map(operation).collect::<Vec<_>>(),

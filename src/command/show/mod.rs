@@ -1,6 +1,7 @@
-//! `payjournal show`: the whole story of one order, payment or document. Changes nothing.
+//! `payjournal show`: the whole story of one order, payment, document or entry. Changes nothing.
 
 mod billing;
+mod entry;
 pub(super) mod find;
 mod json;
 mod text;
@@ -9,8 +10,10 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use billing::Billing;
+use entry::EntryStory;
 
 use crate::domain::document::Document;
+use crate::domain::entry::Entry;
 use crate::domain::exception::About;
 use crate::domain::id::{OrderId, PaymentId};
 use crate::domain::movement::Movement;
@@ -31,6 +34,8 @@ pub enum ShowWhat {
     Payment,
     /// An invoice, credit note or shipment, by its number
     Document,
+    /// An entry, by its reference, or its number where an invoice made it
+    Entry,
 }
 
 /// All that the ledger knows about one thing.
@@ -40,6 +45,8 @@ struct Story {
     payments: Vec<Payment>,
     documents: Vec<Document>,
     billing: Billing,
+    /// Of an entry only.
+    entry: Option<EntryStory>,
     tombstones: Vec<Tombstone>,
     operations: Vec<OperationStory>,
     movements: Vec<Movement>,
@@ -63,6 +70,7 @@ pub fn run(what: ShowWhat, id: &str, ledger: &Ledger, json: bool, out: &mut dyn 
         ShowWhat::Order => of_order(find::order(ledger, id)?, ledger),
         ShowWhat::Payment => of_payment(find::payment(ledger, id)?, ledger),
         ShowWhat::Document => of_document(find::document(ledger, id)?, ledger),
+        ShowWhat::Entry => of_entry(find::entry(ledger, id)?, ledger),
     }
     .map_err(refused)?;
     if json {
@@ -124,6 +132,21 @@ fn of_document(document: Document, ledger: &Ledger) -> Result<Story, LedgerError
     });
     story.billing = Billing::of(std::slice::from_ref(&document), Vec::new(), ledger)?;
     story.documents.push(document);
+    story.tell_exceptions(ledger)
+}
+
+fn of_entry(entry: Entry, ledger: &Ledger) -> Result<Story, LedgerError> {
+    let invoice = entry.document.map(|document| ledger.document(document)).transpose()?;
+    // Its own, or the one with its key.
+    let mut orders = ledger.orders_of_entries(std::slice::from_ref(&entry))?;
+    let order = orders.pop().filter(|_| orders.is_empty());
+    let order = order.or_else(|| invoice.as_ref().and_then(|invoice| invoice.order));
+    let mut story = Story { order: order_of(order, ledger)?, ..Story::default() };
+    add_payments(&mut story.payments, &ledger.payments_of_entry(entry.id)?, ledger)?;
+    story.documents.extend(invoice);
+    story.billing = Billing::of(&story.documents, vec![entry.clone()], ledger)?;
+    story.entry = Some(EntryStory::of(entry, &story.payments, ledger)?);
+    story.tell_movements(ledger)?;
     story.tell_exceptions(ledger)
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use chrono_tz::Tz;
 
-use super::{OperationStory, Story};
+use super::{EntryStory, OperationStory, Story};
 use crate::command::payouts;
 use crate::command::status::{in_words, local, state_in_words};
 use crate::command::table::{printable, table};
@@ -16,6 +16,7 @@ use crate::ledger::{BookedJournal, Deletion, LedgerError, Tombstone};
 
 pub(super) fn story(story: &Story, zone: Tz) -> Result<String, LedgerError> {
     let mut parts = Vec::new();
+    parts.extend(story.entry.as_ref().map(EntryStory::heading));
     parts.extend(story.order.as_ref().map(order));
     if !story.tombstones.is_empty() {
         parts.push(tombstones(&story.tombstones, zone));
@@ -28,6 +29,7 @@ pub(super) fn story(story: &Story, zone: Tz) -> Result<String, LedgerError> {
     if !story.billing.is_empty() {
         parts.push(story.billing.text()?);
     }
+    parts.extend(story.entry.as_ref().map(|entry| entry.text(zone)));
     parts.push(operations(&story.operations, zone));
     if !story.operations.is_empty() {
         parts.push(events(&story.operations, zone));

@@ -75,7 +75,7 @@ pub fn correction_letter(
 
 impl MailText {
     pub fn letter(&self, natural_key: &str, address: &str, sheet: &InvoiceSheet) -> Result<CustomerLetter, MoneyError> {
-        let open = sheet.open()?;
+        let open = sheet.to_pay()?;
         let day = |day: chrono::NaiveDate| day.to_string();
         let value = |tag: Tag| match tag {
             Tag::InvoiceNo => sheet.number.to_string(),

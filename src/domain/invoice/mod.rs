@@ -60,6 +60,8 @@ pub struct SheetDraft {
     pub due_on: Option<NaiveDate>,
     /// Where its entry can be paid; shown if anything is open.
     pub payment_url: Option<String>,
+    /// What is open is captured from what the customer has authorised.
+    pub is_charged: bool,
     /// Whether its customer gets it by mail.
     pub is_mailed: bool,
 }
@@ -80,6 +82,8 @@ pub enum EntryChoice {
 pub struct Tie {
     pub movement: MovementId,
     pub amount: Amount,
+    /// A free balance of the customer's, and none of the order's own money.
+    pub is_free: bool,
 }
 
 impl BillWhen {

@@ -28,6 +28,8 @@ pub struct InvoiceSheet {
     pub total: Amount,
     /// What was paid when the page was made; never negative, at most `total`.
     pub paid: Amount,
+    /// The rest was authorised when the page was made, and is captured for the invoice: nobody is asked for it.
+    pub is_charged: bool,
     /// Where the rest can be paid.
     pub payment_url: Option<String>,
 }
@@ -70,8 +72,16 @@ pub struct Seller {
 }
 
 impl InvoiceSheet {
-    /// What is still to be paid.
+    /// What is still open, whoever sees to it.
     pub fn open(&self) -> Result<Amount, MoneyError> {
         self.total.checked_sub(self.paid)
+    }
+
+    /// What its customer is asked for.
+    pub fn to_pay(&self) -> Result<Amount, MoneyError> {
+        if self.is_charged || self.corrects.is_some() {
+            return Ok(Amount::zero(self.total.currency()));
+        }
+        self.open()
     }
 }

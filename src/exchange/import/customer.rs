@@ -18,13 +18,21 @@ pub const EMAIL: Field =
 pub const STREET: Field = Field::new("street", Need::Optional, "street and number", "Hauptstrasse 1");
 pub const POSTCODE: Field = Field::new("postcode", Need::Optional, "the postal code", "10115");
 pub const CITY: Field = Field::new("city", Need::Optional, "the town", "Berlin");
-pub const COUNTRY: Field = Field::new("country", Need::Optional, "two letters of ISO 3166", "DE");
+pub const COUNTRY: Field =
+    Field::new("country", Need::Optional, "two letters of ISO 3166; empty: the config's, if any", "DE");
 pub const LANGUAGE: Field =
     Field::new("language", Need::Optional, "of the invoice, two letters: en or de; empty: the config's", "de");
 pub const VAT_ID: Field =
     Field::new("vat_id", Need::Optional, "the customer's VAT identification number", "DE123456789");
 
-pub const FIELDS: [Field; 9] = [CUSTOMER, NAME, EMAIL, STREET, POSTCODE, CITY, COUNTRY, LANGUAGE, VAT_ID];
+pub const DUE_DAYS: Field = Field::new(
+    "due_days",
+    Need::Optional,
+    "days from an invoice's date until it is due, 0 to 365; empty: the config's, if any",
+    "30",
+);
+
+pub const FIELDS: [Field; 10] = [CUSTOMER, NAME, EMAIL, STREET, POSTCODE, CITY, COUNTRY, LANGUAGE, VAT_ID, DUE_DAYS];
 
 /// A customer as the shop hands it over: the row is all that is known of it from then on.
 pub fn read(row: &Row, _defaults: &ImportDefaults) -> Result<Customer, Vec<Objection>> {
@@ -43,12 +51,16 @@ pub fn read(row: &Row, _defaults: &ImportDefaults) -> Result<Customer, Vec<Objec
         reading.taken(&COUNTRY, is_code.then(|| text.to_owned()).ok_or_else(why))
     });
     let language = reading.choice(&LANGUAGE, &Customer::LANGUAGES.map(|language| (language.as_str(), language)));
+    let due_days = reading.text(&DUE_DAYS).and_then(|text| {
+        let days = text.parse::<u32>().ok().filter(|days| *days <= 365);
+        reading.taken(&DUE_DAYS, days.ok_or_else(|| "is not a number of days from 0 to 365".to_owned()))
+    });
     let mut own = |field| reading.text(field).map(str::to_owned);
     let (street, postcode, city, vat_id) = (own(&STREET), own(&POSTCODE), own(&CITY), own(&VAT_ID));
     let record = match (number, name) {
         (Some(number), Some(name)) => {
             let address = Address { street, postcode, city, country };
-            Some(Customer { number, name, email, address, language, vat_id })
+            Some(Customer { number, name, email, address, language, vat_id, due_days })
         }
         _ => None,
     };

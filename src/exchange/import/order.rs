@@ -53,7 +53,14 @@ pub const PAYMENT_ASSIGNMENT_KEY: Field = Field::new(
     "",
 );
 
-pub const FIELDS: [Field; 11] = [
+pub const FREE_BALANCES: Field = Field::new(
+    "free_balances",
+    Need::Optional,
+    "whether free balances of the customer pay what is open on the order's invoice: assign or leave; empty: assign, or as before",
+    "",
+);
+
+pub const FIELDS: [Field; 12] = [
     SHOP,
     ORDER,
     CURRENCY,
@@ -65,6 +72,7 @@ pub const FIELDS: [Field; 11] = [
     ORDERED_ON,
     ENTRY_ASSIGNMENT_KEY,
     PAYMENT_ASSIGNMENT_KEY,
+    FREE_BALANCES,
 ];
 
 const TERMS_CHOICES: [(&str, TermsName); 3] =
@@ -84,6 +92,7 @@ pub struct OrderRecord {
     pub bill_to: Option<CustomerNumber>,
     pub ordered_on: NaiveDate,
     pub keys: OrderKeys,
+    pub leaves_free_balances: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,9 +123,10 @@ impl OrderRecord {
                 "cannot be given beside `entry_assignment_key`: one of them came first",
             );
         }
+        let leaves_free_balances = reading.choice(&FREE_BALANCES, &[("leave", true), ("assign", false)]);
         let record = match (shop, number, total, ordered_on) {
             (Some(shop), Some(number), Some(total), Some(ordered_on)) => {
-                Some(Self { shop, number, total, terms, cancelled, bill_to, ordered_on, keys })
+                Some(Self { shop, number, total, terms, cancelled, bill_to, ordered_on, keys, leaves_free_balances })
             }
             _ => None,
         };

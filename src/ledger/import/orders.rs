@@ -9,7 +9,7 @@ use crate::exchange::import::order::{
 };
 use crate::exchange::import::{ImportKind, Objection, OrderRecord};
 use crate::ledger::invoices::{is_invoiced, order_keys};
-use crate::ledger::orders::{invoiced, order};
+use crate::ledger::orders::{invoiced, leaves_free_balances, order};
 use crate::ledger::row::day_text;
 use crate::ledger::{Result, Writer};
 
@@ -46,14 +46,16 @@ impl Writer<'_> {
                 }
             };
             self.saw(ImportKind::Orders, id.0, mark)?;
-            if next == known && keys.is_none() {
+            let known_leaves = leaves_free_balances(self.connection, id)?;
+            let leaves = record.leaves_free_balances.unwrap_or(known_leaves);
+            if next == known && keys.is_none() && leaves == known_leaves {
                 return Ok(Verdict::Unchanged);
             }
             let before = order_keys(self.connection, id)?;
             if let Some(keys) = keys {
                 self.put_order_keys(id, &keys)?;
             }
-            self.update_order(&next)?;
+            self.update_order(&next, leaves)?;
             self.tell_money_of_keys(&before)?;
             Ok(Verdict::Changed)
         })
@@ -115,8 +117,8 @@ impl Writer<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO orders (shop, number, currency, total_minor, terms, prepayment_basis_points, cancelled, bill_to,
-                                     payment_status, ordered_on)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                     payment_status, ordered_on, leaves_free_balances)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute((
                 record.shop.as_str(),
@@ -129,14 +131,23 @@ impl Writer<'_> {
                 record.bill_to.as_ref().unwrap_or(default_customer).as_str(),
                 status.as_str(),
                 day_text(record.ordered_on),
+                record.leaves_free_balances.unwrap_or(false),
             ))?;
         Ok(OrderId(self.connection.last_insert_rowid()))
     }
 
-    fn update_order(&self, next: &Order) -> Result<()> {
+    fn update_order(&self, next: &Order, leaves_free_balances: bool) -> Result<()> {
         self.connection
-            .prepare_cached("UPDATE orders SET total_minor = ?2, cancelled = ?3, bill_to = ?4 WHERE id = ?1")?
-            .execute((next.id.0, next.total.minor(), next.cancelled.as_str(), next.bill_to.as_str()))?;
+            .prepare_cached(
+                "UPDATE orders SET total_minor = ?2, cancelled = ?3, bill_to = ?4, leaves_free_balances = ?5 WHERE id = ?1",
+            )?
+            .execute((
+                next.id.0,
+                next.total.minor(),
+                next.cancelled.as_str(),
+                next.bill_to.as_str(),
+                leaves_free_balances,
+            ))?;
         self.refresh_order_status(next.id)
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::document::DocumentKind;
 use crate::ledger::row::Columns;
 use crate::operation::key::invoice_journal_number;
 
-pub(super) const CHECKS: [Check; 11] = [
+pub(super) const CHECKS: [Check; 12] = [
     Check {
         name: "invoice-lines",
         sql: "SELECT d.kind, d.number, d.currency, d.total_minor,
@@ -91,6 +91,21 @@ pub(super) const CHECKS: [Check; 11] = [
         sql: "SELECT m.modification_id, m.currency, m.amount_minor, sum(a.amount_minor) AS sum_minor
               FROM assignments a JOIN movements m ON m.id = a.movement_id GROUP BY m.id HAVING abs(sum_minor) > m.amount_minor",
         judge: beyond_movement,
+    },
+    // Money of another order pays an invoice as a free balance of the customer it was booked to; what has a key or an entry has its own.
+    Check {
+        name: "free-balance-of-customer",
+        sql: "SELECT d.number, d.bill_to, p.transaction_id, j.currency, j.amount_minor
+              FROM journals j JOIN documents d ON d.id = j.document_id JOIN movements m ON m.id = j.movement_id
+              JOIN payments p ON p.id = m.payment_id JOIN invoices i ON i.document_id = d.id
+              WHERE j.kind = 'application' AND j.direction = 'original' AND p.order_id <> i.order_id AND p.pays = ''
+                AND p.id NOT IN (SELECT payment_id FROM payment_keys)
+                AND NOT EXISTS (SELECT 1 FROM entry_items n WHERE n.payment_id = p.id)
+                AND NOT EXISTS (SELECT 1 FROM journals r JOIN documents c ON c.id = r.document_id
+                                WHERE r.movement_id = m.id AND r.kind = 'return' AND c.order_id = i.order_id)
+                AND NOT EXISTS (SELECT 1 FROM journals o WHERE o.movement_id = m.id AND o.kind IN ('prepayment', 'return')
+                                  AND o.bill_to = d.bill_to)",
+        judge: of_another_customer,
     },
     // An entry has what its invoice was paid, at most what it is over; a chargeback takes from the entry alone.
     Check {
@@ -180,6 +195,16 @@ fn beyond_movement(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
     let (amount, sum) = (row.amount("amount_minor")?, row.amount("sum_minor")?);
     let what = format!("it is over {amount}, and {sum} of it is assigned to entries");
     Ok(Some(Fault::tampered(format!("movement {}", row.text("modification_id")?), &what)))
+}
+
+fn of_another_customer(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
+    let what = format!(
+        "{} of payment {} pays it, which was booked to another customer than {}",
+        row.amount("amount_minor")?,
+        row.text("transaction_id")?,
+        row.text("bill_to")?
+    );
+    Ok(Some(Fault::tampered(format!("invoice {}", row.text("number")?), &what)))
 }
 
 fn not_tied(_: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {

@@ -163,7 +163,8 @@ fn may_pay(index: &Index<'_>, transaction: &Transaction, invoice: &Posted) -> bo
     let mut beside = transaction.pays.iter().filter_map(|number| index.invoice(number));
     let by_neighbour = beside.any(|named| named.order.is_some() && named.order == invoice.order);
     let by_key = || invoice.order.as_deref().is_some_and(|order| super::heirs::inherits(index, order, transaction));
-    (by_name || by_order || by_neighbour || by_key()) && invoice.currency == transaction.currency
+    let by_account = || super::free_balances::may_pay(index, transaction, invoice);
+    (by_name || by_order || by_neighbour || by_key() || by_account()) && invoice.currency == transaction.currency
 }
 
 /// Captured money of a transaction that belongs to no invoice, and was not paid back.

@@ -111,6 +111,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ),
     ("invoice-mailed-once", "one mail brings an invoice (domain 3.8)"),
     ("entry-has-its-money", "an entry has what payments for it brought, and at most what it is over (rule 7)"),
+    ("free-balance-is-free", "an order's money pays another order only with what it does not need itself (accounting)"),
     // Safety: clean-up.
     ("closing-as-intended", "a page is closed by an operation, which is believed to be what it is (rules 4, 23)"),
     ("deletion-as-intended", "an order goes by an operation, which is believed to be what it is (rule 4)"),

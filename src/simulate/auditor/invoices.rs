@@ -10,7 +10,7 @@ use crate::simulate::record::{
 };
 
 use super::index::{Index, was_confirmed};
-use super::{About, Found, books, heirs};
+use super::{About, Found, books, free_balances, heirs};
 
 /// A run that began before, and reads what it decides about once.
 const A_RUN: TimeDelta = TimeDelta::hours(3);
@@ -228,7 +228,8 @@ fn overfull(index: &Index<'_>, entry: &EntryRow) -> Option<String> {
         let is_free = !matches!(transaction.is_for, IsFor::Entry(_));
         let invoice = entry.invoice.as_deref().and_then(|number| index.invoice(number));
         let by_order = is_free && invoice.is_some_and(|invoice| invoice.order == transaction.order);
-        if minor > captured || !(own || by_order) {
+        let by_account = || invoice.is_some_and(|invoice| free_balances::may_pay(index, transaction, invoice));
+        if minor > captured || !(own || by_order || by_account()) {
             return Some(format!(
                 "{minor} are of {id}, of which {captured} were captured and which is for {:?}",
                 transaction.is_for

@@ -33,6 +33,7 @@ mod books;
 mod captures;
 mod chargebacks;
 mod deletions;
+mod free_balances;
 mod heirs;
 mod index;
 mod intents;
@@ -98,6 +99,7 @@ pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     mails::check(&index, &mut found);
     payouts::check(&index, &mut found);
     invoices::check(&index, &billed, &mut found);
+    free_balances::check(&index, &mut found);
     deletions::check(&index, &mut found);
     found.0
 }

@@ -38,7 +38,7 @@ impl OrderPlan {
         let mut plan = Self {
             number,
             placed,
-            customer: format!("C{}", dice.below(30)),
+            customer: format!("C{}", dice.below(6)),
             currency: dice.pick(&CURRENCIES, "EUR"),
             total: lines.iter().map(|(gross, _)| gross).sum(),
             terms: ShopTerms::Online,

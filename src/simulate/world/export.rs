@@ -198,6 +198,7 @@ impl World {
             bill_to: Some(CustomerNumber::parse(customer)?),
             ordered_on: placed.date_naive(),
             keys,
+            leaves_free_balances: None,
         })
     }
 
@@ -291,6 +292,7 @@ fn customer(sale: &Sale) -> Result<Customer, IdError> {
         address: Address::default(),
         language: None,
         vat_id: None,
+        due_days: None,
     })
 }
 

@@ -5,10 +5,10 @@
 //! with it. *Neither*: a new entry, paid by what the order's own payments have free. Keys match only where nothing speaks against
 //! it (traps T40 to T43); else the order waits for a person, and the others are billed.
 
+mod conditions;
 mod plan;
 
 use super::{Frame, Step, Task, order_name};
-use crate::config::Settings;
 use crate::domain::id::OrderId;
 use crate::domain::invoice::BillWhen;
 use crate::domain::money::MoneyError;
@@ -40,9 +40,7 @@ impl Task for FinalizeInvoices {
     fn observe(&self, _case: &BillingCase, _ports: &Ports, _frame: &Frame<'_>) {}
 
     fn plan(&self, case: &BillingCase, _seen: &(), frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
-        let dated = frame.now.with_timezone(&frame.settings.time_zone).date_naive();
-        let Settings { invoices, seller, invoice_texts, .. } = frame.settings;
-        plan::plan(case, invoices, seller, invoice_texts, dated)
+        plan::plan(case, frame)
     }
 
     fn scope(&self, case: &BillingCase) -> Scope {

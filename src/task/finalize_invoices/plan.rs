@@ -2,6 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 
+use super::conditions::{is_charged, may_be_billed, unready};
 use crate::config::settings::InvoiceSettings;
 use crate::domain::consequence::Consequence;
 use crate::domain::entry::{Entry, EntryStatus};
@@ -10,42 +11,42 @@ use crate::domain::id::AssignmentKey;
 use crate::domain::invoice::letter::{MailTexts, correction_letter};
 use crate::domain::invoice::pricing::{self, PricedLine};
 use crate::domain::invoice::sheet::{Parties, Seller};
-use crate::domain::invoice::{BillWhen, EntryChoice, InvoiceDraft, SheetDraft, Tie};
+use crate::domain::invoice::{EntryChoice, InvoiceDraft, SheetDraft, Tie};
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::movement::Movement;
-use crate::domain::order::{Cancellation, Terms};
 use crate::domain::payment::Payment;
 use crate::ledger::{BillingCase, PaidEntry, UnsentInvoice};
-use crate::task::{Step, order_name};
+use crate::task::{Frame, Step, order_name};
 
 /// Why an order is not billed now.
-enum Obstacle {
-    /// Nothing is wrong: it is not its turn yet, or it never will be.
+pub(super) enum Obstacle {
+    /// Nothing is wrong: it never will be its turn.
     Wait(String),
+    /// Nothing is wrong: something has to happen first.
+    Unready(String),
     /// A person must look.
     Person(ExceptionKind, String),
 }
 
-type Billing<T> = Result<T, Obstacle>;
+pub(super) type Billing<T> = Result<T, Obstacle>;
 
-pub(super) fn plan(
-    case: &BillingCase,
-    settings: &InvoiceSettings,
-    seller: &Seller,
-    texts: &MailTexts,
-    dated: NaiveDate,
-) -> Result<Vec<Step>, MoneyError> {
+pub(super) fn plan(case: &BillingCase, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
     let about = order_name(&case.order);
+    let texts = &frame.settings.invoice_texts;
     let mut steps = case.unsent.iter().map(|unsent| send(case, unsent, texts)).collect::<Result<Vec<_>, _>>()?;
     if case.is_invoiced && !steps.is_empty() {
         return Ok(steps);
     }
-    steps.push(match bill(case, settings, seller, dated)? {
+    let billed = bill(case, frame)?.map_err(|obstacle| match obstacle {
+        Obstacle::Unready(why) => unready(case, frame, why),
+        Obstacle::Wait(_) | Obstacle::Person(..) => obstacle,
+    });
+    steps.push(match billed {
         Ok(draft) => {
             let reason = said(case, &draft)?;
             Step::record(about, reason, Consequence::Invoice(Box::new(draft)))
         }
-        Err(Obstacle::Wait(why)) => Step::leave(about, why),
+        Err(Obstacle::Wait(why) | Obstacle::Unready(why)) => Step::leave(about, why),
         Err(Obstacle::Person(kind, message)) => {
             let about_order = About { order: Some(case.order.id), ..About::default() };
             Step::raise(ExceptionDraft { kind, subject: about, message, about: about_order }, None)
@@ -54,12 +55,9 @@ pub(super) fn plan(
     Ok(steps)
 }
 
-fn bill(
-    case: &BillingCase,
-    settings: &InvoiceSettings,
-    seller: &Seller,
-    dated: NaiveDate,
-) -> Result<Billing<InvoiceDraft>, MoneyError> {
+fn bill(case: &BillingCase, frame: &Frame<'_>) -> Result<Billing<InvoiceDraft>, MoneyError> {
+    let settings = &frame.settings.invoices;
+    let dated = frame.now.with_timezone(&frame.settings.time_zone).date_naive();
     // Its entries were cancelled with it: whatever is wrong with its key is nobody's concern before it is back.
     if case.is_going {
         let why = "it is deleted because nobody had paid it; `payjournal restore` puts it back";
@@ -71,7 +69,7 @@ fn bill(
     };
     let total = case.order.total;
     let ties = ties(case, &key, total)?;
-    let judged = may_be_billed(case, settings, &key, &ties)?
+    let judged = may_be_billed(case, frame, &key, &ties)?
         .and_then(|()| fits(case, &key))
         .and_then(|()| known(case, settings, dated));
     if let Err(obstacle) = judged {
@@ -81,6 +79,8 @@ fn bill(
         Ok(lines) => lines,
         Err(obstacle) => return Ok(Err(obstacle)),
     };
+    let is_charged = is_charged(case, frame, &ties)?;
+    let ties = if is_charged { ties } else { with_free_balances(case, settings, &key, ties)? };
     let (entry, page) = match key {
         Key::Entry(paid) => (EntryChoice::Existing(paid.entry.id), paid.page.clone()),
         Key::Payment(key) => (EntryChoice::New { payment_key: Some(key.clone()) }, None),
@@ -98,10 +98,11 @@ fn bill(
         lines,
         range: settings.invoice_numbers.clone(),
         sheet: SheetDraft {
-            parties: parties(case, settings, seller),
+            parties: parties(case, settings, &frame.settings.seller),
             prices: settings.pricing.prices,
-            due_on: settings.due_days.and_then(|days| dated.checked_add_days(Days::new(u64::from(days)))),
+            due_on: due_days(case, settings).and_then(|days| dated.checked_add_days(Days::new(u64::from(days)))),
             payment_url: page,
+            is_charged,
             is_mailed: settings.mail,
         },
         entry,
@@ -109,14 +110,21 @@ fn bill(
     }))
 }
 
-/// Seller and customer as they are now; what is not known of the customer is left out.
+/// The customer's own, else those of the config: what is set is never overwritten.
+fn due_days(case: &BillingCase, settings: &InvoiceSettings) -> Option<u32> {
+    case.customer.as_ref().and_then(|customer| customer.due_days).or(settings.due_days)
+}
+
+/// Seller and customer as they are now. What the customer leaves open comes from the config; what nobody knows is left out.
 fn parties(case: &BillingCase, settings: &InvoiceSettings, seller: &Seller) -> Parties {
     let customer = case.customer.as_ref();
+    let mut address = customer.map(|customer| customer.address.clone()).unwrap_or_default();
+    address.country = address.country.or_else(|| settings.country.clone());
     Parties {
         seller: seller.clone(),
         customer_number: case.order.bill_to.to_string(),
         customer_name: customer.map_or_else(|| case.order.bill_to.to_string(), |customer| customer.name.clone()),
-        customer_address: customer.map(|customer| customer.address.clone()).unwrap_or_default(),
+        customer_address: address,
         customer_vat_id: customer.and_then(|customer| customer.vat_id.clone()),
         customer_email: customer.and_then(|customer| customer.email.clone()),
         language: customer.and_then(|customer| customer.language).unwrap_or(settings.language),
@@ -150,7 +158,7 @@ fn send(case: &BillingCase, unsent: &UnsentInvoice, texts: &MailTexts) -> Result
 }
 
 /// What the order's key leads to.
-enum Key<'a> {
+pub(super) enum Key<'a> {
     Entry(&'a PaidEntry),
     /// Its entry went with the invoice that was cancelled; another takes its place, with the same key.
     Again(&'a Entry),
@@ -200,7 +208,7 @@ fn settled_key(case: &BillingCase) -> Billing<Key<'_>> {
         None if case.before.as_ref().is_some_and(|before| before.key == case.keys.entry) => {
             Ok(case.before.as_ref().map_or(Key::Neither, Key::Again))
         }
-        None if case.entries.is_empty() => Err(Obstacle::Wait(format!(
+        None if case.entries.is_empty() => Err(Obstacle::Unready(format!(
             "no entry has its `{field}` `{key}` yet; `payjournal import entries` brings it in"
         ))),
         None => Err(Obstacle::Person(
@@ -239,62 +247,6 @@ fn invoiced() -> Obstacle {
     Obstacle::Wait("it has its invoice".to_owned())
 }
 
-/// The conditions of the config, all of which must hold, and what no config can allow.
-fn may_be_billed(
-    case: &BillingCase,
-    settings: &InvoiceSettings,
-    key: &Key<'_>,
-    ties: &[Tie],
-) -> Result<Billing<()>, MoneyError> {
-    let wait = |why: &str| Ok(Err(Obstacle::Wait(why.to_owned())));
-    if case.is_invoiced_by_erp {
-        return wait("the ERP has posted its invoice");
-    }
-    if case.order.cancelled != Cancellation::None {
-        return wait("it is cancelled");
-    }
-    for condition in &settings.bill_when {
-        let unmet = match condition {
-            BillWhen::OrderPaid => unpaid(case, ties)?,
-            BillWhen::EntryBalanced => match key {
-                Key::Entry(paid) if paid.entry.status == EntryStatus::Balanced => None,
-                Key::Entry(paid) => Some(format!("{} has {} open", paid.entry.name(), paid.entry.open()?)),
-                Key::Again(_) => unpaid(case, ties)?,
-                Key::Payment(_) | Key::Neither => Some("it has no `entry_assignment_key`".to_owned()),
-            },
-            BillWhen::PaymentCollected if !has_collected(case, key) => {
-                Some("no payment of it was collected".to_owned())
-            }
-            BillWhen::PaymentCollected => None,
-        };
-        if let Some(why) = unmet {
-            return Ok(Err(Obstacle::Wait(format!("{why} (`invoices.bill_when` has \"{}\")", condition.as_str()))));
-        }
-    }
-    Ok(Ok(()))
-}
-
-/// What is missing of what must be paid; the money that is there counts, and not what an order's status once was.
-fn unpaid(case: &BillingCase, ties: &[Tie]) -> Result<Option<String>, MoneyError> {
-    if case.order.terms == Terms::OnAccount {
-        return Ok(None);
-    }
-    let currency = case.order.total.currency();
-    let paid = Amount::sum(currency, ties.iter().map(|tie| tie.amount))?;
-    let required = case.order.required(Amount::zero(currency))?;
-    Ok((paid.minor() < required.minor()).then(|| format!("{paid} of {required} is paid")))
-}
-
-fn has_collected(case: &BillingCase, key: &Key<'_>) -> bool {
-    let any = |captures: &[Movement]| captures.iter().any(|capture| capture.untied.is_positive());
-    match key {
-        Key::Entry(paid) => paid.entry.assigned.is_positive(),
-        Key::Again(_) => any(&case.given_back),
-        Key::Payment(_) => any(&case.captures),
-        Key::Neither => any(&case.own_captures) || any(&case.given_back),
-    }
-}
-
 /// What the invoice cannot be without: its customer, if it is mailed, and a number that fits.
 fn known(case: &BillingCase, settings: &InvoiceSettings, dated: NaiveDate) -> Billing<()> {
     let customer = &case.order.bill_to;
@@ -323,6 +275,28 @@ fn ties(case: &BillingCase, key: &Key<'_>, total: Amount) -> Result<Vec<Tie>, Mo
         let so_far = Amount::sum(total.currency(), ties.iter().map(|tie| tie.amount))?;
         ties.extend(ties_of_captures(more, total.checked_sub(so_far)?)?);
     }
+    Ok(ties)
+}
+
+/// What is open on a plain invoice is paid by free balances of the customer, the oldest first (trap T46); not where the customer is
+/// just paying it. They pay what is billed, and are no reason to bill it.
+fn with_free_balances(
+    case: &BillingCase,
+    settings: &InvoiceSettings,
+    key: &Key<'_>,
+    mut ties: Vec<Tie>,
+) -> Result<Vec<Tie>, MoneyError> {
+    let is_paying = |payment: &Payment| !payment.status.is_final();
+    let is_plain = matches!(key, Key::Neither) && !case.own.iter().any(is_paying);
+    if !is_plain || !settings.assign_free_balances {
+        return Ok(ties);
+    }
+    let total = case.order.total;
+    let open = total.checked_sub(Amount::sum(total.currency(), ties.iter().map(|tie| tie.amount))?)?;
+    let unused: Vec<Movement> =
+        case.free.iter().filter(|capture| ties.iter().all(|tie| tie.movement != capture.id)).cloned().collect();
+    let free = ties_of_captures(&unused, open)?;
+    ties.extend(free.into_iter().map(|tie| Tie { is_free: true, ..tie }));
     Ok(ties)
 }
 
@@ -400,7 +374,7 @@ fn ties_of_entry(paid: &PaidEntry, total: Amount) -> Result<Vec<Tie>, MoneyError
     for (capture, assigned) in &paid.paid_by {
         let amount = left.at_most(*assigned)?.at_most(capture.untied)?;
         if amount.is_positive() {
-            ties.push(Tie { movement: capture.id, amount });
+            ties.push(Tie { movement: capture.id, amount, is_free: false });
             left = left.checked_sub(amount)?;
         }
     }
@@ -414,7 +388,7 @@ fn ties_of_captures(captures: &[Movement], total: Amount) -> Result<Vec<Tie>, Mo
     for capture in captures.iter().filter(|capture| capture.untied.currency() == total.currency()) {
         let amount = left.at_most(capture.untied)?;
         if amount.is_positive() {
-            ties.push(Tie { movement: capture.id, amount });
+            ties.push(Tie { movement: capture.id, amount, is_free: false });
             left = left.checked_sub(amount)?;
         }
     }
@@ -423,7 +397,8 @@ fn ties_of_captures(captures: &[Movement], total: Amount) -> Result<Vec<Tie>, Mo
 
 fn said(case: &BillingCase, draft: &InvoiceDraft) -> Result<String, MoneyError> {
     let open = draft.open()?;
-    let paid = draft.total.checked_sub(open)?;
+    let free = Amount::sum(draft.total.currency(), draft.ties.iter().filter(|tie| tie.is_free).map(|tie| tie.amount))?;
+    let paid = draft.total.checked_sub(open)?.checked_sub(free)?;
     let by = match (&draft.entry, &case.keys.payment) {
         (EntryChoice::Existing(_), _) => format!("{paid} of its entry"),
         (EntryChoice::Again { .. }, _) => format!("{paid} of what paid its cancelled invoice"),
@@ -432,6 +407,14 @@ fn said(case: &BillingCase, draft: &InvoiceDraft) -> Result<String, MoneyError> 
     };
     let lines = draft.lines.len();
     let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
-    let rest = if open.is_zero() { "paid".to_owned() } else { format!("{open} open") };
+    let rest = match (open.is_zero(), draft.sheet.is_charged) {
+        (true, _) => "paid".to_owned(),
+        (false, true) => format!("{open} authorised, which is captured for it"),
+        (false, false) => format!("{open} open"),
+    };
+    if free.is_positive() {
+        // Another order of the customer may take it first.
+        return Ok(format!("{lines}, {by} tied to it, and free balances up to {free}"));
+    }
     Ok(format!("{lines}, {by} tied to it: {rest}"))
 }

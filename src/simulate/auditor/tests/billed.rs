@@ -113,6 +113,16 @@ pub(super) const INVOICES: &[Break] = &[
         let movement = s.rows.movements.last().unwrap().id;
         s.journal(movement, "application", "original", Some(("invoice", INVOICE)), 1);
     }),
+    ("free-balance-is-free", |s| {
+        let bought = Sale { order: "BO-2".to_owned(), key: SaleKey::Neither, ..s.record.sales[0].clone() };
+        s.record.sales.push(bought);
+        s.order("BO-2", 11_900);
+        s.transaction("TX-2", Some("BO-2"), 11_900, Trigger::Never);
+        let capture = s.outside("TX-2", EffectKind::Capture, 11_900, By::Psp);
+        let movement = s.movement("capture", "TX-2", &capture, 11_900);
+        s.journal(movement, "prepayment", "original", None, 11_900);
+        s.journal(movement, "application", "original", Some(("invoice", INVOICE)), 1);
+    }),
     ("billed-or-told", Story::unbilled),
     ("billed-or-told", |s| {
         s.unbilled();

@@ -86,12 +86,15 @@ fn what_comes_to_nothing_takes_no_room_from_what_can_go() {
 #[test]
 fn batches_overlap_and_each_order_goes_once_up_to_the_limit() {
     let shop = shop("max_deletions = 20\n[task.cleanup-unpaid]\nbatch_size = 4\nconcurrency = 3");
-    let numbers = 1..=30;
-    orders(&shop, &numbers.clone().map(|number| format!("N-{number},online,,none,2026-10-01\n")).collect::<String>());
-    // Some are expired already, and take one question less.
-    let status = |number: i32| if number % 5 == 0 { "expired" } else { "open" };
-    let payment = |number| format!("TX-{number},N-{number},card,{},,\n", status(number));
-    payments(&shop, &numbers.map(payment).collect::<String>());
+    let (mut placed, mut begun) = (String::new(), String::new());
+    for number in 1..=30 {
+        // Some are expired already, and take one question less.
+        let status = if number % 5 == 0 { "expired" } else { "open" };
+        placed.extend([&format!("N-{number}"), ",online,,none,2026-10-01\n"]);
+        begun.extend([&format!("TX-{number},N-{number},card,{status},,"), "\n"]);
+    }
+    orders(&shop, &placed);
+    payments(&shop, &begun);
     shop.exits("cleanup-unpaid", 1);
     assert_eq!(shop.rows("SELECT count(*), count(DISTINCT order_id) FROM tombstones"), ["20|20"]);
     let told = shop.rows("SELECT message FROM exceptions WHERE kind = 'deletions_capped'");

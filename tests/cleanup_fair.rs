@@ -96,14 +96,14 @@ fn batches_overlap_and_each_order_goes_once_up_to_the_limit() {
     orders(&shop, &placed);
     payments(&shop, &begun);
     shop.exits("cleanup-unpaid", 1);
-    assert_eq!(shop.rows("SELECT count(*), count(DISTINCT order_id) FROM tombstones"), ["20|20"]);
+    assert_eq!(shop.rows("SELECT count(*), count(DISTINCT order_id) FROM tombstones"), ["20 20"]);
     let told = shop.rows("SELECT message FROM exceptions WHERE kind = 'deletions_capped'");
     assert!(matches!(told.as_slice(), [told] if told.starts_with("10 more orders")), "{told:?}");
     shop.ok("cleanup-unpaid --as-of 2026-11-23T03:00:00Z");
-    assert_eq!(shop.rows("SELECT count(*), count(DISTINCT order_id) FROM tombstones"), ["30|30"]);
+    assert_eq!(shop.rows("SELECT count(*), count(DISTINCT order_id) FROM tombstones"), ["30 30"]);
     let closed =
         "SELECT count(*), count(DISTINCT payment_id) FROM operations WHERE kind = 'cancel' AND state = 'confirmed'";
-    assert_eq!(shop.rows(closed), ["24|24"]);
+    assert_eq!(shop.rows(closed), ["24 24"]);
     shop.ok("verify --as-of 2026-11-23T04:00:00Z");
 }
 

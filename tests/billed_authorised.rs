@@ -82,6 +82,31 @@ fn what_the_authorisation_does_not_cover_is_not_billed_and_told_after_some_days(
 }
 
 #[test]
+fn an_order_that_is_cancelled_after_it_was_billed_is_not_captured() {
+    let shop = shop("mail = false\n");
+    orders(&shop, "A,100.00,C1,,\n");
+    authorised(&shop, "TX-A", "A", "100.00");
+    shop.ok("finalize-invoices");
+    import(&shop, "orders", "order,currency,total,ordered_on,bill_to,cancelled\nA,EUR,100.00,2026-11-15,C1,full\n");
+    shop.exits("capture", 1);
+    assert_eq!(shop.rows("SELECT kind FROM operations WHERE kind = 'capture'"), [""; 0]);
+    let told_now = told(&shop);
+    assert!(
+        matches!(told_now.as_slice(), [told] if told.contains("was cancelled after it was billed") && told.contains("cancel-invoice 2026-00001")),
+        "{told_now:?}"
+    );
+    // As the exception says: the invoice goes, what was authorised is released, and nothing is left to be told.
+    shop.ok("cancel-invoice 2026-00001 --reason order-cancelled");
+    shop.ok("capture");
+    assert_eq!(
+        shop.rows("SELECT kind, state FROM operations WHERE kind IN ('capture', 'release')"),
+        ["release confirmed"]
+    );
+    assert_eq!(told(&shop), [""; 0]);
+    shop.ok("verify --against-provider");
+}
+
+#[test]
 fn a_condition_that_asks_for_collected_money_is_told_where_it_is_captured_later() {
     let shop = shop("mail = false\nbill_when = [\"payment_collected\"]\n");
     orders(&shop, "A,100.00,C1,,\n");

@@ -72,6 +72,20 @@ fn the_oldest_free_balance_of_the_customer_pays_what_is_open_and_the_rest_stays_
 }
 
 #[test]
+fn what_is_left_of_an_order_is_its_own_where_the_rest_of_it_is_cancelled() {
+    let shop = shop("");
+    orders(&shop, "X,100.00,C1,,\n");
+    collected(&shop, "TX-X,X,,,100.00\n");
+    let cancelled = "order,currency,total,ordered_on,bill_to,cancelled\nX,EUR,100.00,2026-11-15,C1,rest\n";
+    import(&shop, "orders", cancelled);
+    import(&shop, "orders", "order,currency,total,bill_to,ordered_on,terms\nY,EUR,80.00,C1,2026-11-21,on_account\n");
+    import(&shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nY,1,Thing,1,80.00,19\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(elsewhere(&shop), [""; 0]);
+    assert_eq!(invoices(&shop), ["2026-00001 Y 8000 0"]);
+}
+
+#[test]
 fn what_has_a_purpose_is_never_free() {
     let shop = shop("");
     orders(

@@ -64,7 +64,7 @@ pub enum ExceptionKind {
     Chargeback,
     /// A payout does not add up, or its report does not come.
     PayoutRemainder,
-    /// An order cannot be billed: no lines, an unknown tax rate, lines that do not come to its total.
+    /// An order cannot be billed: no lines, an unknown tax rate, lines that do not come to its total. Or it was cancelled since.
     NotBillable,
     /// Two orders, entries or payments have the same assignment key.
     KeyCollides,

@@ -113,7 +113,7 @@ impl Writer<'_> {
         Ok(named)
     }
 
-    /// What a payment names, where all of it is cancelled: its entries, or those with its key if no order will be billed by that again.
+    /// What a payment names, where all of it is cancelled: its entries, or those with its key; if no order will be billed by them again.
     /// Money for what a deletion has cancelled is told as late money.
     fn cancelled_entries_of(&self, payment: PaymentId, entries: &[Entry]) -> Result<Vec<String>> {
         let of_key = "status = 'cancelled' AND payment_key = (SELECT key FROM payment_keys WHERE payment_id = ?1)
@@ -125,9 +125,17 @@ impl Writer<'_> {
         }
         let mut by_deletion =
             self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM cancelled_entries WHERE entry_id = ?1)")?;
+        // It was cancelled with its invoice: the order's next one gets the money.
+        let mut billed_again = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM entries e JOIN invoices i ON i.document_id = e.document_id JOIN orders o ON o.id = i.order_id
+             WHERE e.id = ?1 AND o.cancelled = 'none' AND o.deleted = 0)",
+        )?;
         let mut named = Vec::new();
         for entry in by_key {
             let is_deleted: bool = by_deletion.query_row([entry.id.0], |row| row.get(0))?;
+            if billed_again.query_row([entry.id.0], |row| row.get(0))? {
+                return Ok(Vec::new());
+            }
             if !is_deleted {
                 named.push(entry.name());
             }

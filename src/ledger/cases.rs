@@ -45,6 +45,8 @@ pub struct CaptureCase {
     pub named: Vec<NamedDocument>,
     /// Documents a payment of their own is paying right now.
     pub being_paid: Vec<(DocumentId, UnsettledPayment)>,
+    /// The invoices that payjournal made for the order.
+    pub issued: Vec<DocumentId>,
 }
 
 /// A payment for an invoice whose end is not known yet.
@@ -131,6 +133,11 @@ pub struct MailCase {
     pub operations: Vec<Operation>,
 }
 
+fn issued(connection: &Connection, order: OrderId) -> Result<Vec<DocumentId>> {
+    let mut statement = connection.prepare_cached("SELECT document_id FROM invoices WHERE order_id = ?1")?;
+    statement.query_and_then([order.0], |row| row.id("document_id", DocumentId))?.collect()
+}
+
 impl Ledger {
     /// Orders with something authorised or planned, with captured money an invoice may take, with an invoice or shipment that lacks money
     /// nobody has reserved any more, or with an exception to look at again.
@@ -205,7 +212,8 @@ impl Ledger {
                 being_paid.push((document.id, payment));
             }
         }
-        Ok(CaptureCase { order, payments, documents, operations, movements, withheld, named, being_paid })
+        let issued = issued(connection, id)?;
+        Ok(CaptureCase { order, payments, documents, operations, movements, withheld, named, being_paid, issued })
     }
 
     /// Authorised payments that customers made for posted invoices.

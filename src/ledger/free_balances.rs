@@ -1,13 +1,15 @@
 //! Free balances: what is captured of a customer's other orders and nothing of those needs any more. It may pay what is open on an
 //! invoice of the same customer (trap T46). What has a key or an entry is never free: it waits for its own (trap T47).
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use super::billing::captures_of;
 use super::row::Columns;
 use super::{Result, corrections, deletions, documents, orders, payments};
 use crate::domain::document::DocumentKind;
-use crate::domain::id::{OrderId, PaymentId};
+use crate::domain::id::{MovementId, OrderId, PaymentId};
 use crate::domain::invoice::{InvoiceDraft, Tie};
 use crate::domain::money::Amount;
 use crate::domain::movement::Movement;
@@ -26,15 +28,26 @@ pub(super) fn free_balances(connection: &Connection, order: &Order) -> Result<Ve
     Ok(free)
 }
 
+const WITH_PREPAYMENTS: &str = "
+    SELECT o.id FROM orders o
+    WHERE o.bill_to = ?1 AND o.currency = ?2 AND o.id <> ?3 AND o.deleted = 0 AND o.payment_status <> 'error'
+      AND EXISTS (SELECT 1 FROM payments p JOIN movements m ON m.payment_id = p.id JOIN journals j ON j.movement_id = m.id
+                  WHERE p.order_id = o.id AND j.kind IN ('prepayment', 'return'))";
+
 fn orders_with_prepayments(connection: &Connection, order: &Order) -> Result<Vec<OrderId>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT o.id FROM orders o
-         WHERE o.bill_to = ?1 AND o.currency = ?2 AND o.id <> ?3 AND o.deleted = 0 AND o.payment_status <> 'error'
-           AND EXISTS (SELECT 1 FROM payments p JOIN movements m ON m.payment_id = p.id JOIN journals j ON j.movement_id = m.id
-                       WHERE p.order_id = o.id AND j.kind IN ('prepayment', 'return'))",
-    )?;
+    let mut statement = connection.prepare_cached(WITH_PREPAYMENTS)?;
     let parameters = (order.bill_to.as_str(), order.total.currency().code(), order.id.0);
     statement.query_and_then(parameters, |row| row.id("id", OrderId))?.collect()
+}
+
+/// The one of them that a capture is of.
+fn order_with_prepayment(connection: &Connection, capture: MovementId, order: &Order) -> Result<Option<OrderId>> {
+    let of_capture =
+        "AND o.id = (SELECT p.order_id FROM movements m JOIN payments p ON p.id = m.payment_id WHERE m.id = ?4)";
+    let mut statement = connection.prepare_cached(&[WITH_PREPAYMENTS, of_capture].join(" "))?;
+    let parameters = (order.bill_to.as_str(), order.total.currency().code(), order.id.0, capture.0);
+    let mut found = statement.query_and_then(parameters, |row| row.id("id", OrderId))?;
+    found.next().transpose()
 }
 
 /// What the order itself still needs comes off its oldest captures.
@@ -78,8 +91,11 @@ fn needed(connection: &Connection, id: OrderId) -> Result<Amount> {
     let order = orders::order(connection, id)?;
     let currency = order.total.currency();
     let mut needed = match order.cancelled {
-        Cancellation::None => order.total.checked_sub(orders::invoiced(connection, id, currency)?)?.or_zero(),
-        Cancellation::Rest | Cancellation::Full => Amount::zero(currency),
+        // How much of it stays nobody knows where the rest is cancelled: what is too much a person pays back.
+        Cancellation::None | Cancellation::Rest => {
+            order.total.checked_sub(orders::invoiced(connection, id, currency)?)?.or_zero()
+        }
+        Cancellation::Full => Amount::zero(currency),
     };
     let documents = documents::standing_of_order(connection, id)?;
     for invoice in documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {
@@ -102,8 +118,15 @@ fn is_booked_to(connection: &Connection, capture: &Movement, order: &Order) -> R
 /// The draft as it can be made final now: another order of the customer may have taken a free balance since it was planned.
 pub(super) fn still_free(connection: &Connection, draft: &InvoiceDraft) -> Result<InvoiceDraft> {
     let mut left = Vec::new();
-    if draft.ties.iter().any(|tie| tie.is_free) {
-        left = free_balances(connection, &orders::order(connection, draft.order)?)?;
+    let mut looked_at = BTreeSet::new();
+    for tie in draft.ties.iter().filter(|tie| tie.is_free) {
+        let order = orders::order(connection, draft.order)?;
+        if let Some(of) = order_with_prepayment(connection, tie.movement, &order)?
+            && looked_at.insert(of)
+            && !deletions::is_going(connection, of)?
+        {
+            left.extend(free_of_order(connection, of, &order)?);
+        }
     }
     let mut ties = Vec::new();
     for tie in &draft.ties {

@@ -186,12 +186,13 @@ impl<'p, T: Task> Planning<'p, T> {
     }
 }
 
-/// What takes or gives money, or deletes, and how a payment stands: right for the case as it was read, and for no other.
+/// What takes or gives money, bills, asks a customer, or deletes, and how a payment stands: right for the case as it was read, and for no
+/// other.
 fn is_for_the_case_as_read(step: &Step) -> bool {
     match step.action.sends() {
-        Some(Kind::Capture | Kind::Refund | Kind::Release | Kind::Cancel | Kind::Delete) => true,
-        Some(Kind::Journal | Kind::Mail | Kind::Event) => false,
-        None => matches!(step.action, Action::Record(Consequence::Standing(_))),
+        Some(Kind::Capture | Kind::Refund | Kind::Release | Kind::Cancel | Kind::Delete | Kind::Mail) => true,
+        Some(Kind::Journal | Kind::Event) => false,
+        None => matches!(step.action, Action::Record(Consequence::Standing(_) | Consequence::Invoice(_))),
     }
 }
 

@@ -45,7 +45,8 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     }
 }
 
-fn by_others(index: &Index<'_>, order: &str) -> i64 {
+/// What payments of other orders have paid of this one's invoices.
+pub(super) fn by_others(index: &Index<'_>, order: &str) -> i64 {
     let invoices = index.documents_of(order).iter().filter(|posted| posted.kind == "invoice");
     let ties = invoices.flat_map(|posted| index.journals_for("invoice", &posted.number));
     let is_of_others = |journal: &&&JournalRow| {

@@ -215,6 +215,17 @@ impl<'a> Planner<'a> {
             self.wait_for(document, payment);
             return Ok(());
         }
+        // An ERP bills what it has delivered; ours was over all of it.
+        if self.case.order.cancelled == Cancellation::Full && self.case.issued.contains(&document.id) {
+            let message = format!(
+                "its order was cancelled after it was billed: nothing is captured for it. `payjournal cancel-invoice {} \
+                 --reason 'order cancelled'` takes it back",
+                document.number
+            );
+            let draft = self.exception(ExceptionKind::NotBillable, Some(document), message);
+            self.steps.push(Step::raise(draft, None));
+            return Ok(());
+        }
         if self.was_captured_already(document, &payers) || self.was_reopened(document, &payers) {
             let message = format!(
                 "was captured once and has {due} outstanding again; it is never captured a second time by itself: \

@@ -1,10 +1,12 @@
 //! Every open exception is right: the record has what justifies its kind. A wrong one sends a person after nothing.
 
 use crate::ledger::rows::{ExceptionRow, OperationRow};
+use crate::simulate::auditor::free_balances::by_others;
 use crate::simulate::auditor::index::{Booking, Index};
 use crate::simulate::auditor::{About, Found, books, heirs};
 use crate::simulate::record::{
-    Claim, Effect, EffectKind, EffectState, PaidOut, Partial, Posted, Sale, SaleKey, ShopTerms, Transaction, Trigger,
+    Cancelled, Claim, Effect, EffectKind, EffectState, PaidOut, Partial, Posted, Sale, SaleKey, ShopTerms, Transaction,
+    Trigger,
 };
 
 use super::{lacking, left, was_taken_back};
@@ -128,6 +130,7 @@ impl<'i, 'a> Told<'i, 'a> {
                 wrong(!self.did(|effect| effect.kind == EffectKind::Chargeback), "nothing of it was charged back")
             }
             "lines_unmatched" => wrong(!self.pays_out_a_stranger(), "the ledger knows every payment of it"),
+            "not_billable" => self.never_cancelled(),
             "key_collides" => self.keys_differ(),
             "key_mismatch" => self.key_fits(),
             "invoice_not_sent" => {
@@ -146,6 +149,12 @@ impl<'i, 'a> Told<'i, 'a> {
     fn all_refundable(&self) -> Option<String> {
         let forbidden = self.any(|_, transaction| !transaction.refundable);
         wrong(self.invoice.is_some() && !forbidden, "every payment of its invoice allows refunds")
+    }
+
+    fn never_cancelled(&self) -> Option<String> {
+        let order = self.document.and_then(|document| self.index.order(document.order.as_deref()));
+        let told = order.and_then(|order| order.told);
+        wrong(!told.is_some_and(|told| told.cancelled == Cancelled::Full), "its order was not cancelled")
     }
 
     fn may_delete_all(&self) -> Option<String> {
@@ -320,7 +329,8 @@ impl<'i, 'a> Told<'i, 'a> {
             let captures = self.index.of_kind(at, EffectKind::Capture);
             captures.filter(|done| done.effect.is_live()).map(|done| done.effect.amount).sum::<i64>()
         };
-        let money: i64 = by_hand + self.transactions.iter().map(|(at, _)| captured(*at)).sum::<i64>();
+        let by_others = by_others(self.index, &order.number);
+        let money: i64 = by_hand + by_others + self.transactions.iter().map(|(at, _)| captured(*at)).sum::<i64>();
         let left = self.transactions.iter().map(|(at, transaction)| left(self.index, *at, transaction)).max();
         let agreed = match order.terms {
             ShopTerms::Prepayment(basis_points) => (told.total * basis_points + 5_000).div_euclid(10_000),

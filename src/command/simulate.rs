@@ -40,7 +40,8 @@ pub fn run(args: &Simulate, style: Style, out: &mut dyn Write) -> Result<Exit> {
         orders: if args.only.is_empty() { (1..=args.orders).collect() } else { args.only.clone() },
         bills: args.bills,
         cleans: args.cleans,
-        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        // While two runs of one shop hand over to each other, nobody computes: another shop does.
+        threads: 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     let bar = progress(&plan, style.on_terminal && !style.json && style.verbosity != Verbosity::Quiet);
     let started = Instant::now();

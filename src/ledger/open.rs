@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
@@ -69,7 +68,7 @@ impl Ledger {
         Ok(Self::of(connection, books))
     }
 
-    fn of(connection: Connection, books: Books) -> Self {
+    pub(super) fn of(connection: Connection, books: Books) -> Self {
         let (touched, gathered) = (Touched::default(), IdSet::default());
         Self { connection, books, witness: None, is_rehearsing: false, touched, gathered }
     }
@@ -90,25 +89,6 @@ impl Ledger {
             return Err(LedgerError::Older { found, known });
         }
         check_mode(bound_mode(&connection)?, books.mode)?;
-        Ok(Self::of(connection, books))
-    }
-
-    /// A ledger that lives as long as a connection to it, for tests and simulation. All connections of a process that name
-    /// the same one share it; an empty name is shared with nobody.
-    pub fn in_memory(name: &str, books: Books, now: DateTime<Utc>) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_URI
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(format!("file:/{name}?vfs=memdb"), flags)?;
-        pragmas(&connection)?;
-        connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
-        if version(&connection)? == 0 {
-            with_fresh(|fresh| {
-                Ok(Backup::new(fresh, &mut connection)?.run_to_completion(i32::MAX, Duration::ZERO, None)?)
-            })?;
-        }
-        bind(&connection, books.mode, now)?;
         Ok(Self::of(connection, books))
     }
 }
@@ -195,7 +175,7 @@ fn check_file(connection: &Connection, path: &Path, create: bool) -> Result<()> 
     if create { Ok(()) } else { Err(LedgerError::Missing { path: path.to_owned() }) }
 }
 
-fn pragmas(connection: &Connection) -> Result<()> {
+pub(super) fn pragmas(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "recursive_triggers", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -257,7 +237,7 @@ fn known_version() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-fn version(connection: &Connection) -> Result<i64> {
+pub(super) fn version(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
@@ -267,7 +247,7 @@ fn check_ours(connection: &Connection, path: &Path) -> Result<()> {
 }
 
 /// A ledger is bound to test or live money once and for all (rule 8).
-fn bind(connection: &Connection, mode: &'static str, now: DateTime<Utc>) -> Result<()> {
+pub(super) fn bind(connection: &Connection, mode: &'static str, now: DateTime<Utc>) -> Result<()> {
     let bound = bound_mode(connection)?;
     if bound.is_none() {
         // Another process may bind at the same moment; whoever comes second finds the row.

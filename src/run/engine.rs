@@ -80,9 +80,15 @@ pub fn execute<T: Task>(task: &T, run: &mut Run<'_>) -> Result<(), LedgerError> 
     let mut after = 0;
     let mut most = Most::new(task.most_begun(&run.frame()));
     let (mut looked, mut again) = (None, None);
+    // What another run adds after the last case is for the next run.
+    let mut is_last = false;
     loop {
         let next = match again.take() {
-            None if (looked.is_none() || looks_ahead) && !run.is_stopped() => Batch::next(task, &mut after, run)?,
+            None if !is_last && (looked.is_none() || looks_ahead) && !run.is_stopped() => {
+                let next = Batch::next(task, &mut after, run)?;
+                is_last = next.is_none();
+                next
+            }
             again => again,
         };
         if looked.is_none() && next.is_none() {

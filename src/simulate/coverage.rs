@@ -56,6 +56,7 @@ pub const FAULTS: &[&str] = &[
     "shop: entry of another customer",
     "shop: entry over another amount",
     "shop: entry cancelled",
+    "shop: entry cancelled after it was billed",
     "shop: paid more than it costs",
     "shop: paid in part",
     "shop: customer without e-mail",

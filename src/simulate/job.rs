@@ -187,7 +187,11 @@ fn take(
         judge(format!("line {} of {}", line.line.line, line.order), writer.import_order_line(line, mark())?);
     }
     for entry in &batch.entries {
-        judge(format!("entry {}", entry.reference), writer.import_entry(entry, customer, mark())?);
+        match writer.import_entry(entry, customer, mark())? {
+            // It may be billed already. Whether it is, the auditor sees.
+            Verdict::Refused(_) if entry.cancelled == Some(true) => batch.keeps(&entry.reference),
+            verdict => judge(format!("entry {}", entry.reference), verdict),
+        }
     }
     for document in &batch.documents {
         judge(format!("document {}", document.number), writer.import_document(document, customer, mark())?);

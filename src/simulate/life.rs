@@ -18,7 +18,7 @@ use crate::config::Settings;
 use crate::config::settings::TaskName;
 use crate::domain::invoice::BillWhen;
 use crate::ledger::rows::Rows;
-use crate::ledger::{Ledger, Surroundings};
+use crate::ledger::{Ledger, LedgerError, ReusedLedger, Surroundings};
 use crate::operation::key::hexadecimal;
 use crate::run::books;
 
@@ -67,9 +67,28 @@ pub struct Failure {
     pub explanation: String,
 }
 
-struct Shop {
+/// What one shop after another lives on, with nothing of the one before it left.
+#[derive(Debug, Default)]
+pub struct Ground(Option<ReusedLedger>);
+
+impl Ground {
+    fn renewed(&mut self, settings: &Settings, first_day: DateTime<Utc>) -> Result<&mut [Ledger], String> {
+        let said = |error: LedgerError| error.to_string();
+        let books = books(settings);
+        let ledger = match &mut self.0 {
+            Some(used) => {
+                used.renew(&books, first_day).map_err(said)?;
+                used
+            }
+            empty @ None => empty.insert(ReusedLedger::open(MOST_AT_ONCE, &books, first_day).map_err(said)?),
+        };
+        Ok(ledger.connections())
+    }
+}
+
+struct Shop<'g> {
     world: Arc<Mutex<World>>,
-    ledgers: Vec<Ledger>,
+    ledgers: &'g mut [Ledger],
     settings: Settings,
     shape: Shape,
     zone: Tz,
@@ -79,8 +98,8 @@ struct Shop {
 }
 
 /// Lives through one seed.
-pub fn live(shape: &Shape, settings: &Settings) -> Result<Life, String> {
-    let mut shop = Shop::open(shape, settings)?;
+pub fn live(shape: &Shape, settings: &Settings, ground: &mut Ground) -> Result<Life, String> {
+    let mut shop = Shop::open(shape, settings, ground)?;
     let mut day = 0;
     loop {
         let failure = shop.day(day);
@@ -91,8 +110,8 @@ pub fn live(shape: &Shape, settings: &Settings) -> Result<Life, String> {
     }
 }
 
-impl Shop {
-    fn open(shape: &Shape, settings: &Settings) -> Result<Self, String> {
+impl<'g> Shop<'g> {
+    fn open(shape: &Shape, settings: &Settings, ground: &'g mut Ground) -> Result<Self, String> {
         let mut dice = Dice::new(shape.seed, About::Seed);
         let year_of_trouble = ["2026-03-20", "2026-10-15", "2026-12-15", "2028-02-15", "2027-06-01"];
         let first = dice.pick(&year_of_trouble, "2027-06-01");
@@ -123,10 +142,7 @@ impl Shop {
         if impatient && world.weather.dumb > 0 {
             world.weather.dumb = 950;
         }
-        let name = format!("simulated-{}-{:?}", shape.seed, std::thread::current().id());
-        let ledgers: Result<Vec<_>, _> =
-            (0..MOST_AT_ONCE).map(|_| Ledger::in_memory(&name, books(&settings), first_day)).collect();
-        let ledgers = ledgers.map_err(|error| error.to_string())?;
+        let ledgers = ground.renewed(&settings, first_day)?;
         let world = Arc::new(Mutex::new(world));
         Ok(Self { world, ledgers, settings, shape: shape.clone(), zone, first_day, impatient })
     }
@@ -253,7 +269,7 @@ impl Shop {
         let doors: Vec<Door> =
             (0..jobs.len()).map(|me| Door { world: Arc::clone(&self.world), place: stage.place(me) }).collect();
         let settings = &self.settings;
-        let work = jobs.iter().zip(&mut self.ledgers).zip(doors.iter().zip(ahead));
+        let work = jobs.iter().zip(self.ledgers.iter_mut()).zip(doors.iter().zip(ahead));
         let ends: Vec<End> = if jobs.len() == 1 {
             work.map(|((job, ledger), (door, ahead))| job.run(ledger, door, settings, ahead)).collect()
         } else {

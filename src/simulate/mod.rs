@@ -38,7 +38,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use coverage::Coverage;
-pub use life::{Failure, Life, Shape, live};
+pub use life::{Failure, Ground, Life, Shape, live};
 pub use shrink::shrink;
 
 use crate::config::{self, Settings};
@@ -111,12 +111,13 @@ pub fn simulate(plan: &Plan, told: &(dyn Fn(u64) -> bool + Sync)) -> Result<Repo
     let failed: Mutex<Option<(Shape, Life)>> = Mutex::new(None);
     let broken: Mutex<Option<String>> = Mutex::new(None);
     let work = || {
+        let mut ground = Ground::default();
         while !over.load(Ordering::SeqCst) {
             let nth = next.fetch_add(1, Ordering::SeqCst);
             // After the last number there is no seed.
             let Some(seed) = plan.first_seed.checked_add(nth).filter(|_| nth < plan.seeds) else { return };
             let shape = plan.shape(seed);
-            match live(&shape, &settings) {
+            match live(&shape, &settings, &mut ground) {
                 Ok(mut life) => {
                     let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
                     report.seeds += 1;

@@ -153,6 +153,8 @@ pub struct Claim {
     pub told_at: Option<DateTime<Utc>>,
     /// When the ledger was told that it is cancelled.
     pub cancelled_at: Option<DateTime<Utc>>,
+    /// When the ledger refused to cancel it: the shop keeps it then.
+    pub kept_at: Option<DateTime<Utc>>,
 }
 
 /// What a transaction says that it is for, beside its order or instead of it.

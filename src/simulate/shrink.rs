@@ -1,6 +1,6 @@
 //! From a seed that fails to the smallest history found that fails by the same invariant: fewer days, then fewer orders.
 
-use super::life::{Life, Shape, live};
+use super::life::{Ground, Life, Shape, live};
 use crate::config::Settings;
 
 /// Histories tried, at most.
@@ -9,6 +9,7 @@ const MOST_TRIES: u32 = 120;
 struct Hunt<'a> {
     invariant: &'static str,
     settings: &'a Settings,
+    ground: Ground,
     tries: u32,
     found: (Shape, Life),
 }
@@ -16,7 +17,7 @@ struct Hunt<'a> {
 /// The smallest shape found, with its life.
 pub fn shrink(shape: Shape, life: Life, settings: &Settings) -> (Shape, Life) {
     let Some(invariant) = invariant(&life) else { return (shape, life) };
-    let mut hunt = Hunt { invariant, settings, tries: 0, found: (shape, life) };
+    let mut hunt = Hunt { invariant, settings, ground: Ground::default(), tries: 0, found: (shape, life) };
     hunt.fewer_days();
     hunt.fewer_orders();
     hunt.fewer_days();
@@ -34,7 +35,7 @@ impl Hunt<'_> {
         if self.tries > MOST_TRIES {
             return false;
         }
-        match live(&shape, self.settings) {
+        match live(&shape, self.settings, &mut self.ground) {
             Ok(life) if invariant(&life) == Some(self.invariant) => {
                 self.found = (shape, life);
                 true

@@ -110,6 +110,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
         "nothing is billed by a key that is used twice or does not fit, unpaid or cancelled (domain 3.8)",
     ),
     ("invoice-mailed-once", "one mail brings an invoice (domain 3.8)"),
+    ("entry-kept-for-its-invoice", "an entry the shop cancels is kept only where it is billed already (domain 3.3)"),
     ("entry-has-its-money", "an entry has what payments for it brought, and at most what it is over (rule 7)"),
     ("free-balance-is-free", "an order's money pays another order only with what it does not need itself (accounting)"),
     // Safety: clean-up.

@@ -86,6 +86,13 @@ pub(super) fn check(index: &Index<'_>, billed: &[Posted], found: &mut Found) {
             found.tell("document-not-overpaid", About::of_document(posted), says);
         }
     }
+    for claim in index.record.claims.iter().filter(|claim| claim.kept_at.is_some()) {
+        let is_it = |entry: &&EntryRow| entry.reference.as_ref() == Some(&claim.reference);
+        if index.rows.entries.iter().find(is_it).is_none_or(|entry| entry.invoice.is_none()) {
+            let says = format!("entry {} has no invoice, and was not cancelled", claim.reference);
+            found.tell("entry-kept-for-its-invoice", of_claim(index, claim), says);
+        }
+    }
     for entry in &index.rows.entries {
         if let Some(why) = overfull(index, entry) {
             let name = entry.reference.as_ref().or(entry.invoice.as_ref());

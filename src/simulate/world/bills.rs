@@ -184,6 +184,7 @@ impl World {
             cancelled: false,
             told_at: None,
             cancelled_at: None,
+            kept_at: None,
         });
     }
 

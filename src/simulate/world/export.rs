@@ -2,6 +2,7 @@
 //! it hears that it went well hands the same over again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
@@ -38,7 +39,7 @@ pub(super) struct Memory {
 }
 
 /// Rows on their way into the ledger.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub customers: Vec<Customer>,
     pub orders: Vec<OrderRecord>,
@@ -51,11 +52,22 @@ pub(crate) struct Batch {
     told_transactions: Vec<(usize, &'static str, bool)>,
     told_sales: Vec<String>,
     told_claims: Vec<(String, bool)>,
+    /// Entries that were not cancelled although the shop says so.
+    kept: Mutex<BTreeSet<String>>,
 }
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
         self.orders.is_empty() && self.documents.is_empty() && self.payments.is_empty() && self.entries.is_empty()
+    }
+
+    /// The ledger refuses to cancel an entry.
+    pub(crate) fn keeps(&self, reference: &EntryReference) {
+        self.kept().insert(reference.as_str().to_owned());
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,10 +147,16 @@ impl World {
         for (reference, cancelled) in &batch.told_claims {
             if let Some(claim) = self.record.claims.iter_mut().find(|claim| claim.reference == *reference) {
                 claim.told_at.get_or_insert(at);
-                if *cancelled {
+                if batch.kept().contains(reference) {
+                    claim.cancelled = false;
+                    claim.kept_at.get_or_insert(at);
+                } else if *cancelled {
                     claim.cancelled_at.get_or_insert(at);
                 }
             }
+        }
+        if !batch.kept().is_empty() {
+            self.fault("shop: entry cancelled after it was billed");
         }
         for (index, _, collected) in &batch.told_transactions {
             let transaction = self.transaction_mut(*index);
@@ -154,7 +172,10 @@ impl World {
     pub(crate) fn acknowledged(&mut self, batch: &Batch) {
         self.exported.orders.extend(batch.told_orders.iter().cloned());
         self.exported.sales.extend(batch.told_sales.iter().cloned());
-        self.exported.claims.extend(batch.told_claims.iter().cloned());
+        let kept = batch.kept();
+        let as_told =
+            |(reference, cancelled): &(String, bool)| (reference.clone(), *cancelled && !kept.contains(reference));
+        self.exported.claims.extend(batch.told_claims.iter().map(as_told));
         for (kind, number, by_hand) in &batch.told_documents {
             self.exported.documents.insert((kind, number.clone()), *by_hand);
         }

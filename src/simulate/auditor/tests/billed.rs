@@ -77,6 +77,7 @@ fn claim(reference: &str) -> Claim {
         cancelled: false,
         told_at: Some(day(1)),
         cancelled_at: None,
+        kept_at: None,
     }
 }
 
@@ -96,6 +97,10 @@ pub(super) const INVOICES: &[Break] = &[
     ("billed-when-allowed", |s| s.record.claims[0].customer = "C2".to_owned()),
     ("billed-when-allowed", |s| s.record.claims.push(claim("E-2"))),
     ("billed-when-allowed", |s| s.record.claims[0].cancelled_at = Some(day(2))),
+    ("entry-kept-for-its-invoice", |s| {
+        s.unbilled();
+        s.record.claims[0].kept_at = Some(day(2));
+    }),
     ("billed-when-allowed", |s| s.cancel("BO-1", Cancelled::Full)),
     ("billed-when-allowed", |s| {
         s.rows.journals.retain(|row| {

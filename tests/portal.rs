@@ -429,6 +429,7 @@ fn an_address_is_encrypted_or_on_this_machine() {
         ("http://user:word@localhost/", "a name and a password"),
         ("ftp://localhost/", "such as `https://"),
         ("shop.example", "such as `https://"),
+        ("https:shop.example", "such as `https://"),
     ] {
         let shop = Shop::with(&format!(
             "{}[portal]\nwebhook_url = \"{address}\"\nsecret = {{ env = \"X\" }}\n",

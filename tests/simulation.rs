@@ -1,4 +1,5 @@
 //! The simulation as a library: one seed is one history, and the seeds that once failed do not fail again.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::fs;
 use std::path::Path;

@@ -73,6 +73,8 @@ fn webhook_url(text: &str) -> Result<String, String> {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
     match url.scheme() {
+        // `https:shop` would be taken for one too.
+        _ if !text.contains("://") => Err(expected()),
         "https" => Ok(text.to_owned()),
         "http" if is_here => Ok(text.to_owned()),
         "http" => Err("it would be sent for everybody to read; write `https://`".to_owned()),

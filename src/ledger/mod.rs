@@ -244,7 +244,7 @@ impl Writer<'_> {
 
     /// Tries a part of a change: what it wrote is taken back if it fails, and the rest of the transaction goes on. A
     /// database that cannot go on at all ends everything.
-    pub fn attempt<T>(&self, part: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
+    fn attempt<T>(&self, part: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
         let run = |sql| Ok::<_, LedgerError>(self.connection.prepare_cached(sql)?.execute([])?);
         run("SAVEPOINT part")?;
         match part() {

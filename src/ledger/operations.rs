@@ -188,7 +188,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Moves an operation by what the other side said. `wait` is how long later runs leave it alone if it stays open.
+    /// Moves an operation by what the other side said. `wait` is how long later runs leave it alone if it stays open. An answer it
+    /// cannot take leaves it as it was.
     pub fn record_answer(&self, id: OperationId, answer: &Answer, wait: TimeDelta) -> Result<Operation> {
         let (event, modification, refusal, note) = match answer {
             Answer::Accepted { modification } => (Event::Accept, Some(modification), None, String::new()),
@@ -204,20 +205,27 @@ impl Writer<'_> {
             Answer::Refused(refusal) => refusal.transient.then(|| self.now + wait),
             Answer::Accepted { .. } | Answer::NotDone { .. } | Answer::Unknown { .. } => Some(self.now + wait),
         };
+        let before = operation(self.connection, id)?;
+        let (state, since) = self.after(&before, event)?;
+        // One statement: where another attempt keeps it from moving, nothing of it is changed.
         self.connection
             .prepare_cached(
-                "UPDATE operations SET next_attempt_at = ?2, modification_id = ifnull(?3, modification_id),
-                   refusal_code = ?4, refusal_message = ?5, refusal_transient = ?6 WHERE id = ?1",
+                "UPDATE operations SET state = ?2, status_since = ?3, note = ?4, next_attempt_at = ?5,
+                   modification_id = ifnull(?6, modification_id), refusal_code = ?7, refusal_message = ?8, refusal_transient = ?9
+                 WHERE id = ?1",
             )?
             .execute((
                 id.0,
+                state.as_str(),
+                time_text(since),
+                &note,
                 next.map(time_text),
                 modification.map(ModificationId::as_str),
                 refusal.map(|refusal| refusal.code.as_str()),
                 refusal.map(|refusal| refusal.message.as_str()),
                 refusal.is_some_and(|refusal| refusal.transient),
             ))?;
-        self.move_operation(id, event, &note)
+        self.moved(&before, state, &note)
     }
 
     /// Leaves an operation as it is, and alone for a while.
@@ -228,21 +236,29 @@ impl Writer<'_> {
         operation(self.connection, id)
     }
 
-    /// The one place where an operation changes its state.
     pub fn move_operation(&self, id: OperationId, event: Event, note: &str) -> Result<Operation> {
         let before = operation(self.connection, id)?;
+        let (state, since) = self.after(&before, event)?;
+        self.connection
+            .prepare_cached("UPDATE operations SET state = ?2, status_since = ?3, note = ?4 WHERE id = ?1")?
+            .execute((id.0, state.as_str(), time_text(since), note))?;
+        self.moved(&before, state, note)
+    }
+
+    /// How an operation stands after an event, and since when: the one place where that is decided.
+    fn after(&self, before: &Operation, event: Event) -> Result<(State, DateTime<Utc>)> {
         let state = before.state.apply(event)?;
         // Sending and not knowing do not make it stand differently: the validity clock goes on (trap T17).
         let pending = |state| matches!(state, State::Planned | State::Sent | State::Unknown);
         let changed = state != before.state && !(pending(state) && pending(before.state));
-        let since = if changed { self.now } else { before.status_since };
-        self.connection
-            .prepare_cached("UPDATE operations SET state = ?2, status_since = ?3, note = ?4 WHERE id = ?1")?
-            .execute((id.0, state.as_str(), time_text(since), note))?;
+        Ok((state, if changed { self.now } else { before.status_since }))
+    }
+
+    fn moved(&self, before: &Operation, state: State, note: &str) -> Result<Operation> {
         if state != before.state || before.state == State::Unknown {
-            self.event(id, state, note)?;
+            self.event(before.id, state, note)?;
         }
-        operation(self.connection, id)
+        operation(self.connection, before.id)
     }
 
     /// Withdraws the attempts at the same effect that are planned, and so certainly not done. `false` if there are none.

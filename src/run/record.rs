@@ -143,13 +143,17 @@ impl Recorder<'_> {
                 draft.learnt_from = self.learnt_from;
             }
         }
-        let mut recorded = writer.attempt(|| writer.record_answer(operation.id, answer, wait))?;
+        let record = || match writer.record_answer(operation.id, answer, wait) {
+            Err(error) if error.is_fatal() => Err(error),
+            recorded => Ok(recorded),
+        };
+        let mut recorded = record()?;
         // What was refused is done after all: another attempt that was planned and never carried out is not wanted any more.
         if recorded.is_err()
             && matches!(answer, Answer::Confirmed { .. })
             && writer.withdraw_other_attempts(operation)?
         {
-            recorded = writer.attempt(|| writer.record_answer(operation.id, answer, wait))?;
+            recorded = record()?;
         }
         match recorded {
             Ok(after) => {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Who does the work.
 #[derive(Clone, Copy)]
@@ -34,6 +35,10 @@ pub(super) trait Job: Send {
 /// So many questions are handed over for each worker: while the ledger is busy with a share of the cases, each is answered, and asked
 /// the next. More would only be older when they are planned.
 const QUESTIONS: usize = 4;
+
+/// So long an answer waits for others to be recorded with, while every worker has something to do without the ledger: a commit for
+/// each would take more of the ledger's time than what is written.
+const GATHERING: Duration = Duration::from_millis(4);
 
 /// How many more jobs there is room for. A call leaves with the next worker that is free; of questions, some are handed over before one
 /// is, so that nobody waits for the ledger.
@@ -191,11 +196,16 @@ fn drive<J: Job, A, E>(
         if all == 0 {
             return Ok(());
         }
-        // One answer is waited for; whatever else has arrived by then is recorded with it.
+        // One answer is waited for; whatever else has arrived by then is recorded with it, in one commit.
         if let Ok(answer) = answers.recv() {
             arrived.push(answer);
         }
         arrived.extend(answers.try_iter());
+        let until = Instant::now() + GATHERING;
+        while arrived.len() < most && all - arrived.len() > most {
+            let Ok(answer) = answers.recv_timeout(until.saturating_duration_since(Instant::now())) else { break };
+            arrived.push(answer);
+        }
         calls -= arrived.iter().filter(|(is_call, _)| *is_call).count();
         all -= arrived.len();
     }

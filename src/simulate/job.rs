@@ -187,10 +187,12 @@ fn take(
         judge(format!("line {} of {}", line.line.line, line.order), writer.import_order_line(line, mark())?);
     }
     for entry in &batch.entries {
-        match writer.import_entry(entry, customer, mark())? {
-            // It may be billed already. Whether it is, the auditor sees.
-            Verdict::Refused(_) if entry.cancelled == Some(true) => batch.keeps(&entry.reference),
-            verdict => judge(format!("entry {}", entry.reference), verdict),
+        let verdict = writer.import_entry(entry, customer, mark())?;
+        // It may be billed already. Whether it is, the auditor sees.
+        if entry.cancelled == Some(true) && matches!(verdict, Verdict::Refused(_)) {
+            batch.keeps(&entry.reference);
+        } else {
+            judge(format!("entry {}", entry.reference), verdict);
         }
     }
     for document in &batch.documents {

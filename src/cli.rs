@@ -323,6 +323,11 @@ pub struct Simulate {
     /// Whether the shops delete orders nobody paid [default: as each seed says, one in four]
     #[arg(long, value_name = "true|false")]
     pub cleans: Option<bool>,
+
+    /// Whether customers of shops that payjournal bills may only authorise, and are charged for the invoice [default: as each seed
+    /// says, half of these shops]
+    #[arg(long, value_name = "true|false")]
+    pub charges: Option<bool>,
 }
 
 #[derive(Debug, Args)]

@@ -40,6 +40,7 @@ pub fn run(args: &Simulate, style: Style, out: &mut dyn Write) -> Result<Exit> {
         orders: if args.only.is_empty() { (1..=args.orders).collect() } else { args.only.clone() },
         bills: args.bills,
         cleans: args.cleans,
+        charges: args.charges,
         // While two runs of one shop hand over to each other, nobody computes: another shop does.
         threads: 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
@@ -87,11 +88,12 @@ fn exit(report: &Report) -> Exit {
 fn again(shape: &Shape) -> String {
     let orders: Vec<String> = shape.orders.iter().map(ToString::to_string).collect();
     format!(
-        "payjournal simulate --seed {} --days {} --planned-days {} --bills {} --cleans {} --only {}",
+        "payjournal simulate --seed {} --days {} --planned-days {} --bills {} --charges {} --cleans {} --only {}",
         shape.seed,
         shape.days,
         shape.planned_days,
         shape.bills,
+        shape.charges,
         shape.cleans,
         orders.join(",")
     )

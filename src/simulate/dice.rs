@@ -37,6 +37,10 @@ pub(super) enum About {
     CleaningUp(u32),
     /// Whether an order is left unpaid, where the shop cleans up.
     Neglect(u32),
+    /// Whether customers of a shop that payjournal bills may be charged for the invoice.
+    Charging,
+    /// Whether an order's customer is.
+    Charge(u32),
 }
 
 /// Which question of one thing.
@@ -69,6 +73,8 @@ impl Dice {
             About::Cleaning => (30, 0, 0),
             About::CleaningUp(day) => (31, u64::from(day), 0),
             About::Neglect(order) => (32, u64::from(order), 0),
+            About::Charging => (33, 0, 0),
+            About::Charge(order) => (34, u64::from(order), 0),
         };
         let mut key = [0; 32];
         for (place, word) in key.chunks_exact_mut(8).zip([seed, kind, first, second]) {

@@ -49,6 +49,8 @@ pub struct Shape {
     pub bills: bool,
     /// The shop wants to be rid of orders nobody paid.
     pub cleans: bool,
+    /// Where payjournal makes the invoices, some customers only authorise, and are charged for the invoice.
+    pub charges: bool,
 }
 
 #[derive(Debug)]

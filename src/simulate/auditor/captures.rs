@@ -37,6 +37,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
                 ("document-known-first", capture.of_unknown_document()),
                 ("capture-by-trigger", capture.against_its_trigger()),
                 ("capture-not-too-early", capture.too_early()),
+                ("no-capture-for-cancelled-invoice", capture.of_cancelled()),
                 ("on-account-not-captured", capture.on_account()),
                 ("partial-capture-allowed", capture.forbidden_part()),
                 ("partial-loses-nothing", capture.loses_needed_money()),
@@ -74,7 +75,10 @@ impl Capture<'_, '_> {
 
     fn of_unknown_document(&self) -> Option<String> {
         let (kind, number) = pair(self.asked.document.as_ref())?;
-        let known = self.document.and_then(|document| document.told_at).is_some_and(|told| told <= self.effect.at);
+        // An invoice of ours has the time of the run that made it.
+        let is_late = self.index.record.clock_jumps > 0 && self.is_ours(number);
+        let until = if is_late { self.effect.at + CLOCK_ERROR } else { self.effect.at };
+        let known = self.document.and_then(|document| document.told_at).is_some_and(|told| told <= until);
         (!known).then(|| format!("the ledger had not been told of {kind} {number}"))
     }
 
@@ -110,6 +114,19 @@ impl Capture<'_, '_> {
         let due = self.transaction.authorised_at? + Duration::days(days);
         let ahead = if self.index.record.clock_jumps > 0 { CLOCK_ERROR } else { Duration::seconds(1) };
         (self.effect.at + ahead < due).then(|| format!("at {}, due at {due}", self.effect.at))
+    }
+
+    /// Payjournal made the invoice.
+    fn is_ours(&self, number: &str) -> bool {
+        self.index.rows.invoices.iter().any(|row| row.number == number)
+    }
+
+    /// An ERP bills what it has delivered; payjournal billed all of the order.
+    fn of_cancelled(&self) -> Option<String> {
+        let number = &self.document?.number;
+        let told = self.asked.told_order.filter(|_| !super::releases::is_fresh(self.asked, self.effect.at))?;
+        (self.is_ours(number) && told.cancelled == Cancelled::Full)
+            .then(|| format!("the order of {number} was cancelled before"))
     }
 
     fn on_account(&self) -> Option<String> {

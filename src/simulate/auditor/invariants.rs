@@ -27,6 +27,10 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("document-known-first", "nothing is captured or refunded for a document nobody told of (rules 9, 16)"),
     ("capture-by-trigger", "the method's trigger decides what is captured for what (rule 10)"),
     ("capture-not-too-early", "a delay counts whole days from the authorisation (rule 10)"),
+    (
+        "no-capture-for-cancelled-invoice",
+        "what payjournal billed is not captured once its order is cancelled in full (domain 3.2)",
+    ),
     ("on-account-not-captured", "an order on account is never captured (rule 14, domain 1.10)"),
     ("partial-capture-allowed", "a part is captured only where it may be (rule 11)"),
     ("partial-loses-nothing", "what lapses with a part is not what another document needs (rule 11)"),

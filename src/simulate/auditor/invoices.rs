@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::ledger::rows::{EntryRow, InvoiceRow, Rows};
 use crate::simulate::record::{
-    Cancelled, Claim, EffectKind, EffectState, IsFor, Posted, Record, Sale, SaleKey, Transaction,
+    Cancelled, Claim, EffectKind, EffectState, IsFor, Posted, Record, Sale, SaleKey, Transaction, Trigger,
 };
 
 use super::index::{Index, was_confirmed};
@@ -173,7 +173,7 @@ fn forbidden(index: &Index<'_>, row: &InvoiceRow, sale: &Sale) -> Option<String>
             return Some(why);
         }
     }
-    let paid = ever_tied(index, &row.number);
+    let paid = ever_tied(index, &row.number).max(charged(index, &sale.order));
     (index.record.bills_paid_only && paid < row.total).then(|| format!("{paid} of {} were paid", row.total))
 }
 
@@ -194,6 +194,22 @@ fn rivals<'i>(index: &'i Index<'_>, sale: &'i Sale) -> impl Iterator<Item = &'i 
 pub(super) fn is_entrys(index: &Index<'_>, transaction: &Transaction) -> bool {
     let is_it = |claim: &&Claim| transaction.is_for == IsFor::Entry(claim.reference.clone());
     index.record.claims.iter().find(is_it).is_some_and(|claim| !claim.cancelled)
+}
+
+/// What was ever authorised for the order to be charged for its invoice, and what was paid beside it; nothing where all is paid before.
+fn charged(index: &Index<'_>, order: &str) -> i64 {
+    let is_charge = |of: &Transaction| of.trigger == Trigger::Invoice && of.authorised_at.is_some();
+    let (charges, others): (Vec<_>, Vec<_>) =
+        index.meant_for_order(order).filter(|(_, of)| of.told_at.is_some()).partition(|(_, of)| is_charge(of));
+    if charges.is_empty() {
+        return 0;
+    }
+    // How much it was before somebody changed it is not recorded.
+    if charges.iter().any(|(_, of)| of.adjusted) {
+        return i64::MAX;
+    }
+    let authorised = charges.iter().map(|(_, of)| of.authorised).sum::<i64>();
+    authorised + others.iter().map(|(at, _)| money(index, *at).max(0)).sum::<i64>()
 }
 
 /// What paid an invoice, whatever became of it later.
@@ -349,7 +365,10 @@ fn unbilled(index: &Index<'_>, sale: &Sale) -> Option<String> {
         return None;
     }
     let paid = of_it.iter().map(|(at, _)| money(index, *at).max(0)).sum::<i64>().min(limit);
-    if index.record.bills_paid_only && paid < total {
+    // What still stands authorised is charged for it.
+    let stands = of_it.iter().filter(|(_, of)| of.trigger == Trigger::Invoice && of.status == "authorised");
+    let charged: i64 = stands.map(|(at, of)| of.authorised - money(index, *at).max(0)).sum();
+    if index.record.bills_paid_only && paid + charged < total {
         return None;
     }
     match wrong {

@@ -63,6 +63,19 @@ impl OrderPlan {
         plan
     }
 
+    /// Its customer may only authorise, and is charged for the invoice. Without its order nobody would capture it.
+    pub(super) fn may_be_charged(&mut self, dice: &mut Dice) {
+        let [card, ..] = METHODS;
+        if self.deal.as_ref().is_none_or(|deal| deal.is_anonymous) || !dice.chance(400) {
+            return;
+        }
+        for (_, event) in &mut self.events {
+            if let Event::PageOpens { method, .. } = event {
+                *method = card;
+            }
+        }
+    }
+
     fn is_claimed(&mut self, dice: &mut Dice, placed: DateTime<Utc>, is_claimed: bool) {
         if !is_claimed {
             return;

@@ -118,6 +118,9 @@ impl World {
             let dice = Dice::new(seed, About::Order(*order));
             let of = if shape.bills { OrderPlan::billed } else { OrderPlan::of };
             let mut plan = of(dice, *order, start, shape.planned_days, weather.persons);
+            if shape.charges {
+                plan.may_be_charged(&mut Dice::new(seed, About::Charge(*order)));
+            }
             if cleaning.is_some() {
                 plan.may_be_neglected(&mut Dice::new(seed, About::Neglect(*order)));
             }

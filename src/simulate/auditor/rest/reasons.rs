@@ -130,6 +130,7 @@ impl<'i, 'a> Told<'i, 'a> {
                 wrong(!self.did(|effect| effect.kind == EffectKind::Chargeback), "nothing of it was charged back")
             }
             "lines_unmatched" => wrong(!self.pays_out_a_stranger(), "the ledger knows every payment of it"),
+            "not_billable" if self.document.is_none() => self.nothing_waits(),
             "not_billable" => self.never_cancelled(),
             "key_collides" => self.keys_differ(),
             "key_mismatch" => self.key_fits(),
@@ -155,6 +156,13 @@ impl<'i, 'a> Told<'i, 'a> {
         let order = self.document.and_then(|document| self.index.order(document.order.as_deref()));
         let told = order.and_then(|order| order.told);
         wrong(!told.is_some_and(|told| told.cancelled == Cancelled::Full), "its order was not cancelled")
+    }
+
+    /// What is authorised is charged for an invoice that waits for more money.
+    fn nothing_waits(&self) -> Option<String> {
+        let waits = self.any(|_, transaction| transaction.trigger == Trigger::Invoice && transaction.authorised > 0);
+        let is_billed = self.index.record.bills_paid_only && self.sale().is_some();
+        wrong(!waits || !is_billed, "nothing authorised waits for its invoice")
     }
 
     fn may_delete_all(&self) -> Option<String> {

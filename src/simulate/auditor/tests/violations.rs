@@ -2,8 +2,9 @@
 
 use chrono::Duration;
 
+use crate::ledger::rows::InvoiceRow;
 use crate::simulate::record::{
-    By, Cancelled, Delivered, EffectKind, EffectState, Partial, Refused, ShopTerms, Trigger,
+    By, Cancelled, Delivered, EffectKind, EffectState, Partial, Refused, ShopTerms, Told, Trigger,
 };
 
 use super::story::{Story, day};
@@ -60,6 +61,13 @@ pub(super) const CAPTURES: &[Break] = &[
     ("capture-by-trigger", |s| s.payment("TX-1").trigger = Trigger::Never),
     ("capture-not-too-early", |s| s.payment("TX-3").trigger = Trigger::Authorisation { days: 5 }),
     ("on-account-not-captured", |s| s.shop_order("SO-1").terms = ShopTerms::OnAccount),
+    ("no-capture-for-cancelled-invoice", |s| {
+        let number = "R-1".to_owned();
+        s.rows.invoices.push(InvoiceRow { number, ..s.rows.invoices[0].clone() });
+        if let By::Payjournal(asked) = &mut s.record.effects[0].by {
+            asked.told_order = Some(Told { total: 10_000, cancelled: Cancelled::Full });
+        }
+    }),
     ("partial-capture-allowed", |s| s.payment("TX-2").partial = Partial::No),
     ("partial-loses-nothing", |s| {
         s.payment("TX-2").partial = Partial::Once;

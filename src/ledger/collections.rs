@@ -3,6 +3,7 @@
 //! What speaks against one is read from the rows alone, beside the plan: for the plan, in the transaction that records the intent, and
 //! again in the one that sends it.
 
+use chrono::NaiveDate;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::billing::captures_of;
@@ -25,6 +26,8 @@ use crate::operation::{Kind, Operation, Subject};
 #[derive(Debug, Clone, PartialEq)]
 pub struct CollectCase {
     pub entry: Entry,
+    /// Its own day, or that of its invoice where that is later or the only one.
+    pub due_on: Option<NaiveDate>,
     /// What makes its collection the same again: its reference, or its invoice.
     pub natural_key: String,
     /// All of its customer's.
@@ -63,6 +66,7 @@ impl Ledger {
         let connection = &self.connection;
         let entry = entries::entry(connection, id)?;
         Ok(CollectCase {
+            due_on: entry.due_on.max(due_by_invoice(connection, &entry)?),
             natural_key: natural_key(connection, &entry)?,
             mandates: mandates::of_customer(connection, &entry.customer)?,
             operations: of_entry(connection, id)?,
@@ -230,6 +234,14 @@ pub(super) fn natural_key(connection: &Connection, entry: &Entry) -> Result<Stri
         (None, Some(document)) => Ok(documents::named(connection, document)?.natural_key()),
         (None, None) => Err(LedgerError::damaged(format!("{} has neither a reference nor an invoice", entry.name()))),
     }
+}
+
+/// The day that its invoice tells the customer.
+fn due_by_invoice(connection: &Connection, entry: &Entry) -> Result<Option<NaiveDate>> {
+    let Some(document) = entry.document else { return Ok(None) };
+    let mut statement =
+        connection.prepare_cached("SELECT due_on FROM invoice_sheets WHERE document_id = ?1 AND due_on IS NOT NULL")?;
+    statement.query_and_then([document.0], |row| row.day("due_on"))?.next().transpose()
 }
 
 /// What the PSP gives back with the payment.

@@ -85,7 +85,7 @@ fn may_be_tried(last: Option<&Operation>) -> Result<(), Stays> {
 }
 
 fn is_due(case: &CollectCase, frame: &Frame<'_>) -> Result<(), Stays> {
-    match case.entry.due_on {
+    match case.due_on {
         Some(due_on) if due_on > today(frame) => stays("not due", format!("it is due on {due_on}")),
         None if !frame.settings.collect.without_due_date => {
             stays("no due date", "it has no due date (`collect.without_due_date` is false)")
@@ -210,7 +210,7 @@ fn collect(case: &CollectCase, mandate: &Mandate, frame: &Frame<'_>) -> Result<V
     let mode = frame.settings.mode.as_str();
     let account = (mandate.provider.as_str(), mandate.merchant_account.as_str());
     let key = |attempt| Key::of(Kind::Collect, NaturalKey::of_collection(mode, account, &case.natural_key, attempt));
-    let due = entry.due_on.map_or_else(|| "has no due date".to_owned(), |day| format!("was due on {day}"));
+    let due = case.due_on.map_or_else(|| "has no due date".to_owned(), |day| format!("was due on {day}"));
     let wanted = Wanted {
         about: entry.name(),
         reason: format!("it {due}: taken on {}", mandate.name()),

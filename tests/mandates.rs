@@ -139,3 +139,62 @@ fn a_payment_that_the_shop_hands_over_first_is_the_same() {
     assert_eq!(told(&shop), [""; 0]);
     shop.ok("verify --against-provider");
 }
+
+/// The bank takes it back after it was confirmed: it was never taken, and a person may have it tried once more.
+#[test]
+fn what_failed_after_all_is_tried_again_only_by_a_person() {
+    let shop = shop();
+    due_entry(&shop);
+    shop.ok("collect");
+    shop.sandbox("UPDATE modifications SET ends = 'failed'");
+    let later = "2026-11-24T02:00:00Z";
+    shop.exits(&format!("sync-payments --as-of {later}"), 1);
+    assert_eq!(all_entries(&shop), ["E-1 open 0/5000 -"]);
+    assert_eq!(shop.rows("SELECT state FROM operations WHERE kind = 'collect'"), ["refused"]);
+    assert_eq!(shop.json(&format!("collect --as-of {later}"))["not_eligible"].to_string(), r#"{"money went back":1}"#);
+    shop.ok("verify --against-provider --as-of 2026-11-24T03:00:00Z");
+    shop.ok(&format!("retry 1 --as-of {later}"));
+    shop.ok(&format!("collect --as-of {later}"));
+    assert_eq!(all_entries(&shop), ["E-1 balanced 5000/5000 -"]);
+    shop.ok("verify --against-provider --as-of 2026-11-24T04:00:00Z");
+}
+
+#[test]
+fn an_invoice_that_was_collected_is_paid_back_by_its_credit_note() {
+    let shop = shop();
+    support::billing::orders(&shop, "SO-1,119.00,C1,,\n");
+    import(&shop, "mandates", &format!("{HEAD}psp,,MD-4711,C1,sepa,,2026-11-02,\n"));
+    shop.ok("finalize-invoices");
+    let due = "2026-11-29T02:00:00Z";
+    for task in
+        ["collect", "sync-journals", "credit-note 2026-00001 --reason returned", "refunds", "sync-journals", "collect"]
+    {
+        let args: Vec<&str> = task.split(' ').chain(["--as-of", due]).collect();
+        let ended = shop.run(&args);
+        assert_eq!(ended.code, Some(0), "{task}: {} {}", ended.stdout, ended.stderr);
+    }
+    let kinds: Vec<String> =
+        shop.psp_record().iter().filter_map(|row| row.split(' ').next().map(str::to_owned)).collect();
+    assert_eq!(kinds, ["capture", "refund"]);
+    assert_eq!(told(&shop), [""; 0]);
+    shop.ok("verify --against-provider --against-erp --as-of 2026-11-29T03:00:00Z");
+}
+
+/// Another payment for the order comes in while nobody knows whether the entry was collected.
+#[test]
+fn nothing_is_captured_for_an_order_whose_entry_is_being_collected() {
+    let shop = Shop::with(&format!("{}{COLLECT}[method.now]\nstrategy = \"immediate\"\n", support::CONFIG));
+    shop.orders("SO-1,EUR,50.00,online,,none,C1,2026-11-15\n");
+    let head = "entry,assignment_key,order,customer,currency,amount,due_on\n";
+    import(&shop, "entries", &format!("{head}E-1~collect:confirm-late,K-1,SO-1,C1,EUR,50.00,2026-11-21\n"));
+    import(&shop, "mandates", &format!("{HEAD}psp,,MD-4711,C1,sepa,EUR,2026-11-02,\n"));
+    shop.ok("collect");
+    shop.payments("TX-1,SO-1,,now,EUR,authorised,50.00,2026-11-21T08:00:00Z,,\n");
+    shop.run(&["capture"]);
+    assert_eq!(shop.psp_record().len(), 1);
+    let later = "2026-11-24T02:00:00Z";
+    shop.ok(&format!("collect --as-of {later}"));
+    shop.exits(&format!("capture --as-of {later}"), 1);
+    assert_eq!(shop.psp_record().len(), 1);
+    assert!(told(&shop).concat().contains("exceeds_order"), "{:?}", told(&shop));
+}

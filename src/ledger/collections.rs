@@ -101,6 +101,21 @@ impl Writer<'_> {
         Ok(waits(self.connection, &entry)?.map(|waits| waits.why))
     }
 
+    /// Whether an entry of a payment's order is being collected: what the payment has would be taken besides. Few collections are under
+    /// way at a time, and most often none.
+    pub(super) fn is_collected_otherwise(&self, subject: Subject) -> Result<bool> {
+        let Some(payment) = subject.payment else { return Ok(false) };
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM operations c CROSS JOIN entries e ON e.id = c.entry_id CROSS JOIN payments p ON p.id = ?1
+                                WHERE c.kind = 'collect' AND c.state IN ('sent', 'accepted', 'unknown', 'given_up')
+                                  AND (e.order_id = p.order_id OR e.order_id IS NULL AND e.key =
+                                        (SELECT k.entry_key FROM order_keys k WHERE k.order_id = p.order_id)))",
+            )?
+            .query_row([payment.0], |row| row.get(0))?)
+    }
+
     /// A page that was made for entries which are being collected meanwhile is given to nobody.
     pub fn refuse_collected(&self, entries: &[Entry]) -> Result<()> {
         match under_way(self.connection, entries)? {

@@ -179,6 +179,9 @@ impl Writer<'_> {
         if self.objection_to_collecting(operation.subject, operation.amount)?.is_some() {
             return Ok(false);
         }
+        if operation.kind == Kind::Capture && self.is_collected_otherwise(operation.subject)? {
+            return Ok(false);
+        }
         self.connection
             .prepare_cached(
                 "UPDATE operations SET state = 'sent', sent_at = ifnull(sent_at, ?2), last_sent_at = ?2, run_id = ?3,

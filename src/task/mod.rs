@@ -306,7 +306,8 @@ impl Context {
     }
 
     pub fn document_name(&self) -> String {
-        self.document.as_ref().map_or_else(|| "the authorisation".to_owned(), Document::name)
+        let entry = || self.entry.as_ref().map_or_else(|| "the authorisation".to_owned(), Entry::name);
+        self.document.as_ref().map_or_else(entry, Document::name)
     }
 
     pub(crate) fn about(&self, operation: &Operation) -> About {

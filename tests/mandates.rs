@@ -89,6 +89,22 @@ fn an_invoice_that_is_due_is_collected_and_paid() {
     shop.ok("verify --against-provider --against-erp --as-of 2026-11-29T03:00:00Z");
 }
 
+/// The customer pays the invoice by name at the same time.
+#[test]
+fn an_invoice_that_another_payment_names_waits() {
+    let shop = shop();
+    support::billing::orders(&shop, "SO-1,119.00,C1,,\n");
+    import(&shop, "mandates", &format!("{HEAD}psp,,MD-4711,C1,sepa,EUR,2026-11-02,\n"));
+    shop.ok("finalize-invoices");
+    let head = "provider,transaction,pays,method,currency,status,authorised,authorised_at";
+    for status in ["open,,", "pending,,", "authorised,119.00,2026-11-28T08:00:00Z"] {
+        import(&shop, "payments", &format!("{head}\npsp,TX-1,2026-00001,card,EUR,{status}\n"));
+        let left = shop.json("collect --as-of 2026-11-29T02:00:00Z");
+        assert_eq!(left["not_eligible"].to_string(), r#"{"money under way":1}"#, "{status}");
+    }
+    assert_eq!(shop.rows("SELECT count(*) FROM operations WHERE kind = 'collect'"), ["0"]);
+}
+
 /// The ledger is that of before the run: the same key finds what was done.
 #[test]
 fn a_restored_backup_collects_nothing_twice() {

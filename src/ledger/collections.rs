@@ -19,7 +19,7 @@ use crate::domain::id::{EntryId, ModificationId, PaymentId, TransactionId};
 use crate::domain::mandate::Mandate;
 use crate::domain::money::Amount;
 use crate::domain::movement::MovementKind;
-use crate::domain::payment::TransactionStatus;
+use crate::domain::payment::{Payment, TransactionStatus};
 use crate::operation::{Kind, Operation, Subject};
 
 /// An entry with everything that decides whether it is collected.
@@ -345,40 +345,39 @@ fn money_of_order(connection: &Connection, order: i64, entry: &Entry) -> Result<
     money_of(connection, &payments::list(connection, PAYMENTS_OF_ORDER, [order])?, entry)
 }
 
-fn money_of(
-    connection: &Connection,
-    payments: &[crate::domain::payment::Payment],
-    entry: &Entry,
-) -> Result<Option<String>> {
+fn money_of(connection: &Connection, payments: &[Payment], entry: &Entry) -> Result<Option<String>> {
     let mut of_others = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM entry_items WHERE payment_id = ?1)
             AND NOT EXISTS (SELECT 1 FROM entry_items WHERE payment_id = ?1 AND entry_id = ?2)",
     )?;
     for payment in payments {
-        let (name, status) = (&payment.transaction, payment.status);
         if !payment.pays.is_empty() || of_others.query_row((payment.id.0, entry.id.0), |row| row.get(0))? {
             continue;
         }
-        let may_come = match status {
-            TransactionStatus::Open
-            | TransactionStatus::Pending
-            | TransactionStatus::Authorised
-            | TransactionStatus::Error => true,
-            TransactionStatus::Captured
-            | TransactionStatus::Released
-            | TransactionStatus::Cancelled
-            | TransactionStatus::Refused
-            | TransactionStatus::Expired => false,
-        };
-        if may_come {
-            return Ok(Some(format!("payment {name} for it is {}", status.as_str())));
-        }
-        let captures = captures_of(connection, payment.id, None, None)?;
-        if let Some(free) = captures.iter().find(|capture| capture.untied.is_positive()) {
-            return Ok(Some(format!("payment {name} for it has {} that nothing has yet", free.untied)));
+        if let Some(why) = may_bring(connection, payment)? {
+            return Ok(Some(why));
         }
     }
     Ok(None)
+}
+
+/// Whether money of it may still come, or is there and nothing has it.
+fn may_bring(connection: &Connection, payment: &Payment) -> Result<Option<String>> {
+    let (name, status) = (&payment.transaction, payment.status);
+    match status {
+        TransactionStatus::Open
+        | TransactionStatus::Pending
+        | TransactionStatus::Authorised
+        | TransactionStatus::Error => return Ok(Some(format!("payment {name} for it is {}", status.as_str()))),
+        TransactionStatus::Captured
+        | TransactionStatus::Released
+        | TransactionStatus::Cancelled
+        | TransactionStatus::Refused
+        | TransactionStatus::Expired => {}
+    }
+    let captures = captures_of(connection, payment.id, None, None)?;
+    let free = captures.iter().find(|capture| capture.untied.is_positive());
+    Ok(free.map(|free| format!("payment {name} for it has {} that nothing has yet", free.untied)))
 }
 
 /// An invoice may be paid in ways that its entry does not show.
@@ -387,6 +386,12 @@ fn money_of_invoice(connection: &Connection, entry: &Entry) -> Result<Option<Str
     let invoice = documents::document(connection, document)?;
     if invoice.paid_elsewhere.is_positive() {
         return Ok(Some(format!("{} of its {} was paid elsewhere", invoice.paid_elsewhere, invoice.name())));
+    }
+    // What was captured for it has paid it, and those that are under way are few and have an index.
+    let naming = "p.pays <> '' AND p.status IN ('open', 'pending', 'authorised', 'error')
+                  AND instr(';' || p.pays || ';', ';' || ?1 || ';') > 0";
+    if let Some(payment) = payments::list(connection, naming, [invoice.number.as_str()])?.first() {
+        return may_bring(connection, payment);
     }
     let captures: Option<i64> = connection
         .prepare_cached(

@@ -30,13 +30,24 @@ fn template() -> &'static Path {
     path
 }
 
+const TABLES: &str = "reports = \"reports\"
+order_in_reference = \"(?<order>.+)\"
+[method.now]
+strategy = \"immediate\"
+[method.parcel]
+strategy = \"shipment\"
+[invoices]
+enabled = true
+mail = false
+bill_when = [\"payment_collected\"]
+[cleanup]
+enabled = true
+[collect]
+enabled = true
+";
+
 fn messy_history() -> Shop {
-    let methods = "[method.now]\nstrategy = \"immediate\"\n[method.parcel]\nstrategy = \"shipment\"\n";
-    let reports = "reports = \"reports\"\norder_in_reference = \"(?<order>.+)\"\n";
-    let shop = Shop::with(&format!(
-        "{CONFIG}{reports}{methods}[invoices]\nenabled = true\nmail = false\nbill_when = [\"payment_collected\"]\n[cleanup]\nenabled = true\n\
-         [collect]\nenabled = true\n"
-    ));
+    let shop = Shop::with(&format!("{CONFIG}{TABLES}"));
     shop.orders(
         "SO-1,EUR,100.00,online,,none,C1,2026-11-15\n\
          SO-2,EUR,80.00,online,,none,C1,2026-11-15\n\

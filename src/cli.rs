@@ -2,6 +2,7 @@
 
 mod help;
 mod payments;
+mod sandbox;
 
 use std::path::PathBuf;
 
@@ -10,12 +11,13 @@ use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
 use rust_decimal::Decimal;
 
 use help::{
-    AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, CLEANUP_HELP, CREDIT_HELP, EXPLAIN_HELP, EXPORT_HELP, FINALIZE_HELP,
-    INVITE_HELP, LEFTOVERS_HELP, LIST_HELP, MATCH_HELP, REFUND_BALANCE_HELP, RESTORE_HELP, SETTLEMENTS_HELP,
-    SIMULATE_HELP, VERIFY_HELP,
+    AFTER_HELP, CANCEL_HELP, CHECKOUT_HELP, CLEANUP_HELP, COLLECT_HELP, CREDIT_HELP, EXPLAIN_HELP, EXPORT_HELP,
+    FINALIZE_HELP, INVITE_HELP, LEFTOVERS_HELP, LIST_HELP, MATCH_HELP, REFUND_BALANCE_HELP, RESTORE_HELP,
+    SETTLEMENTS_HELP, SIMULATE_HELP, VERIFY_HELP,
 };
 
 pub use payments::{Invite, RefundBalance};
+pub use sandbox::SandboxCommand;
 
 use crate::command::export::ExportFormat;
 use crate::command::import::{ImportKind, InputFormat};
@@ -86,6 +88,9 @@ pub enum Command {
     SyncPayments(TaskArgs),
     /// Take the authorised money of posted invoices and shipments; release what will never be needed
     Capture(TaskArgs),
+    /// Take what is due of open entries on the mandates their customers gave
+    #[command(after_help = COLLECT_HELP)]
+    Collect(TaskArgs),
     /// Pay posted credit notes back through the PSP
     Refunds(TaskArgs),
     /// Post a payment journal into the ERP for every capture and refund
@@ -149,7 +154,7 @@ pub enum Command {
         /// Its number, as `status` shows it
         operation: i64,
     },
-    /// What the PSPs say they paid out, and for what
+    /// What the PSPs say they paid out, and for what; what customers gave to be collected from
     #[command(subcommand, after_help = LIST_HELP)]
     List(ListCommand),
     /// Write an invoice that payjournal made: the PDF its customer gets, or the e-invoice (EN 16931) alone
@@ -354,6 +359,8 @@ pub enum ListCommand {
     Lines(ListLines),
     /// Orders against what was settled for them: expected, missing, settled, over, under, in another currency, disputed
     Orders(ListOrders),
+    /// What customers gave to be collected from; the PSP's ids are shown in part only
+    Mandates,
 }
 
 #[derive(Debug, Args)]
@@ -452,36 +459,6 @@ impl std::str::FromStr for CreditedLine {
         let (number, quantity) = number.zip(quantity).ok_or("write LINE or LINE=QUANTITY, such as 2=1.5")?;
         Ok(Self { number, quantity })
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub enum SandboxCommand {
-    /// Authorise payments at the sandbox: the same CSV file that `import payments` takes
-    Authorise { file: PathBuf },
-    /// Print the sandbox's own record of transactions, captures and refunds
-    Record,
-    /// Have the sandbox pay out everything confirmed, less its fees: `settlements` asks it for the lines
-    Payout {
-        /// Write each payout into this folder too, as a settlement details report of Adyen's form
-        #[arg(long, value_name = "FOLDER")]
-        reports: Option<PathBuf>,
-    },
-    /// Play the customer on a payment page that `checkout` made
-    Pay {
-        /// The page's address, or its transaction id
-        link: String,
-        /// The payment is refused
-        #[arg(long)]
-        fail: bool,
-    },
-    /// Play the customer who asks the money back at the bank: a chargeback, in the next payout
-    Dispute {
-        /// The payment's transaction id, as `sandbox record` shows it
-        transaction: String,
-        /// The shop wins the case: the money comes back with the next payout
-        #[arg(long)]
-        won: bool,
-    },
 }
 
 fn settlement_state(text: &str) -> Result<SettlementState, String> {

@@ -129,6 +129,7 @@ fn schema(command: &Command) -> &'static str {
         | Command::SyncJournals(_)
         | Command::Settlements(_)
         | Command::FinalizeInvoices(_)
+        | Command::Collect(_)
         | Command::CleanupUnpaid(_) => "payjournal/run/1",
         Command::Demo { .. } => "payjournal/demo/1",
         Command::Init { .. } => "payjournal/init/1",
@@ -174,6 +175,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::SyncJournals(args) => task(TaskName::SyncJournals, &args, &global, now, out, err),
         Command::Settlements(args) => task(TaskName::Settlements, &args, &global, now, out, err),
         Command::FinalizeInvoices(args) => task(TaskName::FinalizeInvoices, &args, &global, now, out, err),
+        Command::Collect(args) => task(TaskName::Collect, &args, &global, now, out, err),
         Command::CleanupUnpaid(args) => task(TaskName::CleanupUnpaid, &args, &global, now, out, err),
         Command::Demo { folder } => command::demo::run(&folder, json, now, out, err),
         Command::Init { path } => command::init::run(&path, out),
@@ -201,10 +203,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         }
         Command::Retry { operation } => command::person::retry(operation, &load(&global)?.settings, json, now, out),
         Command::List(what) => list(what, &global, now, out),
-        Command::Explain { line } => {
-            let config = load(&global)?;
-            command::explain::run(line, &config.settings, json, out)
-        }
+        Command::Explain { line } => command::explain::run(line, &load(&global)?.settings, json, out),
         Command::Invoice { number, xml, output } => {
             command::invoice::run(&number, xml, output.as_deref(), &load(&global)?.settings, out)
         }
@@ -221,10 +220,7 @@ fn dispatch(cli: Cli, input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn W
         Command::Restore { order, reason } => {
             command::restore::run(&order, &reason, &load(&global)?.settings, json, now, out)
         }
-        Command::Resolve { exception } => {
-            let config = load(&global)?;
-            command::person::resolve(exception, &config.settings, json, now, out)
-        }
+        Command::Resolve { exception } => command::person::resolve(exception, &load(&global)?.settings, json, now, out),
         Command::Sandbox(what) => sandbox(&what, &global, now, out, err),
         Command::Simulate(args) => simulate(&args, &global, out),
         Command::Completions { shell } => {
@@ -312,6 +308,7 @@ fn sandbox(
             command::sandbox::payout(reports.as_deref(), &settings, global.json, now, out)
         }
         SandboxCommand::Pay { link, fail } => command::sandbox::pay(link, *fail, &settings, global.json, now, out),
+        SandboxCommand::Revoke { mandate } => command::sandbox::revoke(mandate, &settings, global.json, now, out),
         SandboxCommand::Dispute { transaction, won } => {
             command::sandbox::dispute(transaction, *won, &settings, global.json, now, out)
         }
@@ -323,6 +320,7 @@ fn list(what: ListCommand, global: &Global, now: DateTime<Utc>, out: &mut dyn Wr
     match what {
         ListCommand::Payouts(args) => command::payouts::list_payouts(&args, &settings, global.json, out),
         ListCommand::Lines(args) => command::payouts::list_lines(&args, &settings, global.json, out),
+        ListCommand::Mandates => command::mandates::list(&settings, global.json, now, out),
         ListCommand::Orders(args) => command::payouts::list_orders(&args, &settings, global.json, now, out),
     }
 }

@@ -245,7 +245,7 @@ fn check_says_ok_and_creates_nothing() {
     let mut out = Vec::new();
     assert_eq!(check::run(&path, false, false, &mut out).unwrap(), Exit::Done);
     let text = String::from_utf8(out).unwrap();
-    assert_eq!(text, format!("{}: ok\nmode test, 1 provider, 0 payment methods, 7 tasks\n", path.display()));
+    assert_eq!(text, format!("{}: ok\nmode test, 1 provider, 0 payment methods, 8 tasks\n", path.display()));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

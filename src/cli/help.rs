@@ -86,6 +86,22 @@ is not known stays. A deleted order stays in the ledger: money that comes later 
 Exit codes: 0 done, 1 an order needs a person, or more would go than `max_deletions`,
             3 `cleanup.enabled` is not true, 5 a PSP or the ERP could not be reached: its orders stay";
 
+pub(super) const COLLECT_HELP: &str = "\
+Examples:
+  payjournal import mandates mandates.csv  what customers gave: a direct debit mandate, a stored card
+  payjournal collect --dry-run             which entries would be collected, and why the others wait
+  payjournal collect                       collects them; needs `enabled = true` in [collect]
+  payjournal collect --json                the same for a script; `jq .not_eligible` counts what waits, by reason
+  payjournal show entry WEB-1              what was tried, and what paid it
+
+An entry is collected if it is open and due, and its customer has exactly one mandate for its currency. It waits while it has an
+open payment page or a payment under way, while money for its order is there, and for good once money of it went back: that is
+asked for (`invite`), never taken again. While a collection has no final answer, no page is made for the entry. The PSP is asked
+before anything is sent again. A refusal is told; one that is only for now is tried again after `days_between_tries`, at most
+`max_tries` times. What was taken pays the entry at once; `sync-journals` posts it like any capture.
+
+Exit codes: 0 done, 1 an entry needs a person, 3 `collect.enabled` is not true, 5 a provider did not answer: running again is safe";
+
 pub(super) const RESTORE_HELP: &str = "\
 Examples:
   payjournal status                        an order that was paid after all: exception `paid_after_deletion`
@@ -200,6 +216,7 @@ Examples:
   payjournal list lines --unknown          lines of a kind payjournal does not know
   payjournal list orders                   orders that are not settled as they should be
   payjournal list orders --state settled   orders for which all was
+  payjournal list mandates                 what customers gave to be collected from
   payjournal list lines --json             every field of every line, for a script";
 
 pub(super) const EXPLAIN_HELP: &str = "\

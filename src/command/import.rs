@@ -12,7 +12,8 @@ use chrono::{DateTime, Utc};
 use self::rejects::Rejects;
 use self::report::Tally;
 use crate::exchange::import::{
-    self, DocumentRecord, EntryRecord, Objection, OpenError, OrderLineRecord, OrderRecord, PaymentRecord, Row, Rows,
+    self, DocumentRecord, EntryRecord, MandateRecord, Objection, OpenError, OrderLineRecord, OrderRecord,
+    PaymentRecord, Row, Rows,
 };
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -164,6 +165,10 @@ fn take_row(
         },
         ImportKind::Documents => match DocumentRecord::read(row, defaults) {
             Ok(record) => writer.import_document(&record, &defaults.default_customer, mark),
+            Err(objections) => refused(objections),
+        },
+        ImportKind::Mandates => match MandateRecord::read(row, defaults) {
+            Ok(record) => writer.import_mandate(&record, mark),
             Err(objections) => refused(objections),
         },
     }

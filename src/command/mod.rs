@@ -12,6 +12,7 @@ pub mod init;
 pub mod invoice;
 pub mod leftovers;
 pub mod man;
+pub mod mandates;
 pub mod matching;
 pub mod payouts;
 pub mod person;

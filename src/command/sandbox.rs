@@ -13,6 +13,7 @@ use super::table::table;
 use crate::config::Settings;
 use crate::config::settings::ProviderKind;
 use crate::domain::id::{MerchantAccount, OrderNumber, ProviderName, TransactionId};
+use crate::domain::mandate::Token;
 use crate::domain::money::Amount;
 use crate::exchange::import::{OpenError, PaymentRecord, Rows};
 use crate::exit::Exit;
@@ -205,6 +206,30 @@ pub fn pay(
         writeln!(out, "{document:#}")
     } else {
         writeln!(out, "sandbox: {transaction}: {said}")
+    };
+    written.context("the answer cannot be written").map_err(Failure::bug)?;
+    Ok(Exit::Done)
+}
+
+/// Takes a mandate back at every sandbox account of the config.
+pub fn revoke(mandate: &str, settings: &Settings, json: bool, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
+    let token = Token::parse(mandate).map_err(Failure::usage)?;
+    let sandboxes = sandboxes(settings, now)?;
+    if sandboxes.is_empty() {
+        return Err(Failure::usage("no provider of the config is a sandbox"));
+    }
+    let mut is_new = false;
+    for (_, _, sandbox) in sandboxes {
+        is_new |= sandbox.revoke(&token).map_err(|error| Failure::new(Exit::Unreachable, error))?;
+    }
+    let written = if json {
+        let document = json!({
+            "schema": "payjournal/sandbox/1", "outcome": Exit::Done.outcome(), "exit_code": Exit::Done.code(),
+            "ends_in": token.to_string(), "new": is_new,
+        });
+        writeln!(out, "{document:#}")
+    } else {
+        writeln!(out, "sandbox: mandate {token} is revoked{}", if is_new { "" } else { "; that was known already" })
     };
     written.context("the answer cannot be written").map_err(Failure::bug)?;
     Ok(Exit::Done)

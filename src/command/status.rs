@@ -50,6 +50,7 @@ pub fn run(
         // What is not switched on never has anything to do.
         .filter(|task| *task != TaskName::FinalizeInvoices || settings.invoices.enabled)
         .filter(|task| *task != TaskName::CleanupUnpaid || settings.cleanup.enabled)
+        .filter(|task| *task != TaskName::Collect || settings.collect.enabled)
         .map(|task| task_status(task, settings, ledger, now))
         .collect::<Result<Vec<_>, _>>()?;
     let exceptions = ledger.open_exceptions().map_err(refused)?;
@@ -233,10 +234,9 @@ pub(super) fn in_words(names: &OperationNames) -> String {
     let order = names.order.as_ref().map(|order| format!("order {order}"));
     let payment = names.transaction.as_ref().map(|transaction| format!("payment {transaction}"));
     let journal = names.journal.as_ref().map(|number| format!("journal {number}"));
-    let parts: Vec<String> = [journal, names.document.clone(), order, payment, names.mail.clone(), names.event.clone()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let entry = names.entry.as_ref().map(|reference| format!("entry {reference}"));
+    let (document, mail, event) = (names.document.clone(), names.mail.clone(), names.event.clone());
+    let parts: Vec<String> = [journal, document, entry, order, payment, mail, event].into_iter().flatten().collect();
     if parts.is_empty() { "-".to_owned() } else { parts.join(", ") }
 }
 
@@ -304,6 +304,7 @@ fn pending_json(PendingOperation { operation, names, note }: &PendingOperation) 
         "journal": names.journal,
         "mail": names.mail,
         "event": names.event,
+        "entry": names.entry,
         "amount": operation.amount,
         "state": operation.state,
         "since": operation.status_since,

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use super::choice::ErpFaultWord;
 use super::cleanup::CleanupTable;
+use super::collect::CollectTable;
 use super::datev::DatevTable;
 use super::invoices::InvoicesTable;
 use super::mail::MailTable;
@@ -35,6 +36,7 @@ pub(super) struct File {
     pub(super) invoices: InvoicesTable,
     pub(super) seller: SellerTable,
     pub(super) invoice_texts: Vec<TextTable>,
+    pub(super) collect: CollectTable,
     pub(super) cleanup: CleanupTable,
     pub(super) portal: PortalTable,
     pub(super) providers: Vec<ProviderTable>,
@@ -101,6 +103,7 @@ impl File {
             invoices: table.table("invoices", InvoicesTable::read),
             seller: table.table("seller", SellerTable::read),
             invoice_texts: table.named_tables("invoice_text", TextTable::read),
+            collect: table.table("collect", CollectTable::read),
             cleanup: table.table("cleanup", CleanupTable::read),
             portal: table.table("portal", PortalTable::read),
             providers: table.named_tables("provider", ProviderTable::read),

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 
 mod choice;
 mod cleanup;
+mod collect;
 mod datev;
 mod file;
 mod invoices;

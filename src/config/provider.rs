@@ -44,6 +44,7 @@ struct FaultsTable {
     refund: Given<Fault>,
     release: Given<Fault>,
     cancel: Given<Fault>,
+    collect: Given<Fault>,
     look: Given<Fault>,
 }
 
@@ -111,6 +112,7 @@ impl ProviderTable {
                 refund: faults.take("refund", choice),
                 release: faults.take("release", choice),
                 cancel: faults.take("cancel", choice),
+                collect: faults.take("collect", choice),
                 look: faults.take("look", choice),
             }),
             reports: table.take("reports", path(folder)),
@@ -275,7 +277,7 @@ impl SandboxTable {
     /// Another kind has none of it.
     fn refuse(&self, all: &Resolver<'_, '_>) {
         let Self { file, api_key, confirm_after, latency_ms, partial_capture, faults } = self;
-        let FaultsTable { capture, refund, release, cancel, look } = faults;
+        let FaultsTable { capture, refund, release, cancel, collect, look } = faults;
         let places = [
             file.as_ref().map(|typed| &typed.place),
             api_key.as_ref().map(|typed| &typed.place),
@@ -286,6 +288,7 @@ impl SandboxTable {
             refund.as_ref().map(|typed| &typed.place),
             release.as_ref().map(|typed| &typed.place),
             cancel.as_ref().map(|typed| &typed.place),
+            collect.as_ref().map(|typed| &typed.place),
             look.as_ref().map(|typed| &typed.place),
         ];
         for place in places.into_iter().flatten() {
@@ -383,12 +386,13 @@ fn without_dots(path: &Path) -> PathBuf {
 
 impl FaultsTable {
     fn resolve(self, all: &mut Resolver<'_, '_>) -> SandboxFaults {
-        let Self { capture, refund, release, cancel, look } = self;
+        let Self { capture, refund, release, cancel, collect, look } = self;
         SandboxFaults {
             capture: all.without_default(capture),
             refund: all.without_default(refund),
             release: all.without_default(release),
             cancel: all.without_default(cancel),
+            collect: all.without_default(collect),
             look: all.without_default(look),
         }
     }

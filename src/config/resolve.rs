@@ -135,6 +135,7 @@ pub(super) fn resolve(
         invoices,
         seller,
         invoice_texts,
+        collect,
         cleanup,
         portal,
         providers,
@@ -160,14 +161,11 @@ pub(super) fn resolve(
     let seller = seller.resolve(all);
     let invoice_texts = seller::resolve_texts(invoice_texts, all);
     seller::check_mailed(&seller, &invoices, all);
-    let cleanup = cleanup.resolve(all);
+    let (collect, cleanup) = (collect.resolve(all), cleanup.resolve(all));
     let portal = portal.resolve(all);
     let ledger_file = provider::LedgerFile { path: &ledger, place: ledger_place.as_ref() };
     let providers = resolve_providers(providers, mode, &ledger_file, all);
     let (default_method, methods) = method::resolve_all(method_defaults, methods, all);
-    // A page takes the money at once: there is nothing to capture.
-    let checkout_method = MethodSettings { strategy: CaptureStrategy::Automatic, ..default_method.clone() };
-    let tasks = task::resolve_all(task_defaults, tasks, all);
     let settings = Settings {
         config_path,
         mode,
@@ -183,13 +181,15 @@ pub(super) fn resolve(
         invoices,
         seller,
         invoice_texts,
+        collect,
         cleanup,
         portal,
         providers,
         methods,
+        // A page takes the money at once: there is nothing to capture.
+        checkout_method: MethodSettings { strategy: CaptureStrategy::Automatic, ..default_method.clone() },
         default_method,
-        checkout_method,
-        tasks,
+        tasks: task::resolve_all(task_defaults, tasks, all),
     };
     Ok((settings, resolver.into_shown()))
 }

@@ -53,6 +53,7 @@ pub struct Settings {
     /// Who stands on the invoices; its name may be empty only where none is mailed.
     pub seller: Seller,
     pub invoice_texts: MailTexts,
+    pub collect: CollectSettings,
     pub cleanup: CleanupSettings,
     /// Who is told what happens, if anybody.
     pub portal: Option<PortalSettings>,
@@ -71,6 +72,7 @@ pub struct Settings {
 pub enum TaskName {
     SyncPayments,
     Capture,
+    Collect,
     Refunds,
     SyncJournals,
     Settlements,
@@ -100,6 +102,19 @@ pub struct InvoiceSettings {
     pub country: Option<String>,
     /// Days from the invoice's date until it is due, of customers who have none of their own; none: no day is named.
     pub due_days: Option<u32>,
+}
+
+/// Which due entries are collected on a mandate, and how often.
+#[derive(Debug, Clone, Copy)]
+pub struct CollectSettings {
+    /// Off: `collect` runs only as a dry run.
+    pub enabled: bool,
+    /// Entries without a due date count as due.
+    pub without_due_date: bool,
+    /// So often an entry is tried that the PSP refuses for now; at least 1.
+    pub max_tries: u32,
+    /// Between two tries; at least 1.
+    pub days_between_tries: u32,
 }
 
 /// Which unpaid orders are deleted, and how.
@@ -282,6 +297,7 @@ pub struct SandboxFaults {
     pub refund: Option<Fault>,
     pub release: Option<Fault>,
     pub cancel: Option<Fault>,
+    pub collect: Option<Fault>,
     /// Of questions how a payment stands.
     pub look: Option<Fault>,
 }
@@ -298,6 +314,8 @@ pub enum Fault {
     TooManyRequests,
     /// Always refused.
     Refuse,
+    /// Refused for now: there is no money on the customer's account.
+    InsufficientFunds,
     /// The authorisation has expired.
     Expire,
     /// Not reachable at all.
@@ -353,9 +371,10 @@ impl Settings {
 }
 
 impl TaskName {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SyncPayments,
         Self::Capture,
+        Self::Collect,
         Self::Refunds,
         Self::SyncJournals,
         Self::Settlements,
@@ -368,6 +387,7 @@ impl TaskName {
         match self {
             Self::SyncPayments => "sync-payments",
             Self::Capture => "capture",
+            Self::Collect => "collect",
             Self::Refunds => "refunds",
             Self::SyncJournals => "sync-journals",
             Self::Settlements => "settlements",

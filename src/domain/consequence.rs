@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::deletion::{DeletionMethod, Gate, StockReleasedBy};
 use super::exception::ExceptionDraft;
-use super::id::{DocumentId, EventId, MailId, ModificationId, MovementId, OperationId, OrderId, PaymentId};
+use super::id::{
+    DocumentId, EventId, MailId, ModificationId, MovementId, OperationId, OrderId, PaymentId, TransactionId,
+};
 use super::invoice::InvoiceDraft;
 use super::letter::{CustomerLetter, Letter};
 use super::money::Amount;
@@ -16,6 +18,8 @@ use crate::operation::{Answer, Key};
 pub enum Consequence {
     /// A fact about money; the ledger books it once, however often it is learnt.
     Movement(MovementDraft),
+    /// The PSP made a payment of what was asked for on a mandate; the ledger has it once, however often it is learnt.
+    Collected(CollectedDraft),
     /// Captured money is tied to an invoice that came later.
     Application {
         movement: MovementId,
@@ -86,6 +90,16 @@ pub struct MovementDraft {
     pub learnt_from: LearntFrom,
     /// The key the PSP names with it, where no operation that was seen has it: another run may have made one since.
     pub key: Option<Key>,
+}
+
+/// The payment that the PSP made of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectedDraft {
+    pub operation: OperationId,
+    pub transaction: TransactionId,
+    /// What moved, and when; none: the PSP has only accepted it.
+    pub moved: Option<(Amount, DateTime<Utc>)>,
+    pub learnt_from: LearntFrom,
 }
 
 /// A deletion that passed its gates, to be recorded with its intent.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::id::{DocumentId, OperationId, OrderId, PaymentId};
+use super::id::{DocumentId, EntryId, OperationId, OrderId, PaymentId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +23,12 @@ pub enum ExceptionKind {
     /// Captured once already, and open again: never captured a second time automatically (rule 17).
     CapturedAlready,
     CaptureRefused,
+    /// What is due of an entry could not be taken on its customer's mandate.
+    CollectionRefused,
+    /// A collection was refused as often as it is tried.
+    CollectionStopped,
+    /// A customer has several mandates an entry could be collected on.
+    MandateAmbiguous,
     /// A credit note without an invoice is never refunded.
     RefundWithoutInvoice,
     /// The invoice was not, or not enough, paid through the PSP.
@@ -103,10 +109,11 @@ pub struct About {
     pub payment: Option<PaymentId>,
     pub document: Option<DocumentId>,
     pub operation: Option<OperationId>,
+    pub entry: Option<EntryId>,
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 44] = [
         Self::ExceedsAuthorised,
         Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
@@ -116,6 +123,9 @@ impl ExceptionKind {
         Self::UntiedMoney,
         Self::CapturedAlready,
         Self::CaptureRefused,
+        Self::CollectionRefused,
+        Self::CollectionStopped,
+        Self::MandateAmbiguous,
         Self::RefundWithoutInvoice,
         Self::RefundExceedsCaptured,
         Self::RefundNotAllowed,
@@ -161,6 +171,9 @@ impl ExceptionKind {
             Self::UntiedMoney => "untied_money",
             Self::CapturedAlready => "captured_already",
             Self::CaptureRefused => "capture_refused",
+            Self::CollectionRefused => "collection_refused",
+            Self::CollectionStopped => "collection_stopped",
+            Self::MandateAmbiguous => "mandate_ambiguous",
             Self::RefundWithoutInvoice => "refund_without_invoice",
             Self::RefundExceedsCaptured => "refund_exceeds_captured",
             Self::RefundNotAllowed => "refund_not_allowed",

@@ -35,7 +35,7 @@ const LONGEST: usize = 100;
 /// A template of at most 100 characters with names of as many in its places.
 const LONGEST_ACCOUNT: usize = 1000;
 
-fn checked(text: &str, what: &'static str, limit: usize) -> Result<CompactString, IdError> {
+pub(super) fn checked(text: &str, what: &'static str, limit: usize) -> Result<CompactString, IdError> {
     // Almost every one: letters, digits and signs alone.
     if (1..=limit).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(CompactString::new(text))
@@ -145,6 +145,8 @@ row_id! {
     AccountId;
     MatchId;
     EntryId;
+    /// What a customer gave to be collected from.
+    MandateId;
     /// What was asked of the ERP about an order that is to be deleted.
     DeletionId;
     RunId;

@@ -147,6 +147,16 @@ pub fn deletion_refused(shop: &ShopName, key: &str, draft: &ExceptionDraft) -> L
     }
 }
 
+/// What is due of an entry could not be taken. One letter per operation and code (rule 5).
+pub fn collection_refused(shop: &ShopName, key: &str, code: &str, draft: &ExceptionDraft) -> Letter {
+    Letter {
+        event: format!("collection-refused:{key}:{code}"),
+        recipient: Recipient::PaymentNotifications,
+        subject: format!("{shop} | Cannot be collected: {}", draft.subject),
+        body: format!("{}: {}\n", draft.subject, draft.message),
+    }
+}
+
 /// Once per journal, when the ERP has not taken it for the configured number of days.
 pub fn overdue(shop: &ShopName, journal: &str, what: &str, days: u32, why: &str) -> Letter {
     Letter {

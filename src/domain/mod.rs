@@ -13,6 +13,7 @@ pub mod id;
 pub mod invitation;
 pub mod invoice;
 pub mod letter;
+pub mod mandate;
 pub mod money;
 pub mod movement;
 pub mod order;

@@ -183,7 +183,7 @@ impl Writer<'_> {
 
     /// What an entry lacks again it gets from what else was paid for it and is free, the oldest first. (An invoice does from
     /// `capture`.)
-    fn refill(&self, id: EntryId) -> Result<()> {
+    pub(super) fn refill(&self, id: EntryId) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT m.payment_id FROM movements m JOIN entry_items i ON i.payment_id = m.payment_id
              WHERE i.entry_id = ?1 AND m.kind = 'capture' GROUP BY m.payment_id ORDER BY min(m.occurred_at), m.payment_id",

@@ -13,7 +13,7 @@ use super::{
     journals, mails, movements, operations, orders, payments, refund_requests,
 };
 use crate::domain::document::{Document, DocumentKind, NamedDocument};
-use crate::domain::id::{DocumentId, JournalId, MailId, MovementId, OrderId, PaymentId};
+use crate::domain::id::{DocumentId, EntryId, JournalId, MailId, MovementId, OrderId, PaymentId};
 use crate::domain::money::Amount;
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::order::Order;
@@ -23,6 +23,7 @@ use crate::operation::Operation;
 /// The ledger rows one case stands for: exceptions its plan raised are looked up by them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scope {
+    pub entry: Option<EntryId>,
     pub order: Option<OrderId>,
     pub document: Option<DocumentId>,
     pub payment: Option<PaymentId>,
@@ -436,7 +437,8 @@ fn psp_operations(connection: &Connection, payment: PaymentId) -> Result<Vec<Ope
     operations::list(
         connection,
         // A list of three would be built as a table each time.
-        "WHERE payment_id = ?1 AND kind NOT IN ('journal', 'mail') ORDER BY id",
+        "WHERE payment_id = ?1 AND kind NOT IN ('journal', 'mail')
+           OR id IN (SELECT operation_id FROM collected_payments WHERE payment_id = ?1) ORDER BY id",
         [payment.0],
     )
 }

@@ -28,7 +28,9 @@ const SELECT: &str = "
         FILTER (WHERE j.kind = 'reopening'), 0) AS reopened_minor,
       (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
          WHERE c.document_id = d.id AND c.kind IN ('capture', 'refund')
-           AND c.state <> 'confirmed' AND c.state NOT IN ('refused', 'withdrawn')) AS in_flight_minor,
+           AND c.state <> 'confirmed' AND c.state NOT IN ('refused', 'withdrawn'))
+        + (SELECT ifnull(sum(c.amount_minor), 0) FROM entries e JOIN operations c ON c.entry_id = e.id
+           WHERE e.document_id = d.id AND c.state <> 'confirmed' AND c.state NOT IN ('refused', 'withdrawn')) AS in_flight_minor,
       CASE d.kind
         WHEN 'shipment' THEN (SELECT ifnull(sum(c.amount_minor), 0) FROM operations c
                 WHERE c.document_id = d.id AND c.kind = 'capture' AND c.state = 'confirmed')

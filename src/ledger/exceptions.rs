@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::row::{Columns, time_text};
 use super::{Ledger, Result, Writer};
 use crate::domain::exception::{ExceptionDraft, ExceptionKind};
-use crate::domain::id::{ExceptionId, OperationId, OrderId, RunId};
+use crate::domain::id::{EntryId, ExceptionId, OperationId, OrderId, RunId};
 use crate::domain::letter::Letter;
 
 /// An exception that waits for a person.
@@ -82,8 +82,8 @@ impl Writer<'_> {
             .connection
             .prepare_cached(
                 "INSERT INTO exceptions (kind, subject, message, state, order_id, payment_id, document_id, operation_id, task,
-                                         raised_at, run_id)
-                 VALUES (?1, ?2, ?3, 'open', ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                                         raised_at, run_id, entry_id)
+                 VALUES (?1, ?2, ?3, 'open', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                  ON CONFLICT (kind, subject) WHERE state <> 'resolved' DO NOTHING",
             )?
             .execute((
@@ -97,6 +97,7 @@ impl Writer<'_> {
                 task,
                 time_text(self.now),
                 self.run.map(|run| run.0),
+                draft.about.entry.map(|id| id.0),
             ))?;
         if inserted == 0 {
             self.connection
@@ -114,9 +115,16 @@ impl Writer<'_> {
             // A condition for each index: SQLite takes a partial index only where its own condition stands beside the column.
             "SELECT id, kind, subject FROM exceptions WHERE task = ?1 AND +operation_id IS NULL
                AND ((order_id = ?2 AND state <> 'resolved') OR (document_id = ?3 AND state <> 'resolved')
-                 OR (payment_id = ?4 AND state <> 'resolved'))",
+                 OR (payment_id = ?4 AND state <> 'resolved') OR (entry_id = ?5 AND state <> 'resolved'))",
         )?;
-        let scoped = (task, scope.order.map(|id| id.0), scope.document.map(|id| id.0), scope.payment.map(|id| id.0));
+        let rows = [
+            scope.order.map(|id| id.0),
+            scope.document.map(|id| id.0),
+            scope.payment.map(|id| id.0),
+            scope.entry.map(|id| id.0),
+        ];
+        let [order, document, payment, entry] = rows;
+        let scoped = (task, order, document, payment, entry);
         let open: Vec<(i64, String, String)> = statement
             .query_map(scoped, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
@@ -133,6 +141,17 @@ impl Writer<'_> {
         self.connection
             .prepare_cached("UPDATE exceptions SET state = 'resolved', resolved_at = ?2 WHERE operation_id = ?1 AND state <> 'resolved'")?
             .execute((operation.0, time_text(self.now)))?;
+        Ok(())
+    }
+
+    /// Resolves what was told of every attempt at collecting an entry: one has gone through.
+    pub(super) fn resolve_collections(&self, entry: EntryId) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "UPDATE exceptions SET state = 'resolved', resolved_at = ?2 WHERE state <> 'resolved'
+                   AND operation_id IN (SELECT id FROM operations WHERE entry_id = ?1)",
+            )?
+            .execute((entry.0, time_text(self.now)))?;
         Ok(())
     }
 

@@ -83,7 +83,9 @@ impl Part {
         let side = match operation.kind {
             Kind::Capture => Side::Capture,
             Kind::Refund => Side::Refund,
-            Kind::Release | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => return None,
+            Kind::Collect | Kind::Release | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
+                return None;
+            }
         };
         let is_live = !matches!(operation.state, State::Refused | State::Withdrawn);
         Some(Self {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::billing::captures_of;
 use super::row::{Columns, time_text};
-use super::{Ledger, LedgerError, Result, Writer, entries, orders, payments};
+use super::{Ledger, LedgerError, Result, Writer, collections, entries, orders, payments};
 use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::id::{MailId, OrderId, PaymentId};
 use crate::domain::letter::{CustomerLetter, Letter, Recipient};
@@ -126,7 +126,7 @@ pub(super) fn outdated(connection: &Connection, mail: MailId) -> Result<Option<S
     objection(connection, &asked)
 }
 
-fn orders_of_entries(connection: &Connection, entries: &[Entry]) -> Result<Vec<OrderId>> {
+pub(super) fn orders_of_entries(connection: &Connection, entries: &[Entry]) -> Result<Vec<OrderId>> {
     let mut statement = connection.prepare_cached(
         "SELECT o.id FROM orders o WHERE o.id = ?1
          UNION SELECT o.id FROM order_keys k JOIN orders o ON o.id = k.order_id
@@ -147,6 +147,14 @@ fn orders_of_entries(connection: &Connection, entries: &[Entry]) -> Result<Vec<O
 }
 
 fn objection(connection: &Connection, entries: &[Entry]) -> Result<Option<String>> {
+    match collections::under_way(connection, entries)? {
+        Some(why) => Ok(Some(why)),
+        None => money_under_way(connection, entries),
+    }
+}
+
+/// Why nothing more should be taken for these entries: their order is gone, or money for it is there or on its way by a payment.
+pub(super) fn money_under_way(connection: &Connection, entries: &[Entry]) -> Result<Option<String>> {
     for id in orders_of_entries(connection, entries)? {
         let order = orders::order(connection, id)?;
         if order.cancelled != Cancellation::None || order.deleted {

@@ -7,6 +7,7 @@ mod accounts;
 mod assignments;
 mod billing;
 mod cases;
+mod collections;
 mod corrections;
 mod customers;
 mod deletions;
@@ -25,6 +26,7 @@ mod invoices;
 mod journals;
 mod leftovers;
 mod mails;
+mod mandates;
 mod movements;
 mod network;
 mod open;
@@ -50,6 +52,7 @@ pub use cases::{
     CaptureCase, InvoicePaymentCase, JournalCase, MailCase, PaymentCase, RefundCase, Scope, TiedCapture,
     UnsettledPayment,
 };
+pub use collections::{CollectCase, Waits};
 pub use corrections::Correction;
 pub use deletions::{CleanupCase, Deletion, PastDeletion, Restored, SharedPage, Tombstone};
 pub use entries::LinkedPayment;
@@ -220,6 +223,7 @@ impl Writer<'_> {
     pub fn apply(&self, consequence: &Consequence) -> Result<bool> {
         match consequence {
             Consequence::Movement(draft) => self.record_movement(draft),
+            Consequence::Collected(draft) => self.record_collected(draft).map(|()| true),
             Consequence::Application { movement, document, amount } => {
                 self.apply_to_invoice(*movement, *document, *amount).map(|()| true)
             }
@@ -276,15 +280,20 @@ impl Writer<'_> {
 
     /// What consequences need to know about an operation, read in the transaction that records its answer.
     pub fn context(&self, operation: &Operation) -> Result<Context> {
-        let payment = operation.subject.payment.map(|id| payments::payment(self.connection, id)).transpose()?;
+        let collected = collections::payment_of(self.connection, operation)?;
+        let payment = operation.subject.payment.or(collected);
+        let payment = payment.map(|id| payments::payment(self.connection, id)).transpose()?;
+        let entry = operation.subject.entry.map(|id| entries::entry(self.connection, id)).transpose()?;
         let document = operation.subject.document.map(|id| documents::document(self.connection, id)).transpose()?;
         let order = document.as_ref().and_then(|document| document.order);
         let order = order.or_else(|| payment.as_ref().and_then(|payment| payment.order)).or(operation.subject.order);
+        let order = order.or_else(|| entry.as_ref().and_then(|entry| entry.order));
         let journal = operation.subject.journal.map(|id| journals::journal(self.connection, id)).transpose()?;
         Ok(Context {
             order: order.map(|id| orders::order(self.connection, id)).transpose()?,
             payment,
             document,
+            entry,
             journal: journal.map(|journal| journal.number),
             drops_remainder: false,
         })

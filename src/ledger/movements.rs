@@ -453,6 +453,7 @@ fn differs(payment: &Payment, known: &Movement, draft: &MovementDraft) -> Except
             document: draft.document,
             // Not of the operation: that it is confirmed explains nothing.
             operation: None,
+            entry: None,
         },
     }
 }

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::row::{Columns, InOrder, Layout, time_text};
 use super::{Ledger, LedgerError, Result, Writer, corrections, payments, requests};
-use crate::domain::id::{DocumentId, EventId, JournalId, MailId, ModificationId, OperationId, OrderId, PaymentId};
+use crate::domain::id::{
+    DocumentId, EntryId, EventId, JournalId, MailId, MandateId, ModificationId, OperationId, OrderId, PaymentId,
+};
 use crate::domain::money::Amount;
 use crate::operation::{Answer, Event, Intent, Key, Kind, Operation, Refusal, State, Subject, Target};
 
@@ -25,13 +27,17 @@ pub struct OperationEvent {
     pub note: String,
 }
 
+/// The collection that made the payment is one of its own.
+const OF_PAYMENT: &str =
+    "WHERE payment_id = ?1 OR id IN (SELECT operation_id FROM collected_payments WHERE payment_id = ?1) ORDER BY id";
+
 impl Ledger {
     pub fn operation(&self, id: OperationId) -> Result<Operation> {
         operation(&self.connection, id)
     }
 
     pub fn operations_of_payment(&self, payment: PaymentId) -> Result<Vec<Operation>> {
-        list(&self.connection, "WHERE payment_id = ?1 ORDER BY id", [payment.0])
+        list(&self.connection, OF_PAYMENT, [payment.0])
     }
 
     /// Operations of these kinds that a call was made for and that have no final answer, and may be asked about now: those
@@ -95,14 +101,22 @@ impl Writer<'_> {
             return Err(LedgerError::Invariant("a capture for an invoice that was cancelled meanwhile".to_owned()));
         }
         self.assert_unpaid(intent.kind, intent.subject)?;
+        if let Some(why) = self.objection_to_collecting(intent.subject, intent.amount)? {
+            return Err(LedgerError::Invariant(format!("no collection now: {why}")));
+        }
+        // What was told of earlier attempts is over: this one has an outcome of its own.
+        if let Some(entry) = intent.subject.entry {
+            self.resolve_collections(entry)?;
+        }
         let target = Target::of(intent.kind, intent.subject);
         self.connection
             .prepare_cached(
                 "INSERT INTO operations (kind, target, payment_id, document_id, journal_id, mail_id, amount_minor, currency,
-                                         attempt, key, request_hash, state, planned_at, status_since, note, order_id, event_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'planned', ?12, ?12, ?13, ?14, ?15)",
+                                         attempt, key, request_hash, state, planned_at, status_since, note, order_id, event_id,
+                                         entry_id, mandate_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'planned', ?12, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?
-            .execute((
+            .execute(rusqlite::params![
                 intent.kind.as_str(),
                 target.as_str(),
                 intent.subject.payment.map(|id| id.0),
@@ -118,7 +132,9 @@ impl Writer<'_> {
                 note,
                 intent.subject.order.map(|id| id.0),
                 intent.subject.event.map(|id| id.0),
-            ))?;
+                intent.subject.entry.map(|id| id.0),
+                intent.subject.mandate.map(|id| id.0),
+            ])?;
         let id = OperationId(self.connection.last_insert_rowid());
         self.event(id, State::Planned, note)?;
         Ok(id)
@@ -134,7 +150,7 @@ impl Writer<'_> {
                 let limit = payment.captured.checked_sub(payment.charged_back)?;
                 SumCheck { limit, claimed: payment.refund_claimed }
             }
-            Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => return Ok(()),
+            Kind::Collect | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => return Ok(()),
         };
         let wanted = check.claimed.checked_add(amount)?;
         if wanted.minor() > check.limit.minor() || !amount.is_positive() {
@@ -158,6 +174,12 @@ impl Writer<'_> {
         }
         let takes_away = matches!(operation.kind, Kind::Cancel | Kind::Delete);
         if takes_away && self.objection_to(operation.kind, operation.subject)?.is_some() {
+            return Ok(false);
+        }
+        if self.objection_to_collecting(operation.subject, operation.amount)?.is_some() {
+            return Ok(false);
+        }
+        if operation.kind == Kind::Capture && self.is_collected_otherwise(operation.subject)? {
             return Ok(false);
         }
         self.connection
@@ -263,10 +285,11 @@ impl Writer<'_> {
 
     /// Withdraws the attempts at the same effect that are planned, and so certainly not done. `false` if there are none.
     pub fn withdraw_other_attempts(&self, operation: &Operation) -> Result<bool> {
-        let same = "WHERE kind = ?1 AND payment_id IS ?2 AND document_id IS ?3 AND id <> ?4 AND state = 'planned'
+        let same = "WHERE kind = ?1 AND payment_id IS ?2 AND document_id IS ?3 AND id <> ?4 AND state = 'planned' AND entry_id IS ?5
                       AND journal_id IS NULL AND mail_id IS NULL AND order_id IS NULL AND event_id IS NULL";
         let (payment, document) = (operation.subject.payment.map(|id| id.0), operation.subject.document.map(|id| id.0));
-        let others = list(self.connection, same, (operation.kind.as_str(), payment, document, operation.id.0))?;
+        let entry = operation.subject.entry.map(|id| id.0);
+        let others = list(self.connection, same, (operation.kind.as_str(), payment, document, operation.id.0, entry))?;
         for other in &others {
             self.move_operation(other.id, Event::Withdraw, "an earlier attempt was carried out after all")?;
         }
@@ -387,6 +410,8 @@ static LAYOUT: Layout = Layout::new(&[
     "note",
     "order_id",
     "event_id",
+    "entry_id",
+    "mandate_id",
 ]);
 
 pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
@@ -402,6 +427,8 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
             mail: row.optional_id("mail_id", MailId)?,
             order: row.optional_id("order_id", OrderId)?,
             event: row.optional_id("event_id", EventId)?,
+            entry: row.optional_id("entry_id", EntryId)?,
+            mandate: row.optional_id("mandate_id", MandateId)?,
         },
         amount: match row.plain::<Option<i64>>("amount_minor")? {
             Some(minor) => Some(Amount::from_minor(minor, row.currency()?)),

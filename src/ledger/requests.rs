@@ -5,14 +5,16 @@ use sha2::{Digest, Sha256};
 use rusqlite::Connection;
 
 use super::cases::mail as queued;
+use super::entries::entry;
 use super::sheets::{customer_mail, sheet};
 use super::{
-    Ledger, LedgerError, QueuedMail, Result, deletions, documents, invitations, journals, orders, payments, portal,
+    Ledger, LedgerError, QueuedMail, Result, collections, deletions, documents, invitations, journals, mandates,
+    orders, payments, portal,
 };
 use crate::domain::id::{EventId, MailId, OrderId, PaymentId};
 use crate::operation::key::hexadecimal;
 use crate::operation::request::{
-    CancelRequest, DeletionRequest, EventRequest, JournalRequest, MailRequest, PaymentRequest, Request,
+    CancelRequest, CollectRequest, DeletionRequest, EventRequest, JournalRequest, MailRequest, PaymentRequest, Request,
 };
 use crate::operation::{Intent, Kind, Operation};
 
@@ -29,6 +31,11 @@ impl Ledger {
         self.same_content(operation, &request)?;
         Ok(match request {
             Request::Payment(request) => Request::Payment(PaymentRequest {
+                modification: operation.modification.clone(),
+                first_sent_at: operation.sent_at,
+                ..request
+            }),
+            Request::Collect(request) => Request::Collect(CollectRequest {
                 modification: operation.modification.clone(),
                 first_sent_at: operation.sent_at,
                 ..request
@@ -94,6 +101,7 @@ fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
                 first_sent_at: None,
             }))
         }
+        Kind::Collect => collect_request(connection, intent),
         Kind::Journal => {
             let journal = journals::journal(connection, intent.subject.journal.ok_or_else(|| lacks("journal"))?)?;
             let company = match journal.document {
@@ -160,6 +168,23 @@ fn deletion_request(connection: &Connection, intent: &Intent, order: OrderId) ->
         reason: deletion.reason,
         documents: posted.iter().map(|document| format!("{} {}", document.kind.noun(), document.number)).collect(),
         key: intent.key.clone(),
+        first_sent_at: None,
+    }))
+}
+
+fn collect_request(connection: &Connection, intent: &Intent) -> Result<Request> {
+    let lacks = |what: &str| LedgerError::damaged(format!("a collection without a {what}"));
+    let mandate = mandates::mandate(connection, intent.subject.mandate.ok_or_else(|| lacks("mandate"))?)?;
+    let entry = entry(connection, intent.subject.entry.ok_or_else(|| lacks("entry"))?)?;
+    Ok(Request::Collect(CollectRequest {
+        provider: mandate.provider,
+        merchant_account: mandate.merchant_account,
+        token: mandate.token,
+        method: mandate.method,
+        reference: collections::reference(connection, &entry)?,
+        amount: intent.amount.ok_or_else(|| lacks("amount"))?,
+        key: intent.key.clone(),
+        modification: None,
         first_sent_at: None,
     }))
 }

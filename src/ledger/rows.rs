@@ -96,7 +96,7 @@ pub struct JournalRow {
 #[derive(Debug, Clone)]
 pub struct OperationRow {
     pub id: i64,
-    /// `capture`, `refund`, `release`, `journal`, `mail`, `cancel` or `delete`.
+    /// `capture`, `refund`, `release`, `collect`, `journal`, `mail`, `cancel` or `delete`.
     pub kind: String,
     pub transaction: Option<String>,
     /// Kind and number; of a capture none = the authorisation itself.

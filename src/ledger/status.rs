@@ -34,6 +34,8 @@ pub struct OperationNames {
     pub mail: Option<String>,
     /// What the portal is told.
     pub event: Option<String>,
+    /// The entry that is collected, by its reference.
+    pub entry: Option<String>,
 }
 
 /// All pending operations of one kind in one currency.
@@ -108,10 +110,11 @@ impl Ledger {
             .connection
             .prepare_cached(
                 "SELECT d.kind AS document_kind, d.number AS document_number, p.transaction_id, j.number AS journal_number,
-                        m.subject AS mail_subject, e.kind || ' of ' || e.object AS event_name,
-                        (SELECT r.shop || '/' || r.number FROM orders r WHERE r.id = coalesce(o.order_id, d.order_id, p.order_id)) AS order_name
+                        m.subject AS mail_subject, e.kind || ' of ' || e.object AS event_name, ifnull(n.reference, n.id) AS entry_name,
+                        (SELECT r.shop || '/' || r.number FROM orders r WHERE r.id = coalesce(o.order_id, d.order_id, p.order_id, n.order_id)) AS order_name
                  FROM operations o
-                 LEFT JOIN payments p ON p.id = o.payment_id
+                 LEFT JOIN payments p ON p.id = ifnull(o.payment_id, (SELECT c.payment_id FROM collected_payments c WHERE c.operation_id = o.id))
+                 LEFT JOIN entries n ON n.id = o.entry_id
                  LEFT JOIN documents d ON d.id = o.document_id
                  LEFT JOIN journals j ON j.id = o.journal_id
                  LEFT JOIN mails m ON m.id = o.mail_id
@@ -157,12 +160,13 @@ impl Ledger {
         for about in subjects {
             wanted.extend(self.ids(
                 "SELECT id FROM exceptions WHERE state <> 'resolved'
-                   AND (order_id = ?1 OR payment_id = ?2 OR document_id = ?3 OR operation_id = ?4)",
+                   AND (order_id = ?1 OR payment_id = ?2 OR document_id = ?3 OR operation_id = ?4 OR entry_id = ?5)",
                 (
                     about.order.map(|id| id.0),
                     about.payment.map(|id| id.0),
                     about.document.map(|id| id.0),
                     about.operation.map(|id| id.0),
+                    about.entry.map(|id| id.0),
                 ),
                 ExceptionId,
             )?);
@@ -206,5 +210,6 @@ fn names(row: &rusqlite::Row<'_>) -> Result<OperationNames> {
         journal: row.plain("journal_number")?,
         mail: row.plain("mail_subject")?,
         event: row.plain("event_name")?,
+        entry: row.plain("entry_name")?,
     })
 }

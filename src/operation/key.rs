@@ -68,6 +68,12 @@ impl<'a> NaturalKey<'a> {
             attempt,
         }
     }
+
+    /// Of taking what is due of an entry: there is no transaction yet, and the entry stands in its place.
+    pub fn of_collection(mode: &'a str, account: (&'a str, &'a str), entry: &'a str, attempt: u32) -> Self {
+        let (provider, merchant_account) = account;
+        Self { mode, provider, merchant_account, transaction: entry, document: "ENTRY", attempt }
+    }
 }
 
 impl Key {

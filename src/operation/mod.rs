@@ -12,7 +12,9 @@ pub mod state;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::domain::id::{DocumentId, EventId, JournalId, MailId, ModificationId, OperationId, OrderId, PaymentId};
+use crate::domain::id::{
+    DocumentId, EntryId, EventId, JournalId, MailId, MandateId, ModificationId, OperationId, OrderId, PaymentId,
+};
 use crate::domain::money::Amount;
 
 pub use decide::{Decision, decide};
@@ -26,6 +28,8 @@ pub enum Kind {
     Capture,
     Refund,
     Release,
+    /// Takes what is due of an entry, on a mandate of its customer.
+    Collect,
     Journal,
     Mail,
     /// Closes an open payment or payment page at the PSP, so that it cannot be paid any more.
@@ -65,6 +69,9 @@ pub struct Subject {
     pub order: Option<OrderId>,
     /// What the portal is told.
     pub event: Option<EventId>,
+    /// The entry that is collected, and the mandate it is collected on. The payment is there once the PSP has made it.
+    pub entry: Option<EntryId>,
+    pub mandate: Option<MandateId>,
 }
 
 /// An operation as the ledger holds it.
@@ -142,10 +149,11 @@ pub enum LookUp {
 }
 
 impl Kind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Capture,
         Self::Refund,
         Self::Release,
+        Self::Collect,
         Self::Journal,
         Self::Mail,
         Self::Cancel,
@@ -158,6 +166,7 @@ impl Kind {
             Self::Capture => "capture",
             Self::Refund => "refund",
             Self::Release => "release",
+            Self::Collect => "collect",
             Self::Journal => "journal",
             Self::Mail => "mail",
             Self::Cancel => "cancel",
@@ -172,7 +181,16 @@ impl Kind {
 }
 
 impl Subject {
-    const NONE: Self = Self { payment: None, document: None, journal: None, mail: None, order: None, event: None };
+    const NONE: Self = Self {
+        payment: None,
+        document: None,
+        journal: None,
+        mail: None,
+        order: None,
+        event: None,
+        entry: None,
+        mandate: None,
+    };
 
     pub fn payment(payment: PaymentId, document: Option<DocumentId>) -> Self {
         Self { payment: Some(payment), document, ..Self::NONE }
@@ -193,16 +211,21 @@ impl Subject {
     pub fn event(event: EventId) -> Self {
         Self { event: Some(event), ..Self::NONE }
     }
+
+    pub fn collection(entry: EntryId, mandate: MandateId) -> Self {
+        Self { entry: Some(entry), mandate: Some(mandate), ..Self::NONE }
+    }
 }
 
 impl Target {
     /// For calls to a PSP the target is the payment, for journals the document (rule 4), for deletions the order,
-    /// for the portal the event (of an object, one is planned once all before it were taken).
+    /// for collections the entry, as there is no payment yet, for the portal the event (of an object, one is planned once all before it were taken).
     pub fn of(kind: Kind, subject: Subject) -> Self {
         let number = |id: Option<i64>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
         let payment = number(subject.payment.map(|id| id.0));
         Self(match kind {
             Kind::Capture | Kind::Refund | Kind::Release | Kind::Cancel => format!("payment:{payment}"),
+            Kind::Collect => format!("entry:{}", number(subject.entry.map(|id| id.0))),
             Kind::Journal => match subject.document {
                 Some(document) => format!("document:{document}"),
                 None => format!("prepayment:{payment}"),

@@ -12,11 +12,13 @@ use crate::domain::id::{
 };
 use crate::domain::invoice::sheet::InvoiceSheet;
 use crate::domain::letter::Recipient;
+use crate::domain::mandate::Token;
 use crate::domain::money::Amount;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     Payment(PaymentRequest),
+    Collect(CollectRequest),
     Journal(JournalRequest),
     Mail(MailRequest),
     Cancel(CancelRequest),
@@ -35,6 +37,23 @@ pub struct PaymentRequest {
     pub order: Option<OrderNumber>,
     /// The invoice, shipment or credit note it is for.
     pub document: Option<(DocumentKind, DocumentNumber)>,
+    pub amount: Amount,
+    pub key: Key,
+    /// The PSP's id, if an earlier call was accepted.
+    pub modification: Option<ModificationId>,
+    /// When the first call was made: some PSPs forget keys.
+    pub first_sent_at: Option<DateTime<Utc>>,
+}
+
+/// Takes an amount on a mandate. The PSP makes a payment for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectRequest {
+    pub provider: ProviderName,
+    pub merchant_account: MerchantAccount,
+    pub token: Token,
+    pub method: MethodName,
+    /// What the PSP gives back with the payment: the entry's reference, or the number of its invoice.
+    pub reference: String,
     pub amount: Amount,
     pub key: Key,
     /// The PSP's id, if an earlier call was accepted.
@@ -133,6 +152,14 @@ impl Request {
                 request.transaction,
                 request.amount,
                 document(request.document.as_ref())
+            ),
+            Self::Collect(request) => format!(
+                "collect {} {} {} {} {}",
+                request.provider,
+                request.merchant_account,
+                request.token.expose(),
+                request.reference,
+                request.amount
             ),
             Self::Journal(request) => format!(
                 "{} {} {} {} {} {} {} {} {}",

@@ -13,7 +13,7 @@ use crate::domain::id::{MethodName, ModificationId, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::payment::TransactionStatus;
 use crate::domain::settlement::ReportLine;
-use crate::operation::request::{CancelRequest, PaymentRequest};
+use crate::operation::request::{CancelRequest, CollectRequest, PaymentRequest};
 use crate::operation::{Answer, Key, LookUp, Refusal};
 
 /// One merchant account at a PSP.
@@ -49,6 +49,21 @@ pub trait Provider: Send + Sync {
     fn cancelling(&self) -> Option<&dyn Cancelling> {
         None
     }
+
+    /// How money is taken on a mandate, if it keeps any.
+    fn collecting(&self) -> Option<&dyn Collecting> {
+        None
+    }
+}
+
+/// Taking money on what a customer gave once: a direct debit mandate, a stored card.
+pub trait Collecting {
+    /// Makes a payment on a mandate, and takes all of it at once. The same key with the same content is one payment, however often it
+    /// is sent. What an answer names as the modification is the payment's transaction id.
+    fn collect(&self, request: &CollectRequest) -> Answer;
+
+    /// Asks about an earlier `collect` of the same key. `Absent` only if the PSP certainly does not have it.
+    fn look_up_collect(&self, request: &CollectRequest) -> LookUp;
 }
 
 /// Closing payments and payment pages that are open.

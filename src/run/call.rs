@@ -19,6 +19,7 @@ impl Call {
                 Some((kind, number)) => format!("{} {number} (payment {})", kind.noun(), request.transaction),
                 None => format!("payment {}", request.transaction),
             },
+            Request::Collect(request) => format!("collection of {}", request.reference),
             Request::Journal(request) => match &request.applies_to {
                 Some((kind, number)) => format!("journal {} for {} {number}", request.number, kind.noun()),
                 None => format!("journal {} for payment {}", request.number, request.transaction),

@@ -50,6 +50,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::provider::sandbox;
 use crate::task::capture::{Capture, InvoicePayments};
 use crate::task::cleanup_unpaid;
+use crate::task::collect::Collect;
 use crate::task::finalize_invoices::FinalizeInvoices;
 use crate::task::mail_queue::MailQueue;
 use crate::task::portal_queue;
@@ -165,6 +166,7 @@ fn execute_named(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
     match task {
         TaskName::SyncPayments => execute(&SyncPayments, run),
         TaskName::Capture => execute(&Capture, run).and_then(|()| execute(&InvoicePayments, run)),
+        TaskName::Collect => execute(&Collect, run),
         TaskName::Refunds => execute(&Refunds, run),
         TaskName::SyncJournals => execute(&SyncJournals, run),
         TaskName::Settlements => settlements::settle(run),

@@ -190,7 +190,9 @@ impl<'p, T: Task> Planning<'p, T> {
 /// other.
 fn is_for_the_case_as_read(step: &Step) -> bool {
     match step.action.sends() {
-        Some(Kind::Capture | Kind::Refund | Kind::Release | Kind::Cancel | Kind::Delete | Kind::Mail) => true,
+        Some(
+            Kind::Capture | Kind::Refund | Kind::Release | Kind::Collect | Kind::Cancel | Kind::Delete | Kind::Mail,
+        ) => true,
         Some(Kind::Journal | Kind::Event) => false,
         None => matches!(step.action, Action::Record(Consequence::Standing(_) | Consequence::Invoice(_))),
     }

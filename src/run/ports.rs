@@ -83,6 +83,13 @@ impl Ports {
                 Some(provider) => provider.send(payment),
                 None => not_configured(&payment.provider),
             },
+            Request::Collect(collect) => match self.providers.get(&collect.provider) {
+                Some(provider) => provider.collecting().map_or_else(
+                    || not_offered(&format!("provider `{}` takes no money on mandates", collect.provider)),
+                    |collecting| collecting.collect(collect),
+                ),
+                None => not_configured(&collect.provider),
+            },
             Request::Journal(journal) => self.erp.deliver(journal),
             Request::Mail(mail) => match &self.post {
                 Some(post) => post.deliver(mail),
@@ -117,6 +124,19 @@ impl Ports {
                 Some(provider) => (provider.look_up(payment), provider.settles_after()),
                 None => {
                     return LookUp::CannotTell { why: format!("provider `{}` is not in the config", payment.provider) };
+                }
+            },
+            Request::Collect(collect) => match self.providers.get(&collect.provider) {
+                Some(provider) => match provider.collecting() {
+                    Some(collecting) => (collecting.look_up_collect(collect), provider.settles_after()),
+                    None => {
+                        return LookUp::CannotTell {
+                            why: "the provider takes no money on mandates any more".to_owned(),
+                        };
+                    }
+                },
+                None => {
+                    return LookUp::CannotTell { why: format!("provider `{}` is not in the config", collect.provider) };
                 }
             },
             Request::Journal(journal) => (self.erp.look_up(journal), self.erp.settles_after()),
@@ -161,6 +181,11 @@ impl Ports {
     /// Whether an open payment at this provider can be closed.
     pub fn can_cancel(&self, provider: &ProviderName) -> bool {
         self.providers.get(provider).is_some_and(|provider| provider.cancelling().is_some())
+    }
+
+    /// Whether money can be taken on a mandate at this provider.
+    pub fn can_collect(&self, provider: &ProviderName) -> bool {
+        self.providers.get(provider).is_some_and(|provider| provider.collecting().is_some())
     }
 
     pub fn standing(&self, provider: &ProviderName, transaction: &TransactionId) -> Result<PspPayment, PortError> {

@@ -6,7 +6,7 @@ use super::engine::Run;
 use super::ports::Ports;
 use crate::config::Settings;
 use crate::config::settings::TaskSettings;
-use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft};
+use crate::domain::consequence::{CollectedDraft, Consequence, LearntFrom, MovementDraft};
 use crate::domain::exception::{ExceptionDraft, ExceptionKind};
 use crate::domain::id::ModificationId;
 use crate::ledger::{LedgerError, Writer};
@@ -139,8 +139,10 @@ impl Recorder<'_> {
         let context = Context { drops_remainder: self.drops_remainder(operation, &context), ..context };
         let mut follows = task::consequences(operation, answer, &context, &self.settings.shop);
         for consequence in &mut follows {
-            if let Consequence::Movement(draft) = consequence {
-                draft.learnt_from = self.learnt_from;
+            if let Consequence::Movement(MovementDraft { learnt_from, .. })
+            | Consequence::Collected(CollectedDraft { learnt_from, .. }) = consequence
+            {
+                *learnt_from = self.learnt_from;
             }
         }
         let record = || match writer.record_answer(operation.id, answer, wait) {
@@ -198,6 +200,10 @@ impl Recorder<'_> {
                 // Not counted by the operation, so counted as a fact of its own.
                 Consequence::Movement(draft) => {
                     writer.record_movement(&MovementDraft { operation: None, ..draft })?;
+                }
+                // Counted by no operation, and there all the same.
+                Consequence::Collected(draft) => {
+                    writer.apply(&Consequence::Collected(draft))?;
                 }
                 Consequence::Raise(draft) if draft.kind == ExceptionKind::AmountDiffers => {
                     writer.raise(&draft, None)?;

@@ -179,7 +179,7 @@ fn document(finished: &Finished, dry_run: bool) -> Value {
         "exceptions_left_out": summary.exceptions_left_out,
         "log": finished.log.as_ref().map(|log| log.display().to_string()),
     });
-    if let (TaskName::CleanupUnpaid, Some(object)) = (finished.task, document.as_object_mut()) {
+    if let (TaskName::CleanupUnpaid | TaskName::Collect, Some(object)) = (finished.task, document.as_object_mut()) {
         object.insert("not_eligible".to_owned(), json!(summary.not_eligible));
     }
     if let (Some(settled), Some(object)) = (&summary.settled, document.as_object_mut()) {

@@ -15,8 +15,13 @@ pub(super) fn refuse_off(task: TaskName, settings: &Settings, dry_run: bool) -> 
             "`cleanup.enabled` is not true: no order is deleted",
             "look at `payjournal cleanup-unpaid --dry-run` first, then set `enabled = true` in `[cleanup]`",
         ),
+        TaskName::Collect if !settings.collect.enabled && !dry_run => (
+            "`collect.enabled` is not true: no entry is collected",
+            "look at `payjournal collect --dry-run` first, then set `enabled = true` in `[collect]`",
+        ),
         TaskName::SyncPayments
         | TaskName::Capture
+        | TaskName::Collect
         | TaskName::Refunds
         | TaskName::SyncJournals
         | TaskName::Settlements

@@ -188,6 +188,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Record(Consequence::Application { amount, .. }) => ("tie", Some(*amount)),
         Action::Record(Consequence::Invoice(draft)) => ("invoice", Some(draft.total)),
         Action::Record(Consequence::Movement(draft)) => (draft.kind.as_str(), Some(draft.amount)),
+        Action::Record(Consequence::Collected(draft)) => ("collect", draft.moved.map(|(amount, _)| amount)),
         Action::Record(Consequence::Standing(_)) => ("status", None),
         Action::Record(Consequence::Settle { .. }) => ("settle", None),
         Action::Record(Consequence::Asked(_) | Consequence::Unanswered { .. }) => ("ask", None),

@@ -3,6 +3,7 @@
 
 pub mod capture;
 pub mod cleanup_unpaid;
+pub mod collect;
 mod facts;
 pub mod finalize_invoices;
 pub mod mail_queue;
@@ -18,6 +19,7 @@ use crate::config::Settings;
 use crate::config::settings::TaskSettings;
 use crate::domain::consequence::{Consequence, LearntFrom, MovementDraft};
 use crate::domain::document::Document;
+use crate::domain::entry::Entry;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{ModificationId, OperationId, ShopName};
 use crate::domain::letter::{Letter, Matter};
@@ -129,9 +131,12 @@ impl Action {
 /// What an answer is about: everything its consequences need.
 #[derive(Debug, Clone)]
 pub struct Context {
+    /// Of a collection: the one the PSP made of it, once it has.
     pub payment: Option<Payment>,
     pub document: Option<Document>,
     pub order: Option<Order>,
+    /// The entry that is collected.
+    pub entry: Option<Entry>,
     /// The number of the journal delivered.
     pub journal: Option<String>,
     /// The PSP lets the rest of the authorisation lapse after this capture.
@@ -143,6 +148,7 @@ pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, s
     match operation.kind {
         Kind::Capture => capture::consequences(operation, answer, context, shop),
         Kind::Release => capture::release_consequences(operation, answer, context, shop),
+        Kind::Collect => collect::consequences(operation, answer, context, shop),
         Kind::Refund => refunds::consequences(operation, answer, context, shop),
         Kind::Journal => sync_journals::consequences(operation, answer, context),
         Kind::Mail => mail_queue::consequences(operation, answer),
@@ -185,6 +191,7 @@ impl Step {
                 | Consequence::Taken { .. }
                 | Consequence::Unanswered { .. }
                 | Consequence::Letter(_)
+                | Consequence::Collected(_)
                 | Consequence::Raise(_) => true,
             },
             Action::Raise(draft, _) => draft.kind != ExceptionKind::OutstandingUnreadable,
@@ -283,6 +290,7 @@ pub(crate) fn give_up(operation: &Operation, about: &str, frame: &Frame<'_>) -> 
             payment: operation.subject.payment,
             document: operation.subject.document,
             operation: Some(operation.id),
+            entry: operation.subject.entry,
         },
     };
     let reason = format!("stood the same for {days} days");
@@ -298,7 +306,8 @@ impl Context {
     }
 
     pub fn document_name(&self) -> String {
-        self.document.as_ref().map_or_else(|| "the authorisation".to_owned(), Document::name)
+        let entry = || self.entry.as_ref().map_or_else(|| "the authorisation".to_owned(), Entry::name);
+        self.document.as_ref().map_or_else(entry, Document::name)
     }
 
     pub(crate) fn about(&self, operation: &Operation) -> About {
@@ -307,6 +316,7 @@ impl Context {
             payment: operation.subject.payment,
             document: operation.subject.document,
             operation: Some(operation.id),
+            entry: operation.subject.entry,
         }
     }
 

@@ -4,7 +4,8 @@ use std::fs;
 
 use payjournal::command::import::{self, ImportArgs, ImportKind, InputFormat};
 use payjournal::exchange::import::{
-    DocumentRecord, EntryRecord, ImportKind as Kind, OrderLineRecord, OrderRecord, PaymentRecord, Row, Rows, customer,
+    DocumentRecord, EntryRecord, ImportKind as Kind, MandateRecord, OrderLineRecord, OrderRecord, PaymentRecord, Row,
+    Rows, customer,
 };
 use payjournal::exit::Exit;
 use proptest::prelude::*;
@@ -333,6 +334,7 @@ fn read_all(bytes: &[u8]) {
         Kind::Entries => EntryRecord::read(row, &defaults).is_err(),
         Kind::Payments => PaymentRecord::read(row, &defaults).is_err(),
         Kind::Documents => DocumentRecord::read(row, &defaults).is_err(),
+        Kind::Mandates => MandateRecord::read(row, &defaults).is_err(),
     };
     for kind in Kind::ALL {
         for format in [InputFormat::Csv, InputFormat::Ndjson] {

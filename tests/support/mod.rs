@@ -33,6 +33,10 @@ merchant_account = \"Shop\"
 
 /// What makes a ledger without invoices of its own the ledger of a version that did not know them.
 pub const BEFORE_INVOICES: &str = "
+    DROP INDEX exceptions_by_entry; ALTER TABLE exceptions DROP COLUMN entry_id; DROP TABLE collected_payments; DROP TRIGGER operations_fixed;
+    DROP INDEX operations_by_entry; DROP INDEX operations_collect_once; ALTER TABLE operations DROP COLUMN entry_id;
+    ALTER TABLE operations DROP COLUMN mandate_id; DROP TABLE mandates;
+    CREATE TRIGGER operations_fixed BEFORE UPDATE OF kind ON operations BEGIN SELECT RAISE(ABORT, 'fixed'); END;
     DROP INDEX orders_by_customer; ALTER TABLE orders DROP COLUMN leaves_free_balances; DROP VIEW heirs; DROP TABLE ended_invitations; DROP TABLE invitations;
     DROP TRIGGER operations_events_in_order; DROP TRIGGER portal_order_news; DROP TRIGGER portal_document_news; DROP TRIGGER portal_paid_elsewhere_news;
     DROP TRIGGER portal_journal_news; DROP TRIGGER portal_correction_news; DROP TRIGGER operations_fixed; DROP INDEX operations_by_event;

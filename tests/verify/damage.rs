@@ -421,7 +421,7 @@ const INVOICES: [Damage; 12] = [
     damage(
         "entry-assigned",
         &["entry-tied"],
-        "UPDATE entries SET assigned_minor = assigned_minor - 1 WHERE status <> 'cancelled'",
+        "UPDATE entries SET assigned_minor = assigned_minor - 1 WHERE assigned_minor > 0 AND status <> 'cancelled'",
     ),
     damage(
         "assignment-within-movement",
@@ -447,6 +447,7 @@ fn all() -> impl Iterator<Item = &'static Damage> {
         .chain(&INVOICES)
         .chain(&PORTAL)
         .chain(&DELETIONS)
+        .chain(&COLLECTIONS)
 }
 
 /// The checks that are planted here.
@@ -506,6 +507,20 @@ fn damaged_invoices_are_found() {
 #[test]
 fn damaged_deletions_are_found() {
     no_surprise(&DELETIONS);
+}
+
+const COLLECTIONS: [Damage; 2] = [
+    damage("collection-payment", &[], "DELETE FROM collected_payments"),
+    damage(
+        "collection-payment",
+        &[],
+        "UPDATE mandates SET revoked_on = NULL; UPDATE collected_payments SET payment_id = 1",
+    ),
+];
+
+#[test]
+fn damaged_collections_are_found() {
+    no_surprise(&COLLECTIONS);
 }
 
 #[test]

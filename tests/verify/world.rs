@@ -30,12 +30,24 @@ fn template() -> &'static Path {
     path
 }
 
+const TABLES: &str = "reports = \"reports\"
+order_in_reference = \"(?<order>.+)\"
+[method.now]
+strategy = \"immediate\"
+[method.parcel]
+strategy = \"shipment\"
+[invoices]
+enabled = true
+mail = false
+bill_when = [\"payment_collected\"]
+[cleanup]
+enabled = true
+[collect]
+enabled = true
+";
+
 fn messy_history() -> Shop {
-    let methods = "[method.now]\nstrategy = \"immediate\"\n[method.parcel]\nstrategy = \"shipment\"\n";
-    let reports = "reports = \"reports\"\norder_in_reference = \"(?<order>.+)\"\n";
-    let shop = Shop::with(&format!(
-        "{CONFIG}{reports}{methods}[invoices]\nenabled = true\nmail = false\nbill_when = [\"payment_collected\"]\n[cleanup]\nenabled = true\n"
-    ));
+    let shop = Shop::with(&format!("{CONFIG}{TABLES}"));
     shop.orders(
         "SO-1,EUR,100.00,online,,none,C1,2026-11-15\n\
          SO-2,EUR,80.00,online,,none,C1,2026-11-15\n\
@@ -102,8 +114,22 @@ fn messy_history() -> Shop {
     std::fs::create_dir(shop.path.join("reports")).unwrap();
     shop.write("reports/batch-1.csv", REPORT);
     shop.exits(&format!("settlements {night}"), 1);
+    collect(&shop);
     clean_up(&shop);
     shop
+}
+
+/// One entry is collected, and one whose mandate is of no use is not.
+fn collect(shop: &Shop) {
+    let head = "entry,assignment_key,customer,currency,amount,due_on";
+    shop.write(
+        "due.csv",
+        &format!("{head}\nW-20,K-20,C5,EUR,9.00,2026-11-20\nW-21~collect:refuse,K-21,C5,EUR,8.00,2026-11-20\n"),
+    );
+    shop.ok("import entries due.csv");
+    shop.write("mandates.csv", "provider,mandate,customer,method,given_on\npsp,MD-20,C5,sepa,2026-11-02\n");
+    shop.ok("import mandates mandates.csv");
+    shop.exits("collect --as-of 2026-11-22T23:40:00Z", 1);
 }
 
 /// Two orders are billed by payjournal, one of them twice: its first invoice was wrong.

@@ -168,6 +168,7 @@ fn record_page(
             }
             Verdict::New | Verdict::Changed | Verdict::Unchanged => {
                 writer.refuse_going(orders)?;
+                writer.refuse_collected(entries)?;
                 writer.put_payment_link(record, url, amount)
             }
         }

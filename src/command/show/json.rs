@@ -113,6 +113,7 @@ fn operation(OperationStory { operation, names, events }: &OperationStory) -> Va
         "order": names.order,
         "transaction": names.transaction,
         "journal": names.journal,
+        "entry": names.entry,
         "amount": operation.amount,
         "state": operation.state,
         "since": operation.status_since,

@@ -15,15 +15,15 @@ use entry::EntryStory;
 use crate::domain::document::Document;
 use crate::domain::entry::Entry;
 use crate::domain::exception::About;
-use crate::domain::id::{OrderId, PaymentId};
-use crate::domain::movement::Movement;
+use crate::domain::id::{EntryId, OrderId, PaymentId};
+use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::settlements::{LineFilter, ListedLine};
 use crate::ledger::{BookedJournal, Ledger, LedgerError, OpenException, OperationEvent, OperationNames, Tombstone};
-use crate::operation::Operation;
+use crate::operation::{Kind, Operation};
 use crate::run::refused;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
@@ -54,6 +54,8 @@ struct Story {
     /// Of an order only.
     settlement_lines: Vec<ListedLine>,
     exceptions: Vec<OpenException>,
+    /// Of an entry only: exceptions may be about it alone.
+    about_entry: Option<EntryId>,
 }
 
 #[derive(Debug)]
@@ -143,10 +145,16 @@ fn of_entry(entry: Entry, ledger: &Ledger) -> Result<Story, LedgerError> {
     let order = order.or_else(|| invoice.as_ref().and_then(|invoice| invoice.order));
     let mut story = Story { order: order_of(order, ledger)?, ..Story::default() };
     add_payments(&mut story.payments, &ledger.payments_of_entry(entry.id)?, ledger)?;
+    let id = entry.id;
     story.documents.extend(invoice);
     story.billing = Billing::of(&story.documents, vec![entry.clone()], ledger)?;
     story.entry = Some(EntryStory::of(entry, &story.payments, ledger)?);
     story.tell_movements(ledger)?;
+    // Those that have made a payment are told with it.
+    let mut collections = ledger.collections_of_entry(id)?;
+    collections.retain(|collection| !story.operations.iter().any(|told| told.operation.id == collection.id));
+    story.tell_operations(collections, ledger)?;
+    story.about_entry = Some(id);
     story.tell_exceptions(ledger)
 }
 
@@ -174,6 +182,15 @@ impl Story {
         for payment in payments {
             self.tell_operations(ledger.operations_of_payment(payment)?, ledger)?;
         }
+        // What a collection moved has no operation in the payment's sums, and one that asked for it.
+        for movement in &mut self.movements {
+            let asked = |told: &&OperationStory| {
+                told.operation.kind == Kind::Collect
+                    && told.operation.modification.as_ref() == Some(&movement.modification)
+            };
+            let asked = self.operations.iter().find(asked).filter(|_| movement.kind == MovementKind::Capture);
+            movement.operation = movement.operation.or(asked.map(|told| told.operation.id));
+        }
         self.movements.sort_by_key(|movement| (movement.occurred_at, movement.id));
         self.journals.sort_by(|one, other| (one.posting_date, &one.number).cmp(&(other.posting_date, &other.number)));
         Ok(())
@@ -194,6 +211,7 @@ impl Story {
         about.extend(self.order.iter().map(|order| About { order: Some(order.id), ..About::default() }));
         about.extend(self.payments.iter().map(|payment| About { payment: Some(payment.id), ..About::default() }));
         about.extend(self.documents.iter().map(|document| About { document: Some(document.id), ..About::default() }));
+        about.extend(self.about_entry.map(|entry| About { entry: Some(entry), ..About::default() }));
         let operations: BTreeSet<_> = self.operations.iter().map(|told| told.operation.id).collect();
         about.extend(operations.into_iter().map(|id| About { operation: Some(id), ..About::default() }));
         self.exceptions = ledger.exceptions_about(&about)?;

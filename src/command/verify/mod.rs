@@ -81,6 +81,7 @@ fn valid_days(settings: &Settings, kind: Kind) -> u32 {
     let of = |task| settings.tasks.get(&task).map_or(u32::MAX, |task| task.transaction_valid_days);
     match kind {
         Kind::Capture | Kind::Release => of(TaskName::Capture),
+        Kind::Collect => of(TaskName::Collect),
         Kind::Refund => of(TaskName::Refunds),
         Kind::Journal => of(TaskName::SyncJournals),
         Kind::Cancel | Kind::Delete => of(TaskName::CleanupUnpaid),

@@ -9,6 +9,7 @@ pub mod document;
 pub mod entry;
 mod field;
 mod lines;
+pub mod mandate;
 mod ndjson;
 pub mod order;
 pub mod order_line;
@@ -28,6 +29,7 @@ pub use describe::describe;
 pub use document::DocumentRecord;
 pub use entry::EntryRecord;
 pub use field::{Content, Field, Need};
+pub use mandate::MandateRecord;
 pub use order::OrderRecord;
 pub use order_line::OrderLineRecord;
 pub use payment::PaymentRecord;
@@ -49,6 +51,8 @@ pub enum ImportKind {
     Entries,
     Payments,
     Documents,
+    /// Direct debit mandates and stored cards: `collect` takes due entries on them.
+    Mandates,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
@@ -91,8 +95,15 @@ pub enum OpenError {
 }
 
 impl ImportKind {
-    pub const ALL: [Self; 6] =
-        [Self::Orders, Self::OrderLines, Self::Customers, Self::Entries, Self::Payments, Self::Documents];
+    pub const ALL: [Self; 7] = [
+        Self::Orders,
+        Self::OrderLines,
+        Self::Customers,
+        Self::Entries,
+        Self::Payments,
+        Self::Documents,
+        Self::Mandates,
+    ];
 
     pub fn noun(self) -> &'static str {
         match self {
@@ -102,6 +113,7 @@ impl ImportKind {
             Self::Entries => "entries",
             Self::Payments => "payments",
             Self::Documents => "documents",
+            Self::Mandates => "mandates",
         }
     }
 
@@ -114,6 +126,7 @@ impl ImportKind {
             Self::Entries => &entry::FIELDS,
             Self::Payments => &payment::FIELDS,
             Self::Documents => &document::FIELDS,
+            Self::Mandates => &mandate::FIELDS,
         }
     }
 }

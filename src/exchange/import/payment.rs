@@ -225,7 +225,7 @@ impl Standing {
     }
 }
 
-fn account(reading: &mut Reading<'_>, defaults: &ImportDefaults) -> Option<(ProviderName, MerchantAccount)> {
+pub(super) fn account(reading: &mut Reading<'_>, defaults: &ImportDefaults) -> Option<(ProviderName, MerchantAccount)> {
     let provider = reading.id(&PROVIDER, ProviderName::parse);
     let given = reading.id(&MERCHANT_ACCOUNT, MerchantAccount::parse);
     let provider = provider?;

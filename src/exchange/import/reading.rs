@@ -27,6 +27,11 @@ impl<'a> Reading<'a> {
         });
     }
 
+    /// Against what is in the cell, which is not to be shown.
+    pub(super) fn object_unquoted(&mut self, field: &Field, why: impl Into<String>) {
+        self.objections.push(Objection::to_field(field, why));
+    }
+
     /// Whether anything is in the cell, readable or not.
     pub(super) fn is_given(&self, field: &Field) -> bool {
         *self.row.cell(field) != Cell::Empty

@@ -14,7 +14,9 @@ use crate::domain::movement::Movement;
 use crate::domain::order::Order;
 use crate::domain::payment::Payment;
 use crate::ledger::row::{Columns, time_text};
-use crate::ledger::{Ledger, LedgerError, Result, Writer, documents, entries, movements, operations, orders, payments};
+use crate::ledger::{
+    Ledger, LedgerError, Result, Writer, collections, documents, entries, movements, operations, orders, payments,
+};
 use crate::operation::Operation;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +28,7 @@ pub struct CleanupCase {
     pub ever_authorised: BTreeSet<PaymentId>,
     /// Those a settlement report says something of that is not clear.
     pub unclear: BTreeSet<PaymentId>,
-    /// Captures, refunds, releases and cancellations of these payments.
+    /// Captures, refunds, releases and cancellations of these payments, and collections of its entries.
     pub operations: Vec<Operation>,
     pub movements: Vec<Movement>,
     /// Documents posted for it.
@@ -147,6 +149,9 @@ impl Ledger {
             let (authorised, unclear) = history(connection, payment.id)?;
             case.ever_authorised.extend(authorised.then_some(payment.id));
             case.unclear.extend(unclear.then_some(payment.id));
+        }
+        for entry in &case.entries {
+            case.operations.extend(collections::of_entry(connection, entry.id)?);
         }
         case.payments = payments;
         for operation in operations::list(connection, "WHERE order_id = ?1 ORDER BY id", [id.0])? {

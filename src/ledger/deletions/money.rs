@@ -10,7 +10,7 @@ use crate::domain::invoice::OrderKeys;
 use crate::domain::letter;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::row::Columns;
-use crate::ledger::{LedgerError, Result, Writer, entries, orders, payments};
+use crate::ledger::{LedgerError, Result, Writer, collections, entries, orders, payments};
 use crate::operation::{Kind, Subject};
 
 /// Every payment that may pay the order: its own, those that name an entry of it, and those with its keys. One with the key that names
@@ -188,6 +188,9 @@ pub(in crate::ledger) fn protection(connection: &Connection, order: OrderId) -> 
     if let Some(former) = former_money(connection, order)? {
         return Ok(Some(former));
     }
+    if let Some(why) = collections::under_way(connection, &entries::list(connection, OWN_ENTRIES, [order.0])?)? {
+        return Ok(Some(why));
+    }
     let mut statement = connection.prepare_cached("SELECT kind, number FROM documents WHERE order_id = ?1 LIMIT 1")?;
     let mut documents = statement
         .query_and_then([order.0], |row| Ok::<_, LedgerError>((row.text("kind")?.to_owned(), row.plain("number")?)))?;
@@ -234,6 +237,7 @@ impl Writer<'_> {
                 Kind::Capture
                 | Kind::Refund
                 | Kind::Release
+                | Kind::Collect
                 | Kind::Journal
                 | Kind::Mail
                 | Kind::Cancel

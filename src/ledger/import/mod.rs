@@ -6,6 +6,7 @@
 mod customers;
 mod documents;
 mod entries;
+mod mandates;
 mod order_lines;
 mod orders;
 mod payments;

@@ -6,6 +6,7 @@
 //! a sum is only asserted over our own intents.
 
 mod books;
+mod collections;
 mod deletions;
 mod history;
 mod invoices;
@@ -68,7 +69,7 @@ struct Bench<'a> {
     around: Surroundings<'a>,
 }
 
-const GROUPS: [&[Check]; 12] = [
+const GROUPS: [&[Check]; 13] = [
     &books::CHECKS,
     &movements::CHECKS,
     &operations::CHECKS,
@@ -80,6 +81,7 @@ const GROUPS: [&[Check]; 12] = [
     &payouts::CHECKS,
     &invoices::CHECKS,
     &deletions::CHECKS,
+    &collections::CHECKS,
     &portal::CHECKS,
 ];
 

@@ -4,9 +4,10 @@
 use rusqlite::Row;
 
 use super::{Bench, Check, Fault, Result};
+use crate::domain::id::EntryId;
 use crate::ledger::operations::from_row;
-use crate::ledger::requests;
 use crate::ledger::row::Columns;
+use crate::ledger::{collections, entries, requests};
 use crate::operation::key::{NaturalKey, deletion_key};
 use crate::operation::{Intent, Key, Kind};
 
@@ -56,8 +57,8 @@ pub(super) const CHECKS: [Check; 8] = [
               GROUP BY kind, payment_id, ifnull(document_id, 0) HAVING times > 1
               UNION ALL
               SELECT min(id), count(*) AS times, kind FROM operations
-              WHERE kind IN ('journal', 'mail', 'event') AND state NOT IN ('refused', 'withdrawn')
-              GROUP BY kind, journal_id, mail_id, event_id HAVING times > 1",
+              WHERE kind IN ('journal', 'mail', 'event', 'collect') AND state NOT IN ('refused', 'withdrawn')
+              GROUP BY kind, journal_id, mail_id, event_id, entry_id HAVING times > 1",
         judge: lives_twice,
     },
     Check {
@@ -71,7 +72,11 @@ pub(super) const CHECKS: [Check; 8] = [
         sql: "SELECT o.id AS operation, o.kind FROM operations o
               LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
               LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN movements m ON m.id = j.movement_id
-              WHERE (o.kind = 'event') <> (o.event_id IS NOT NULL) OR CASE o.kind
+              LEFT JOIN entries n ON n.id = o.entry_id LEFT JOIN mandates t ON t.id = o.mandate_id
+              WHERE (o.kind = 'event') <> (o.event_id IS NOT NULL) OR (o.kind = 'collect') <> (o.entry_id IS NOT NULL)
+                OR (o.kind = 'collect') <> (o.mandate_id IS NOT NULL) OR CASE o.kind
+                WHEN 'collect' THEN o.order_id IS NOT NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
+                  OR o.mail_id IS NOT NULL OR o.currency IS NOT n.currency OR t.customer IS NOT n.customer
                 WHEN 'event' THEN o.order_id IS NOT NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
                   OR o.mail_id IS NOT NULL
                 WHEN 'delete' THEN o.order_id IS NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
@@ -96,6 +101,7 @@ pub(super) const CHECKS: [Check; 8] = [
                 WHEN 'mail' THEN 'mail:' || o.mail_id
                 WHEN 'delete' THEN 'order:' || o.order_id
                 WHEN 'event' THEN 'event:' || o.event_id
+                WHEN 'collect' THEN 'entry:' || o.entry_id
                 ELSE 'payment:' || o.payment_id END AS expected
               FROM operations o WHERE o.target IS NOT expected",
         judge: other_target,
@@ -105,11 +111,11 @@ pub(super) const CHECKS: [Check; 8] = [
         sql: "SELECT o.*, p.provider, p.merchant_account, p.transaction_id,
                 CASE WHEN d.id IS NULL THEN 'AUTH' ELSE d.company || ':' || d.kind || ':' || d.number END AS document_key,
                 j.number AS journal_number, l.event AS mail_event, r.shop, r.number AS order_number, x.method AS deletion_method, x.is_final,
-                x.generation, v.event AS portal_event
+                x.generation, v.event AS portal_event, t.provider AS mandate_provider, t.merchant_account AS mandate_account
               FROM operations o LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
               LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN mails l ON l.id = o.mail_id
               LEFT JOIN orders r ON r.id = o.order_id LEFT JOIN deletions x ON x.key = o.key
-              LEFT JOIN portal_events v ON v.id = o.event_id",
+              LEFT JOIN portal_events v ON v.id = o.event_id LEFT JOIN mandates t ON t.id = o.mandate_id",
         judge: other_key,
     },
     Check { name: "operation-content", sql: "SELECT * FROM operations", judge: other_content },
@@ -181,6 +187,13 @@ fn other_key(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
                 attempt: operation.attempt,
             },
         ),
+        Kind::Collect => {
+            let (mode, entry) = (bench.books.mode, operation.subject.entry.unwrap_or(EntryId(0)));
+            let (provider, account) = (text("mandate_provider")?, text("mandate_account")?);
+            let entry = collections::natural_key(bench.connection, &entries::entry(bench.connection, entry)?)?;
+            let natural = NaturalKey::of_collection(mode, (&provider, &account), &entry, operation.attempt);
+            Key::of(Kind::Collect, natural)
+        }
         Kind::Journal => Key::of_text(Kind::Journal, &text("journal_number")?, operation.attempt),
         Kind::Mail => Key::of_text(Kind::Mail, &text("mail_event")?, operation.attempt),
         Kind::Event => Key::of_text(Kind::Event, &text("portal_event")?, operation.attempt),

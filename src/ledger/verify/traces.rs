@@ -17,6 +17,7 @@ pub(super) const CHECKS: [Check; 6] = [
               UNION ALL SELECT 'journals', count(*) AS there, ifnull(max(id), 0) AS given FROM journals HAVING there <> given
               UNION ALL SELECT 'payout_journals', count(*) AS there, ifnull(max(id), 0) AS given FROM payout_journals HAVING there <> given
               UNION ALL SELECT 'entries', count(*) AS there, ifnull(max(id), 0) AS given FROM entries HAVING there <> given
+              UNION ALL SELECT 'mandates', count(*) AS there, ifnull(max(id), 0) AS given FROM mandates HAVING there <> given
               UNION ALL SELECT 'assignments', count(*) AS there, ifnull(max(id), 0) AS given FROM assignments HAVING there <> given
               UNION ALL SELECT 'invoice_journals', count(*) AS there, ifnull(max(id), 0) AS given FROM invoice_journals HAVING there <> given
               UNION ALL SELECT 'deletions', count(*) AS there, ifnull(max(id), 0) AS given FROM deletions HAVING there <> given

@@ -4,13 +4,14 @@ use crate::config::settings::{Fault, SandboxFaults};
 use crate::operation::{Answer, Kind};
 
 /// An order reference that ends in `~capture:timeout-after` makes the captures of that order behave so; likewise `~refund:…`,
-/// `~release:…` and `~cancel:…`. Several may follow each other.
+/// `~release:…`, `~cancel:…` and, in the entry's reference or in the mandate, `~collect:…`. Several may follow each other.
 pub(super) fn fault(order_reference: &str, kind: Kind, configured: SandboxFaults) -> Option<Fault> {
     magic(order_reference, kind.as_str()).or(match kind {
         Kind::Capture => configured.capture,
         Kind::Refund => configured.refund,
         Kind::Release => configured.release,
         Kind::Cancel => configured.cancel,
+        Kind::Collect => configured.collect,
         Kind::Journal | Kind::Mail | Kind::Delete | Kind::Event => None,
     })
 }
@@ -46,6 +47,7 @@ fn named(name: &str) -> Option<Fault> {
         "server-error" => Fault::ServerError,
         "too-many-requests" => Fault::TooManyRequests,
         "refuse" => Fault::Refuse,
+        "insufficient-funds" => Fault::InsufficientFunds,
         "expire" => Fault::Expire,
         "unreachable" => Fault::Unreachable,
         "confirm-late" => Fault::ConfirmLate,

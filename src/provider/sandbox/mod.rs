@@ -3,6 +3,7 @@
 
 mod adyen_report;
 mod cancels;
+mod collects;
 mod fault;
 mod links;
 mod payouts;
@@ -22,8 +23,8 @@ pub use store::{Authorisation, RecordedModification, RecordedTransaction};
 use store::{Replay, Store};
 
 use super::{
-    Cancelling, Capabilities, ModificationKind, ModificationState, PartialCapture, PaymentLinks, PayoutReports,
-    PortError, Provider, PspModification, PspPayment,
+    Cancelling, Capabilities, Collecting, ModificationKind, ModificationState, PartialCapture, PaymentLinks,
+    PayoutReports, PortError, Provider, PspModification, PspPayment,
 };
 use crate::config::settings::{Fault, SandboxSettings};
 use crate::domain::id::{MerchantAccount, MethodName, ModificationId, TransactionId};
@@ -175,7 +176,7 @@ fn objection(
             (transaction.authorised.minor() - sum(ModificationKind::Capture), "exceeds_authorised")
         }
         Kind::Refund => (sum(ModificationKind::Capture) - sum(ModificationKind::Refund), "exceeds_captured"),
-        Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
+        Kind::Collect | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
             return Some(("unknown_call", "not a call of this kind".to_owned()));
         }
     };
@@ -254,6 +255,10 @@ impl Provider for Sandbox {
     fn cancelling(&self) -> Option<&dyn Cancelling> {
         Some(self)
     }
+
+    fn collecting(&self) -> Option<&dyn Collecting> {
+        Some(self)
+    }
 }
 
 impl From<RecordedModification> for PspModification {
@@ -278,7 +283,12 @@ pub fn is_disk_trouble(error: &anyhow::Error) -> bool {
 }
 
 fn refused(code: &str, message: &str) -> Answer {
-    Answer::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), transient: false })
+    Answer::Refused(refusal(code.to_owned(), message.to_owned()))
+}
+
+/// What is not there now may be there later; everything else stays as it is.
+fn refusal(code: String, message: String) -> Refusal {
+    Refusal { transient: code == collects::INSUFFICIENT_FUNDS, code, message }
 }
 
 /// What one key stands for; another content under the same key is refused.

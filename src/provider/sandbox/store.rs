@@ -60,8 +60,13 @@ pub(super) struct Store {
 }
 
 /// Each leads from the version that is its place.
-const SCHEMAS: [&str; 4] =
-    [include_str!("schema.sql"), include_str!("payouts.sql"), include_str!("links.sql"), include_str!("cancels.sql")];
+const SCHEMAS: [&str; 5] = [
+    include_str!("schema.sql"),
+    include_str!("payouts.sql"),
+    include_str!("links.sql"),
+    include_str!("cancels.sql"),
+    include_str!("collects.sql"),
+];
 
 impl RecordedTransaction {
     /// Minor units of all modifications of a kind that did not fail.
@@ -179,6 +184,7 @@ impl Store {
                 modification_from_row(row, currency, now)
             })?
             .collect::<rusqlite::Result<_>>()?;
+        transaction.status = super::collects::standing_of(&transaction);
         Ok(transaction)
     }
 
@@ -228,7 +234,7 @@ impl Store {
             .query_row(
                 "SELECT refusal_code, refusal_message FROM keys WHERE key = ?1 AND refusal_code IS NOT NULL",
                 [key.as_str()],
-                |row| Ok(Answer::Refused(Refusal { code: row.get(0)?, message: row.get(1)?, transient: false })),
+                |row| Ok(Answer::Refused(super::refusal(row.get(0)?, row.get(1)?))),
             )
             .optional()
     }
@@ -292,6 +298,7 @@ impl Store {
                 }
                 Kind::Capture
                 | Kind::Refund
+                | Kind::Collect
                 | Kind::Journal
                 | Kind::Mail
                 | Kind::Cancel

@@ -260,7 +260,7 @@ impl World {
                 let left = self.confirmed_captures(index) - self.live(index, EffectKind::Refund);
                 (amount > left).then(|| refusal("exceeds_captured", false))
             }
-            Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
+            Kind::Collect | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
                 Some(refusal("not_a_psp_call", false))
             }
         }
@@ -445,7 +445,7 @@ pub(super) fn effect_kind(kind: Kind) -> Option<EffectKind> {
         Kind::Capture => Some(EffectKind::Capture),
         Kind::Refund => Some(EffectKind::Refund),
         Kind::Release => Some(EffectKind::Release),
-        Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => None,
+        Kind::Collect | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => None,
     }
 }
 

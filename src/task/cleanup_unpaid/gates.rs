@@ -177,7 +177,8 @@ fn protected(case: &CleanupCase) -> Result<(), Stays> {
     match case.operations.iter().find(is_open) {
         Some(operation) => {
             let (id, kind) = (operation.id, operation.kind.as_str());
-            stays("waits for an answer", format!("operation {id} ({kind}) on a payment of it has no final answer"))
+            let what = if operation.kind == Kind::Collect { "an entry" } else { "a payment" };
+            stays("waits for an answer", format!("operation {id} ({kind}) on {what} of it has no final answer"))
         }
         None => Ok(()),
     }

@@ -51,7 +51,7 @@ pub(crate) fn learn_first(
         let Some(payment) = payments.iter().find(|payment| payment.id == *id) else { continue };
         match standing {
             Ok(psp) => {
-                let operations = operations.iter().filter(|operation| operation.subject.payment == Some(*id));
+                let operations = operations.iter().filter(|operation| is_of(operation, payment));
                 let operations: Vec<Operation> = operations.cloned().collect();
                 let movements = movements.iter().filter(|movement| movement.payment == *id);
                 let movements: Vec<Movement> = movements.cloned().collect();
@@ -80,6 +80,13 @@ pub(crate) fn learn_first(
         }
     }
     steps
+}
+
+/// A collection is its payment's, which the PSP names with its answer.
+fn is_of(operation: &Operation, payment: &Payment) -> bool {
+    let made = operation.modification.as_ref().filter(|_| operation.kind == Kind::Collect);
+    operation.subject.payment == Some(payment.id)
+        || made.is_some_and(|made| made.as_str() == payment.transaction.as_str())
 }
 
 /// Accepted by the PSP, and not ours, or ours and refused before: what it will take is not free any more, and not a fact yet.

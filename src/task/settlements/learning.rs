@@ -123,7 +123,9 @@ fn under_way(case: &PaymentCase) -> Vec<UnderWay> {
         let side = match operation.kind {
             Kind::Capture => Side::Captures,
             Kind::Refund => Side::Refunds,
-            Kind::Release | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => return None,
+            Kind::Collect | Kind::Release | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
+                return None;
+            }
         };
         let is_sent = match operation.state {
             State::Sent => true,

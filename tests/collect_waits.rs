@@ -246,3 +246,62 @@ fn killed_anywhere_the_next_run_ends_the_same() {
         shop.ok("verify --against-provider --as-of 2026-11-24T03:00:00Z");
     }
 }
+
+#[test]
+fn an_invoice_is_not_cancelled_or_credited_over_what_is_being_collected_for_it() {
+    let shop = with("[invoices]\nenabled = true\nmail = false\nbill_when = []\n");
+    let keyed = "order,currency,total,bill_to,ordered_on,entry_assignment_key\nSO-1,EUR,100.00,C1,2026-11-01,K-1\n";
+    import(&shop, "orders", keyed);
+    import(&shop, "order-lines", "order,line,description,quantity,unit_price,tax_rate\nSO-1,1,Thing,1,100.00,19\n");
+    let entries = "entry,assignment_key,order,customer,currency,amount,due_on\n\
+                   E-1~collect:timeout-after,K-1,SO-1,C1,EUR,100.00,2026-11-21\n";
+    import(&shop, "entries", entries);
+    shop.ok("finalize-invoices");
+    shop.exits("collect", 5);
+    let refused = shop.exits("cancel-invoice 2026-00001 --reason wrong", 2);
+    assert!(refused.stderr.contains("`payjournal collect` asks for it"), "{}", refused.stderr);
+    shop.exits("credit-note 2026-00001 --reason wrong", 2);
+    shop.ok("collect");
+    shop.ok("credit-note 2026-00001 --reason wrong");
+    shop.ok("refunds");
+    assert_eq!(shop.rows("SELECT kind, amount_minor FROM movements"), ["capture 10000", "refund 10000"]);
+    shop.ok("sync-journals");
+    shop.ok("verify --against-provider --against-erp");
+}
+
+/// The shop cancels an entry and makes another for the same money.
+#[track_caller]
+fn replaces(first: &str, code: i32) {
+    let shop = shop();
+    let rows = |rows: &str| {
+        import(&shop, "entries", &format!("entry,assignment_key,customer,currency,amount,due_on,cancelled\n{rows}"));
+    };
+    let one = format!("{first},K-1,C1,EUR,100.00,2026-11-21");
+    rows(&format!("{one},\n"));
+    shop.exits("collect", code);
+    rows(&format!("{one},true\nE-2,K-1,C1,EUR,100.00,2026-11-21,\n"));
+    for _ in 0..3 {
+        shop.run(&["collect", "--as-of", NEXT]);
+    }
+    assert_eq!(collections(&shop), ["1 confirmed 10000"], "{first}");
+}
+
+#[test]
+fn an_entry_that_takes_the_place_of_a_collected_one_waits_for_its_money() {
+    replaces("E-1", 0);
+    replaces("E-1~collect:confirm-late", 0);
+    replaces("E-1~collect:timeout-after", 5);
+}
+
+#[test]
+fn what_a_sibling_was_paid_too_much_is_used_first() {
+    let shop = shop();
+    let entries = "entry,assignment_key,customer,currency,amount,due_on\n\
+                   E-1,K-1,C1,EUR,19.00,2026-11-21\nE-2,K-1,C1,EUR,100.00,2026-11-21\n";
+    import(&shop, "entries", entries);
+    let head = "provider,transaction,entries,method,currency,status,authorised,authorised_at,captured_at";
+    let at = "2026-11-16T08:00:00Z";
+    import(&shop, "payments", &format!("{head}\npsp,TX-1,E-1,card,EUR,captured,119.00,{at},{at}\n"));
+    assert_eq!(left(&shop), r#"{"money under way":1}"#);
+    assert_eq!(collections(&shop), [""; 0]);
+}

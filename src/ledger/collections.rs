@@ -11,14 +11,18 @@ use super::deletions::{PAYMENTS_OF_ORDER, is_going};
 use super::invitations::{money_under_way, orders_of_entries};
 use super::row::{Columns, time_text};
 use super::settlements::PaymentKey;
-use super::{Ledger, LedgerError, Result, Writer, documents, entries, mandates, movements, operations, payments};
+use super::{
+    Ledger, LedgerError, Result, Writer, documents, entries, mandates, movements, operations, orders, payments,
+};
 use crate::domain::consequence::{CollectedDraft, MovementDraft, Standing};
+use crate::domain::document::{Document, DocumentKind};
 use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{EntryId, ModificationId, PaymentId, TransactionId};
 use crate::domain::mandate::Mandate;
 use crate::domain::money::Amount;
 use crate::domain::movement::MovementKind;
+use crate::domain::order::PaymentStatus;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::operation::{Kind, Operation, Subject};
 
@@ -205,8 +209,31 @@ impl Writer<'_> {
                 .prepare_cached("INSERT INTO entry_items (entry_id, payment_id) VALUES (?1, ?2)")?
                 .execute((entry.id.0, id.0))?;
             self.refill(entry.id)?;
+        } else if named.iter().all(|other| other.id != entry.id) {
+            self.tell_of_other_entry(id, transaction, entry, &named)?;
         }
         Ok(id)
+    }
+
+    /// The shop says that it is for another entry: that one has the money now, and this one asks for it still.
+    fn tell_of_other_entry(
+        &self,
+        id: PaymentId,
+        transaction: &TransactionId,
+        entry: &Entry,
+        named: &[Entry],
+    ) -> Result<()> {
+        let others: Vec<String> = named.iter().map(Entry::name).collect();
+        let message = format!(
+            "was collected for {}, and was imported for {}: it pays that one, and {} is not collected again. Find out whose money it is",
+            entry.name(),
+            others.join(" and "),
+            entry.name()
+        );
+        let subject = format!("payment {transaction}");
+        let about = About { order: entry.order, payment: Some(id), ..About::default() };
+        self.raise(&ExceptionDraft { kind: ExceptionKind::KeyMismatch, subject, message, about }, None)?;
+        Ok(())
     }
 
     fn insert_collected(&self, mandate: &Mandate, entry: &Entry, transaction: &TransactionId) -> Result<PaymentId> {
@@ -284,8 +311,18 @@ pub(super) fn payment_of(connection: &Connection, operation: &Operation) -> Resu
     Ok(id.map(PaymentId))
 }
 
-/// The collection of one of these entries that may have been made, or still will be: nothing else is done for its money.
+/// The collection of one of these entries, or of one that asks for the same money, that may have been made, or still will be: nothing
+/// else is done for its money.
 pub(super) fn under_way(connection: &Connection, entries: &[Entry]) -> Result<Option<String>> {
+    for entry in entries {
+        if let Some(why) = collected_of(connection, &relatives(connection, entry)?)? {
+            return Ok(Some(why));
+        }
+    }
+    Ok(None)
+}
+
+fn collected_of(connection: &Connection, entries: &[Entry]) -> Result<Option<String>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, state FROM operations WHERE entry_id = ?1 AND state <> 'confirmed' AND state NOT IN ('refused', 'withdrawn')",
     )?;
@@ -328,37 +365,71 @@ fn waits(connection: &Connection, entry: &Entry) -> Result<Option<Waits>> {
         if is_going(connection, order)? {
             return waits("order going", "its order is being deleted".to_owned());
         }
-        if let Some(why) = money_of_order(connection, order.0, entry)? {
+        if orders::order(connection, order)?.payment_status == PaymentStatus::Paid {
+            return waits("order paid", "its order is paid".to_owned());
+        }
+        if let Some(why) = money_of(connection, &payments::list(connection, PAYMENTS_OF_ORDER, [order.0])?, entry)? {
+            return waits("money under way", why);
+        }
+        if let Some(why) = paid_elsewhere(&documents::of_order(connection, order)?) {
             return waits("money under way", why);
         }
     }
-    let of_key =
-        "p.id IN (SELECT k.payment_id FROM payment_keys k JOIN entries e ON e.payment_key = k.key WHERE e.id = ?1)";
-    if let Some(why) = money_of(connection, &payments::list(connection, of_key, [entry.id.0])?, entry)? {
+    let relatives = relatives(connection, entry)?;
+    let others: Vec<Entry> = relatives.iter().filter(|other| other.id != entry.id).cloned().collect();
+    if let Some(why) = collected_of(connection, &others)? {
         return waits("money under way", why);
+    }
+    for relative in &relatives {
+        let by_it = "p.id IN (SELECT payment_id FROM entry_items WHERE entry_id = ?1)
+                     OR p.id IN (SELECT k.payment_id FROM payment_keys k JOIN entries e ON k.key = e.payment_key OR k.key = e.key WHERE e.id = ?1)";
+        if let Some(why) = money_of(connection, &payments::list(connection, by_it, [relative.id.0])?, entry)? {
+            return waits("money under way", why);
+        }
     }
     Ok(money_of_invoice(connection, entry)?.map(|why| Waits { class: "money under way", why }))
 }
 
-/// Payments that may pay the entry's order, by its number, its entries or its keys. What is for other entries is theirs.
-fn money_of_order(connection: &Connection, order: i64, entry: &Entry) -> Result<Option<String>> {
-    money_of(connection, &payments::list(connection, PAYMENTS_OF_ORDER, [order])?, entry)
+/// The entry itself, and all that ask for the same money, or did before they were cancelled: those of its order and with its keys.
+fn relatives(connection: &Connection, entry: &Entry) -> Result<Vec<Entry>> {
+    let of_keys = "id = ?1 OR key = (SELECT key FROM entries WHERE id = ?1) OR payment_key = (SELECT payment_key FROM entries WHERE id = ?1)";
+    let mut all = entries::list(connection, of_keys, [entry.id.0])?;
+    let of_order = "order_id = ?1 OR key = (SELECT entry_key FROM order_keys WHERE order_id = ?1)
+                    OR payment_key = (SELECT payment_key FROM order_keys WHERE order_id = ?1)
+                    OR document_id IN (SELECT document_id FROM invoices WHERE order_id = ?1)";
+    for order in orders_of_entries(connection, std::slice::from_ref(entry))? {
+        let more = entries::list(connection, of_order, [order.0])?;
+        all.extend(more.into_iter().filter(|other| other.id != entry.id));
+    }
+    all.sort_by_key(|entry| entry.id);
+    all.dedup_by_key(|entry| entry.id);
+    Ok(all)
 }
 
+/// What payments may bring, or brought and nothing has. What is under way for other entries that stand is theirs; of what was for a
+/// cancelled one, and of what was paid too much, nobody knows yet whose it is.
 fn money_of(connection: &Connection, payments: &[Payment], entry: &Entry) -> Result<Option<String>> {
     let mut of_others = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM entry_items WHERE payment_id = ?1)
-            AND NOT EXISTS (SELECT 1 FROM entry_items WHERE payment_id = ?1 AND entry_id = ?2)",
+            AND NOT EXISTS (SELECT 1 FROM entry_items i JOIN entries e ON e.id = i.entry_id
+                            WHERE i.payment_id = ?1 AND (i.entry_id = ?2 OR e.status = 'cancelled'))",
     )?;
     for payment in payments {
-        if !payment.pays.is_empty() || of_others.query_row((payment.id.0, entry.id.0), |row| row.get(0))? {
-            continue;
-        }
-        if let Some(why) = may_bring(connection, payment)? {
-            return Ok(Some(why));
+        let is_theirs: bool = of_others.query_row((payment.id.0, entry.id.0), |row| row.get(0))?;
+        let may_bring = if is_theirs { is_free(connection, payment)? } else { may_bring(connection, payment)? };
+        if may_bring.is_some() {
+            return Ok(may_bring);
         }
     }
     Ok(None)
+}
+
+/// By hand, or to the ERP.
+fn paid_elsewhere(documents: &[Document]) -> Option<String> {
+    let paid = documents
+        .iter()
+        .find(|document| document.kind == DocumentKind::Invoice && document.paid_elsewhere.is_positive())?;
+    Some(format!("{} of its {} was paid elsewhere", paid.paid_elsewhere, paid.name()))
 }
 
 /// Whether money of it may still come, or is there and nothing has it.
@@ -375,17 +446,21 @@ fn may_bring(connection: &Connection, payment: &Payment) -> Result<Option<String
         | TransactionStatus::Refused
         | TransactionStatus::Expired => {}
     }
+    is_free(connection, payment)
+}
+
+fn is_free(connection: &Connection, payment: &Payment) -> Result<Option<String>> {
     let captures = captures_of(connection, payment.id, None, None)?;
     let free = captures.iter().find(|capture| capture.untied.is_positive());
-    Ok(free.map(|free| format!("payment {name} for it has {} that nothing has yet", free.untied)))
+    Ok(free.map(|free| format!("payment {} for it has {} that nothing has yet", payment.transaction, free.untied)))
 }
 
 /// An invoice may be paid in ways that its entry does not show.
 fn money_of_invoice(connection: &Connection, entry: &Entry) -> Result<Option<String>> {
     let Some(document) = entry.document else { return Ok(None) };
     let invoice = documents::document(connection, document)?;
-    if invoice.paid_elsewhere.is_positive() {
-        return Ok(Some(format!("{} of its {} was paid elsewhere", invoice.paid_elsewhere, invoice.name())));
+    if let Some(why) = paid_elsewhere(std::slice::from_ref(&invoice)) {
+        return Ok(Some(why));
     }
     // What was captured for it has paid it, and those that are under way are few and have an index.
     let naming = "p.pays <> '' AND p.status IN ('open', 'pending', 'authorised', 'error')

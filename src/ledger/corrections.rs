@@ -20,6 +20,7 @@ use crate::domain::invoice::correction::{
 use crate::domain::invoice::pricing::{self, PricedLine, Pricing};
 use crate::domain::money::Amount;
 use crate::domain::movement::{Movement, MovementKind};
+use crate::operation::Kind;
 
 /// What took an invoice back, or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,7 +212,8 @@ impl Writer<'_> {
         let minor = self
             .connection
             .prepare_cached(
-                "SELECT ifnull(sum(amount_minor), 0) FROM operations WHERE document_id = ?1 AND kind IN ('capture', 'refund')
+                "SELECT ifnull(sum(amount_minor), 0) FROM operations
+                 WHERE (document_id = ?1 AND kind IN ('capture', 'refund') OR entry_id IN (SELECT id FROM entries WHERE document_id = ?1))
                    AND state IN ('sent', 'unknown', 'accepted', 'given_up')",
             )?
             .query_row([document.id.0], |row| row.get(0))?;
@@ -272,11 +274,12 @@ impl Writer<'_> {
             return Ok(Some(CannotCancel::Already { by: by.number.clone() }));
         }
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, kind FROM operations WHERE document_id = ?1 AND kind IN ('capture', 'refund')
+            "SELECT id, kind FROM operations
+             WHERE (document_id = ?1 AND kind IN ('capture', 'refund') OR entry_id IN (SELECT id FROM entries WHERE document_id = ?1))
                AND state NOT IN ('confirmed', 'refused', 'withdrawn') ORDER BY id LIMIT 1",
         )?;
         let mut under_way = statement.query_and_then([invoice.0], |row| {
-            let kind = if row.text("kind")? == "capture" { "capture" } else { "refund" };
+            let kind = row.choice("kind", Kind::parse)?.as_str();
             Ok::<_, LedgerError>(CannotCancel::UnderWay { operation: row.id("id", OperationId)?, kind })
         })?;
         if let Some(operation) = under_way.next().transpose()? {

@@ -190,8 +190,12 @@ impl fmt::Display for CannotCancel {
             ),
             Self::UnderWay { operation, kind } => write!(
                 f,
-                "its {kind} (operation {operation}) has no final answer, and its money may be on its way; `payjournal sync-payments` \
-                 and `payjournal capture` ask for it"
+                "its {kind} (operation {operation}) has no final answer, and its money may be on its way; {} for it",
+                if *kind == "collect" {
+                    "`payjournal collect` asks"
+                } else {
+                    "`payjournal sync-payments` and `payjournal capture` ask"
+                }
             ),
             Self::ChargedBack { transaction } => write!(
                 f,

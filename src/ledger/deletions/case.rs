@@ -109,6 +109,12 @@ impl Ledger {
                        AND order_id > ?1
                UNION SELECT p.order_id FROM operations o JOIN payments p ON p.id = o.payment_id
                      WHERE o.kind = 'cancel' AND o.state <> 'confirmed' AND o.state NOT IN ('refused', 'withdrawn') AND p.order_id > ?1
+               UNION SELECT ifnull(e.order_id, k.order_id) FROM operations o JOIN entry_items i ON i.payment_id = o.payment_id
+                     JOIN entries e ON e.id = i.entry_id LEFT JOIN order_keys k ON k.entry_key = e.key
+                     WHERE o.kind = 'cancel' AND o.state <> 'confirmed' AND o.state NOT IN ('refused', 'withdrawn')
+                       AND ifnull(e.order_id, k.order_id) > ?1
+               UNION SELECT k.order_id FROM operations o JOIN payment_keys q ON q.payment_id = o.payment_id JOIN order_keys k ON k.payment_key = q.key
+                     WHERE o.kind = 'cancel' AND o.state <> 'confirmed' AND o.state NOT IN ('refused', 'withdrawn') AND k.order_id > ?1
                UNION SELECT order_id FROM exceptions WHERE task = ?4 AND state <> 'resolved' AND order_id > ?1)
              ORDER BY id LIMIT ?2",
         )?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::rows::{JournalRow, Rows};
-use crate::simulate::record::{Posted, Transaction};
+use crate::simulate::record::{IsFor, Posted, Transaction};
 
 use super::index::{Booking, Index, pair};
 use super::{About, Found};
@@ -164,7 +164,14 @@ fn may_pay(index: &Index<'_>, transaction: &Transaction, invoice: &Posted) -> bo
     let by_neighbour = beside.any(|named| named.order.is_some() && named.order == invoice.order);
     let by_key = || invoice.order.as_deref().is_some_and(|order| super::heirs::inherits(index, order, transaction));
     let by_account = || super::free_balances::may_pay(index, transaction, invoice);
-    (by_name || by_order || by_neighbour || by_key() || by_account()) && invoice.currency == transaction.currency
+    // What an entry has is its invoice's, whatever order the payment names (trap T47).
+    let by_entry = || {
+        let IsFor::Entry(reference) = &transaction.is_for else { return false };
+        let mut entries = index.rows.entries.iter().filter(|entry| entry.reference.as_ref() == Some(reference));
+        entries.any(|entry| entry.invoice.as_ref() == Some(&invoice.number))
+    };
+    (by_name || by_order || by_neighbour || by_key() || by_entry() || by_account())
+        && invoice.currency == transaction.currency
 }
 
 /// Captured money of a transaction that belongs to no invoice, and was not paid back.

@@ -11,7 +11,7 @@ use super::index::{Done, Index, pair, was_confirmed};
 use super::intents::said;
 
 /// By how much a run's clock may be ahead, at most.
-const CLOCK_ERROR: Duration = Duration::days(2);
+pub(super) const CLOCK_ERROR: Duration = Duration::days(2);
 
 /// A capture of payjournal, with what it is about.
 struct Capture<'i, 'a> {
@@ -76,7 +76,7 @@ impl Capture<'_, '_> {
     fn of_unknown_document(&self) -> Option<String> {
         let (kind, number) = pair(self.asked.document.as_ref())?;
         // An invoice of ours has the time of the run that made it.
-        let is_late = self.index.record.clock_jumps > 0 && self.is_ours(number);
+        let is_late = self.index.record.clock_jumps > 0 && self.index.is_ours(number);
         let until = if is_late { self.effect.at + CLOCK_ERROR } else { self.effect.at };
         let known = self.document.and_then(|document| document.told_at).is_some_and(|told| told <= until);
         (!known).then(|| format!("the ledger had not been told of {kind} {number}"))
@@ -116,16 +116,11 @@ impl Capture<'_, '_> {
         (self.effect.at + ahead < due).then(|| format!("at {}, due at {due}", self.effect.at))
     }
 
-    /// Payjournal made the invoice.
-    fn is_ours(&self, number: &str) -> bool {
-        self.index.rows.invoices.iter().any(|row| row.number == number)
-    }
-
     /// An ERP bills what it has delivered; payjournal billed all of the order.
     fn of_cancelled(&self) -> Option<String> {
         let number = &self.document?.number;
         let told = self.asked.told_order.filter(|_| !super::releases::is_fresh(self.asked, self.effect.at))?;
-        (self.is_ours(number) && told.cancelled == Cancelled::Full)
+        (self.index.is_ours(number) && told.cancelled == Cancelled::Full)
             .then(|| format!("the order of {number} was cancelled before"))
     }
 

@@ -6,8 +6,8 @@ use super::index::Index;
 use crate::ledger::rows::Rows;
 use crate::simulate::record::{Cancelled, Record, Sale, SaleKey, Transaction};
 
-/// The record with the order that each transaction pays: one that says of itself only a key pays, once it is bound, the order
-/// that has the key then.
+/// The record with the order that each transaction pays: one that says of itself only a key or an entry pays, once it is bound, the
+/// order that has the key then.
 pub(super) fn with_heirs<'r>(record: &'r Record, rows: &Rows) -> Cow<'r, Record> {
     let mut changed = Cow::Borrowed(record);
     if record.deletions.is_empty() {
@@ -17,7 +17,8 @@ pub(super) fn with_heirs<'r>(record: &'r Record, rows: &Rows) -> Cow<'r, Record>
         let Some(order) = &row.order else { continue };
         let Some(at) = record.transactions.iter().position(|one| one.id == row.transaction) else { continue };
         let is_heirs = record.transactions.get(at).is_some_and(|one| {
-            has_key_of(record, order, one).is_some_and(|sale| matches!(sale.key, SaleKey::Payment(_)))
+            let is_it = |sale: &Sale| one.is_anonymous || matches!(sale.key, SaleKey::Payment(_));
+            has_key_of(record, order, one).is_some_and(is_it)
         });
         if let Some(one) = changed_transaction(&mut changed, at, is_heirs) {
             one.order = Some(order.clone());

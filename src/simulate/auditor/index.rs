@@ -193,6 +193,11 @@ impl<'a> Index<'a> {
         self.documents.get(&("invoice", number)).copied()
     }
 
+    /// Payjournal made the invoice.
+    pub(super) fn is_ours(&self, invoice: &str) -> bool {
+        self.rows.invoices.iter().any(|row| row.number == invoice)
+    }
+
     pub(super) fn documents_of<'s>(&'s self, order: &'s str) -> &'s [&'a Posted] {
         all(&self.documents_of_order, &order)
     }

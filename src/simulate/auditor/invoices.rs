@@ -326,6 +326,10 @@ fn unbilled(index: &Index<'_>, sale: &Sale) -> Option<String> {
     let told = |kind: &str| {
         index.told_of_order(&sale.order).iter().any(|row| row.kind == kind && tells(index, row.id, &row.state))
     };
+    // What is authorised and cannot be charged is told before anything else is looked at.
+    if index.record.bills_paid_only && charged(index, &sale.order) > 0 && told("not_billable") {
+        return None;
+    }
     let expects = |kind: &str, why: String| (!told(kind)).then_some(why);
     let (gone, living): (Vec<&Sale>, Vec<&Sale>) = rivals(index, sale)
         .filter(|rival| rival.told_at.is_some())
@@ -418,6 +422,14 @@ fn not_assigned(index: &Index<'_>, claim: &Claim) -> Option<String> {
             && index.effects_of(*at).iter().all(|done| done.effect.is_live())
     };
     let expected = of_it.iter().map(|at| money(index, *at)).sum::<i64>().clamp(0, claim.amount);
+    // What a person gave back of it before its capture was heard of is told apart from the invoice, which stays paid.
+    let is_charged = |at: &usize| {
+        index.record.transactions.get(*at).is_some_and(|of| of.trigger == Trigger::Invoice)
+            && index.of_kind(*at, EffectKind::Refund).any(|done| done.effect.ours().is_none())
+    };
+    if of_it.iter().any(is_charged) {
+        return None;
+    }
     let wrong = if of_it.iter().all(is_plain) {
         row.assigned != expected
     } else {

@@ -7,6 +7,7 @@ use crate::domain::deletion::{DeletionMethod, Gate};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::payment::Payment;
 use crate::ledger::CleanupCase;
+use crate::operation::decide::is_over_age;
 use crate::operation::key::{NaturalKey, deletion_key};
 use crate::operation::{Key, Kind, Operation, State, Subject};
 use crate::task::facts::learn_first;
@@ -15,7 +16,7 @@ use crate::task::{Action, Frame, Step, Wanted};
 pub(super) fn plan(case: &CleanupCase, seen: &Seen, feeds: &Feeds, frame: &Frame<'_>) -> Vec<Step> {
     let evidence = match gates::before_asking(case, frame) {
         Ok(evidence) => evidence,
-        Err(stays) => return kept(case, &stays),
+        Err(stays) => return kept(case, &stays, frame),
     };
     let answer = gates::answer(case, seen, feeds, frame);
     let mut steps = if seen.left_out { Vec::new() } else { asked(case, answer.as_ref().err(), frame) };
@@ -40,7 +41,7 @@ pub(super) fn plan(case: &CleanupCase, seen: &Seen, feeds: &Feeds, frame: &Frame
         return steps;
     }
     match answer {
-        Err(stays) => steps.extend(kept(case, &stays)),
+        Err(stays) => steps.extend(kept(case, &stays, frame)),
         Ok((said, open)) if open.is_empty() => steps.extend(delete(case, evidence, said, frame)),
         Ok((_, open)) => steps.extend(open.into_iter().flat_map(|payment| close(case, payment, seen, frame))),
     }
@@ -61,11 +62,15 @@ fn asked(case: &CleanupCase, stays: Option<&Stays>, frame: &Frame<'_>) -> Vec<St
     }
 }
 
-/// The order stays; what was planned for it before is not wanted any more.
-fn kept(case: &CleanupCase, stays: &Stays) -> Vec<Step> {
+/// The order stays; what was planned for it before is not wanted any more, and what waits was planned too long ago one day: it is planned
+/// anew when its turn comes.
+fn kept(case: &CleanupCase, stays: &Stays, frame: &Frame<'_>) -> Vec<Step> {
     let past = case.deletions.iter().map(|past| &past.operation);
     let closing = case.operations.iter().filter(|operation| operation.kind == Kind::Cancel);
-    let planned = past.chain(closing).filter(|operation| operation.state == State::Planned && !stays.waits);
+    let is_wanted = |operation: &Operation| {
+        stays.waits && !is_over_age(operation.status_since, frame.task.transaction_valid_days, frame.now)
+    };
+    let planned = past.chain(closing).filter(|operation| operation.state == State::Planned && !is_wanted(operation));
     let mut steps: Vec<Step> = planned.map(|operation| withdraw(case, operation, &stays.why)).collect();
     if stays.class != gates::DELETED {
         let action = Action::NotEligible(stays.class);

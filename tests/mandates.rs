@@ -89,6 +89,34 @@ fn an_invoice_that_is_due_is_collected_and_paid() {
     shop.ok("verify --against-provider --against-erp --as-of 2026-11-29T03:00:00Z");
 }
 
+/// What an operation collects is named by the invoice where nothing else names it.
+#[test]
+fn the_collection_of_an_invoice_is_shown_by_the_number_of_the_invoice() {
+    let shop = shop();
+    support::billing::orders(&shop, "SO-1~collect:confirm-late,119.00,C1,,\n");
+    import(&shop, "mandates", &format!("{HEAD}psp,,MD~collect:confirm-late,C1,sepa,EUR,2026-11-02,\n"));
+    shop.ok("finalize-invoices");
+    let look = |at: &str| {
+        shop.ok(&format!("show document 2026-00001 --as-of {at}"));
+        shop.ok(&format!("show order SO-1~collect:confirm-late --as-of {at}"));
+        let transaction = shop.rows("SELECT transaction_id FROM payments").concat();
+        for line in ["show entry 1".to_owned(), format!("show payment {transaction}")] {
+            let line = format!("{line} --as-of {at}");
+            shop.ok(&line);
+            assert_eq!(shop.json(&line)["operations"][0]["entry"], "2026-00001", "{line}");
+        }
+    };
+    shop.ok("collect --as-of 2026-11-29T02:00:00Z");
+    let status = "status --as-of 2026-11-29T03:00:00Z";
+    assert!(shop.run(&status.split(' ').collect::<Vec<_>>()).stdout.contains("entry 2026-00001"));
+    assert!(shop.json(status).to_string().contains(r#""entry":"2026-00001""#));
+    look("2026-11-29T03:00:00Z");
+    shop.ok("collect --as-of 2026-12-01T02:00:00Z");
+    assert_eq!(all_entries(&shop), ["- balanced 11900/11900 2026-00001"]);
+    shop.ok("status --as-of 2026-12-01T03:00:00Z");
+    look("2026-12-01T03:00:00Z");
+}
+
 /// The customer pays the invoice by name at the same time.
 #[test]
 fn an_invoice_that_another_payment_names_waits() {

@@ -34,7 +34,7 @@ pub struct OperationNames {
     pub mail: Option<String>,
     /// What the portal is told.
     pub event: Option<String>,
-    /// The entry that is collected, by its reference.
+    /// The entry that is collected, by its reference, or its invoice's number.
     pub entry: Option<String>,
 }
 
@@ -110,7 +110,8 @@ impl Ledger {
             .connection
             .prepare_cached(
                 "SELECT d.kind AS document_kind, d.number AS document_number, p.transaction_id, j.number AS journal_number,
-                        m.subject AS mail_subject, e.kind || ' of ' || e.object AS event_name, ifnull(n.reference, n.id) AS entry_name,
+                        m.subject AS mail_subject, e.kind || ' of ' || e.object AS event_name,
+                        coalesce(n.reference, (SELECT i.number FROM documents i WHERE i.id = n.document_id), CAST(n.id AS TEXT)) AS entry_name,
                         (SELECT r.shop || '/' || r.number FROM orders r WHERE r.id = coalesce(o.order_id, d.order_id, p.order_id, n.order_id)) AS order_name
                  FROM operations o
                  LEFT JOIN payments p ON p.id = ifnull(o.payment_id, (SELECT c.payment_id FROM collected_payments c WHERE c.operation_id = o.id))

@@ -108,6 +108,24 @@ fn the_id_of_a_mandate_is_shown_nowhere() {
     shop.write("bad.csv", "provider,method,mandate,customer,given_on\npsp,sepa,\" mdt_5ecret\",C1,2026-11-02\n");
     let bad = shop.exits("import mandates bad.csv", 1).stderr;
     assert!(bad.contains("bad.csv:2") && bad.contains("mandate") && !bad.contains("5ecret"), "{bad}");
+    let head = "provider,method,mandate,customer,given_on\n";
+    let object = |value: &str| format!(r#"{{"provider":"psp","method":"sepa","mandate":{value},"customer":"C1"}}"#);
+    let not_text = [head.as_bytes(), b"psp,sepa,mdt_5ecret\xff,C1,2026-11-02\n"].concat();
+    for (name, text, said) in [
+        ("bad.csv", not_text, "is not UTF-8"),
+        ("bad.csv", b"psp,sepa,mdt_5ecret,C1,2026-11-02\n".to_vec(), "none of the fields' names"),
+        ("bad.jsonl", object(r#"["mdt_5ecret"]"#).into(), "is not text"),
+        ("bad.jsonl", object(r#"{"id":"mdt_5ecret"}"#).into(), "is not text"),
+        ("bad.jsonl", object("4711.5").into(), "is a JSON number"),
+        ("bad.jsonl", b"\"mdt_5ecret at line 1\"\n".to_vec(), "invalid type: string, expected an object"),
+    ] {
+        assert!(std::fs::write(shop.path.join(name), &text).is_ok());
+        let line = format!("import mandates {name}");
+        let told = shop.run(&line.split(' ').collect::<Vec<_>>());
+        let all = format!("{}{}{}", told.stdout, told.stderr, shop.json(&line));
+        assert!(all.contains(said) && !all.contains("5ecret") && !all.contains("4711"), "{said}: {all}");
+        assert_ne!(told.code, Some(0));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 
 use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 
-use super::field::{Field, Need, is_reject, nearest, position};
+use super::field::{Content, Field, Need, is_reject, nearest, position};
 use super::lines::{LONGEST, Line, Lines, TOO_LONG};
 use super::problem::{Objection, Problem};
 use super::row::{Cell, Origin, Row};
@@ -126,7 +126,7 @@ impl<R: BufRead> Rows<R> {
                 Err(error) => {
                     if let Some(field) = self.fields.get(at) {
                         let why = format!("is not UTF-8 (byte {} of the cell)", error.valid_up_to() + 1);
-                        row.objections.push(Objection::to_value(field, &String::from_utf8_lossy(bytes), why));
+                        row.objections.push(Objection::to_cell(field, &String::from_utf8_lossy(bytes), why));
                     }
                     Cell::Damaged
                 }
@@ -157,6 +157,12 @@ impl Header {
     fn columns(&self, fields: &'static [Field]) -> Result<Vec<Column>, Vec<Problem>> {
         let mut columns = Vec::new();
         let mut objections = Vec::new();
+        let is_known = |name: &String| position(fields, name).is_some();
+        if fields.iter().any(|field| field.content == Content::Secret) && !self.names.iter().any(is_known) {
+            // Most likely the first row of a file without a header: it is not to be shown.
+            let why = format!("the header has none of the fields' names; it begins such as `{}`", example(fields));
+            return Err(vec![Objection::to_row(why).at(self.line)]);
+        }
         for name in &self.names {
             match position(fields, name) {
                 Some(at) if columns.contains(&Column::Field(at)) => {

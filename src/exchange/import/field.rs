@@ -27,6 +27,8 @@ pub enum Content {
     Text,
     /// Decimal text. A JSON number is refused: most writers send it through a float.
     Money,
+    /// Text that no message quotes: whoever has it may be able to take money.
+    Secret,
 }
 
 impl Field {
@@ -36,6 +38,10 @@ impl Field {
 
     pub(super) const fn money(name: &'static str, need: Need, meaning: &'static str, example: &'static str) -> Self {
         Self { name, need, content: Content::Money, meaning, example }
+    }
+
+    pub(super) const fn secret(name: &'static str, need: Need, meaning: &'static str, example: &'static str) -> Self {
+        Self { name, need, content: Content::Secret, meaning, example }
     }
 }
 

@@ -6,13 +6,13 @@ use super::ImportDefaults;
 use super::field::{Field, Need};
 use super::payment::{MERCHANT_ACCOUNT, PROVIDER, account};
 use super::problem::Objection;
-use super::reading::{Reading, id_reason};
+use super::reading::Reading;
 use super::row::Row;
 use crate::domain::id::{CustomerNumber, MerchantAccount, MethodName, ProviderName};
 use crate::domain::mandate::Token;
 use crate::domain::money::Currency;
 
-pub const MANDATE: Field = Field::new(
+pub const MANDATE: Field = Field::secret(
     "mandate",
     Need::Required,
     "the PSP's id of the mandate or stored card; never shown whole",
@@ -57,14 +57,7 @@ impl MandateRecord {
     pub fn read(row: &Row, defaults: &ImportDefaults) -> Result<Self, Vec<Objection>> {
         let mut reading = Reading::of(row);
         let account = account(&mut reading, defaults);
-        let token = reading.text(&MANDATE).map(Token::parse);
-        let token = token.and_then(|token| match token {
-            Ok(token) => Some(token),
-            Err(error) => {
-                reading.object_unquoted(&MANDATE, id_reason(&error));
-                None
-            }
-        });
+        let token = reading.id(&MANDATE, Token::parse);
         let customer = reading.id(&CUSTOMER, CustomerNumber::parse);
         let method = reading.id(&METHOD, MethodName::parse);
         let currency = reading.currency(&CURRENCY);

@@ -80,7 +80,7 @@ impl<R: BufRead> Rows<R> {
 }
 
 fn cell(field: &Field, value: &Value) -> Result<Cell, Objection> {
-    let refused = |why: &str| Err(Objection::to_value(field, &value.to_string(), why));
+    let refused = |why: &str| Err(Objection::to_cell(field, &value.to_string(), why));
     match value {
         Value::Null => Ok(Cell::Empty),
         Value::String(text) if text.is_empty() => Ok(Cell::Empty),
@@ -107,11 +107,19 @@ fn own_members(text: &str, members: &[(String, Value)]) -> String {
     }
 }
 
-/// Without the line number serde counts from the start of this line.
+/// Without the line number serde counts from the start of this line, and without the value that stands where an object should.
 fn described(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let message = text.split(" at line ").next().unwrap_or(&text);
-    format!("{message} (column {})", error.column())
+    let quoted = if error.is_data() { text.find(['"', '`']) } else { None };
+    let expected = text.rfind(", expected").unwrap_or(text.len());
+    let message = match quoted.filter(|quoted| *quoted < expected) {
+        Some(quoted) => {
+            let kind = text.get(..quoted).unwrap_or_default().trim_end();
+            [kind, text.get(expected..).unwrap_or_default()].concat()
+        }
+        None => text,
+    };
+    format!("{} (column {})", message.split(" at line ").next().unwrap_or(&message), error.column())
 }
 
 impl<'de> Deserialize<'de> for Members {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::field::Field;
+use super::field::{Content, Field};
 
 /// Values are shown up to this many characters, so that a damaged file cannot flood a terminal or the memory.
 const SHOWN: usize = 80;
@@ -38,6 +38,14 @@ impl Objection {
 
     pub fn to_value(field: &Field, value: &str, why: impl Into<String>) -> Self {
         Self { value: Some(shown(value)), ..Self::to_field(field, why) }
+    }
+
+    /// Against what a file has in a cell: quoted, unless it is to be shown nowhere.
+    pub(super) fn to_cell(field: &Field, value: &str, why: impl Into<String>) -> Self {
+        match field.content {
+            Content::Secret => Self::to_field(field, why),
+            Content::Text | Content::Money => Self::to_value(field, value, why),
+        }
     }
 
     /// A name the file uses and no field has.

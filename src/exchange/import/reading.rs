@@ -22,14 +22,9 @@ impl<'a> Reading<'a> {
 
     pub(super) fn object(&mut self, field: &Field, why: impl Into<String>) {
         self.objections.push(match self.row.cell(field) {
-            Cell::Text(text) => Objection::to_value(field, text, why),
+            Cell::Text(text) => Objection::to_cell(field, text, why),
             Cell::Empty | Cell::Damaged => Objection::to_field(field, why),
         });
-    }
-
-    /// Against what is in the cell, which is not to be shown.
-    pub(super) fn object_unquoted(&mut self, field: &Field, why: impl Into<String>) {
-        self.objections.push(Objection::to_field(field, why));
     }
 
     /// Whether anything is in the cell, readable or not.

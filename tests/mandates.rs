@@ -151,6 +151,44 @@ fn a_restored_backup_collects_nothing_twice() {
     backup.ok("verify --against-provider");
 }
 
+/// The mandate is another one since, so that the same key has another content: nobody knows here what was taken under it.
+#[test]
+fn what_may_have_been_taken_before_a_backup_was_restored_is_left_to_a_person() {
+    let shop = shop();
+    due_entry(&shop);
+    import(&shop, "customers", "customer,name,email\nC1,Jane Doe,jane@example.org\n");
+    shop.ok("collect");
+    let backup = self::shop();
+    due_entry(&backup);
+    for file in ["sandbox.db", "sandbox.db-wal", "sandbox.db-shm"] {
+        drop(std::fs::copy(shop.path.join(file), backup.path.join(file)));
+    }
+    let rows = "psp,,MD-4711,C1,sepa,EUR,2026-11-02,2026-11-21\npsp,,MD-4712,C1,sepa,EUR,2026-11-02,\n";
+    import(&backup, "mandates", &format!("{HEAD}{rows}"));
+    backup.exits("collect", 1);
+    let exceptions = told(&backup).concat();
+    assert!(exceptions.contains("collection_unclear") && exceptions.contains("import payments"), "{exceptions}");
+    assert!(!exceptions.contains("retry"), "{exceptions}");
+    let subject = backup.rows("SELECT subject FROM mails").concat();
+    assert!(subject.contains("May have been collected already"), "{subject}");
+    backup.write("ask.json", r#"{"entries":["E-1"]}"#);
+    for line in ["retry 1", "invite E-1", "checkout ask.json"] {
+        let said = backup.exits(line, 2).stderr;
+        assert!(said.contains("exception 1") && !said.contains("`payjournal retry"), "{line}: {said}");
+    }
+    let left = backup.json("collect --as-of 2026-12-22T02:00:00Z");
+    assert_eq!(left["not_eligible"].to_string(), r#"{"may be collected already":1}"#);
+    let transaction = support::rows(&backup.path.join("sandbox.db"), "SELECT id FROM transactions").concat();
+    let (head, at) = ("entries,method,currency,status,authorised,authorised_at,captured_at", "2026-11-22T02:00:00Z");
+    let row = format!("psp,{transaction},E-1,sepa,EUR,captured,50.00,{at},{at}");
+    import(&backup, "payments", &format!("provider,transaction,{head}\n{row}\n"));
+    backup.ok("resolve 1");
+    backup.ok("collect");
+    assert_eq!(all_entries(&backup), ["E-1 balanced 5000/5000 -"]);
+    assert_eq!(backup.psp_record(), shop.psp_record());
+    backup.ok("verify --against-provider --as-of 2026-12-23T02:00:00Z");
+}
+
 #[test]
 fn what_was_collected_is_found_in_the_payout() {
     let shop = shop();

@@ -25,6 +25,8 @@ pub enum ExceptionKind {
     CaptureRefused,
     /// What is due of an entry could not be taken on its customer's mandate.
     CollectionRefused,
+    /// The PSP has another request under the key of a collection: it may have taken the money.
+    CollectionUnclear,
     /// A collection was refused as often as it is tried.
     CollectionStopped,
     /// A customer has several mandates an entry could be collected on.
@@ -113,7 +115,7 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::ExceedsAuthorised,
         Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
@@ -124,6 +126,7 @@ impl ExceptionKind {
         Self::CapturedAlready,
         Self::CaptureRefused,
         Self::CollectionRefused,
+        Self::CollectionUnclear,
         Self::CollectionStopped,
         Self::MandateAmbiguous,
         Self::RefundWithoutInvoice,
@@ -172,6 +175,7 @@ impl ExceptionKind {
             Self::CapturedAlready => "captured_already",
             Self::CaptureRefused => "capture_refused",
             Self::CollectionRefused => "collection_refused",
+            Self::CollectionUnclear => "collection_unclear",
             Self::CollectionStopped => "collection_stopped",
             Self::MandateAmbiguous => "mandate_ambiguous",
             Self::RefundWithoutInvoice => "refund_without_invoice",

@@ -157,6 +157,15 @@ pub fn collection_refused(shop: &ShopName, key: &str, code: &str, draft: &Except
     }
 }
 
+pub fn collection_unclear(shop: &ShopName, key: &str, draft: &ExceptionDraft) -> Letter {
+    Letter {
+        event: format!("collection-unclear:{key}"),
+        recipient: Recipient::PaymentNotifications,
+        subject: format!("{shop} | May have been collected already: {}", draft.subject),
+        body: format!("{}: {}\n", draft.subject, draft.message),
+    }
+}
+
 /// Once per journal, when the ERP has not taken it for the configured number of days.
 pub fn overdue(shop: &ShopName, journal: &str, what: &str, days: u32, why: &str) -> Letter {
     Letter {

@@ -18,7 +18,7 @@ use crate::domain::consequence::{CollectedDraft, MovementDraft, Standing};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::{EntryId, ModificationId, PaymentId, TransactionId};
+use crate::domain::id::{EntryId, ExceptionId, ModificationId, PaymentId, TransactionId};
 use crate::domain::mandate::Mandate;
 use crate::domain::money::Amount;
 use crate::domain::movement::MovementKind;
@@ -75,7 +75,10 @@ impl Ledger {
             mandates: mandates::of_customer(connection, &entry.customer)?,
             operations: of_entry(connection, id)?,
             went_back: went_back(connection, id)?,
-            waits: waits(connection, &entry)?,
+            waits: match unclear(connection, id)? {
+                Some(told) => Some(Waits { class: "may be collected already", why: may_be_collected(&entry, told) }),
+                None => waits(connection, &entry)?,
+            },
             entry,
         })
     }
@@ -93,6 +96,9 @@ impl Writer<'_> {
             return Ok(None);
         };
         let entry = entries::entry(self.connection, entry)?;
+        if let Some(told) = unclear(self.connection, entry.id)? {
+            return Ok(Some(may_be_collected(&entry, told)));
+        }
         let mandate = mandates::mandate(self.connection, mandate)?;
         let today = self.books.posting_date(self.now);
         let open = entry.open()?;
@@ -311,6 +317,18 @@ pub(super) fn payment_of(connection: &Connection, operation: &Operation) -> Resu
     Ok(id.map(PaymentId))
 }
 
+/// The exception that is open because an earlier request may have taken the money of the entry: a person decides.
+pub(super) fn unclear(connection: &Connection, entry: EntryId) -> Result<Option<ExceptionId>> {
+    let id: Option<i64> = connection
+        .prepare_cached("SELECT min(id) FROM exceptions WHERE entry_id = ?1 AND kind = ?2 AND state <> 'resolved'")?
+        .query_row((entry.0, ExceptionKind::CollectionUnclear.as_str()), |row| row.get(0))?;
+    Ok(id.map(ExceptionId))
+}
+
+fn may_be_collected(entry: &Entry, told: ExceptionId) -> String {
+    format!("{} may have been collected already: exception {told} says what to look for", entry.name())
+}
+
 /// The collection of one of these entries, or of one that asks for the same money, that may have been made, or still will be: nothing
 /// else is done for its money.
 pub(super) fn under_way(connection: &Connection, entries: &[Entry]) -> Result<Option<String>> {
@@ -332,6 +350,9 @@ fn collected_of(connection: &Connection, entries: &[Entry]) -> Result<Option<Str
         if let Some((operation, state)) = found {
             let state = state.replace('_', " ");
             return Ok(Some(format!("{} is being collected: operation {operation} is {state}", entry.name())));
+        }
+        if let Some(told) = unclear(connection, entry.id)? {
+            return Ok(Some(may_be_collected(entry, told)));
         }
     }
     Ok(None)

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde::Serialize;
 
+use super::collections::unclear;
 use super::row::{Columns, InOrder, Layout, time_text};
 use super::{Ledger, LedgerError, Result, Writer, corrections, payments, requests};
 use crate::domain::id::{
@@ -312,6 +313,13 @@ impl Writer<'_> {
                 self.move_operation(id, Event::Reopen, "taken up again by a person")?;
             }
             State::Refused => {
+                if let Some(told) =
+                    before.subject.entry.map(|entry| unclear(self.connection, entry)).transpose()?.flatten()
+                {
+                    return Err(LedgerError::Invariant(format!(
+                        "operation {id} may have been carried out under its key before: first comes exception {told}"
+                    )));
+                }
                 self.connection
                     .prepare_cached("UPDATE operations SET retry_requested = 1 WHERE id = ?1")?
                     .execute([id.0])?;

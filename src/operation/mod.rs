@@ -111,6 +111,15 @@ pub struct Refusal {
     pub transient: bool,
 }
 
+impl Refusal {
+    /// The code of every adapter for: the key was used for another request, which may have been carried out.
+    pub const KEY_CONFLICT: &str = "idempotency_error";
+
+    pub fn is_key_conflict(&self) -> bool {
+        self.code == Self::KEY_CONFLICT
+    }
+}
+
 /// What the other side said to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {

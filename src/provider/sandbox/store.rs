@@ -204,7 +204,7 @@ impl Store {
         match known {
             None => Ok(Replay::First),
             Some(before) if before != request => {
-                Ok(Replay::Answer(super::refused("idempotency_error", "the key was used for another request")))
+                Ok(Replay::Answer(super::refused(Refusal::KEY_CONFLICT, "the key was used for another request")))
             }
             Some(_) => Ok(self.look_up(key, now)?.map_or(Replay::Retried, Replay::Answer)),
         }

@@ -17,6 +17,7 @@ pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, s
         Answer::Confirmed { modification, at, amount } => {
             collected(operation, modification, amount.or(operation.amount).map(|amount| (amount, *at)))
         }
+        Answer::Refused(refusal) if refusal.is_key_conflict() => unclear(operation, refusal, context, shop),
         Answer::Refused(refusal) => refused(operation, refusal, context, shop),
         Answer::NotDone { .. } | Answer::Unknown { .. } => Vec::new(),
     }
@@ -31,6 +32,27 @@ fn collected(
     let Ok(transaction) = TransactionId::parse(modification.as_str()) else { return Vec::new() };
     let draft = CollectedDraft { operation: operation.id, transaction, moved, learnt_from: LearntFrom::Answer };
     vec![Consequence::Collected(draft)]
+}
+
+/// The ledger knows of no such request, as after a backup was restored: another attempt would have another key, and might take it again.
+fn unclear(operation: &Operation, refusal: &Refusal, context: &Context, shop: &ShopName) -> Vec<Consequence> {
+    let entry = context.entry.as_ref().map_or_else(|| "an entry".to_owned(), Entry::name);
+    let amount = operation.amount.map(|amount| amount.to_string()).unwrap_or_default();
+    let draft = ExceptionDraft {
+        kind: ExceptionKind::CollectionUnclear,
+        subject: format!("operation {} (collection of {entry})", operation.id),
+        message: format!(
+            "an earlier request under the key of this collection may have taken the money of {entry} (order {}): the PSP refuses {amount}: \
+             {} ({}). Look in the PSP's back office for what was taken for it, and import that payment (`payjournal import payments`); \
+             only then, or when nothing was taken, `payjournal resolve` this exception. Until then nothing is taken or asked for it",
+            context.order_name(),
+            refusal.message,
+            refusal.code
+        ),
+        about: context.about(operation),
+    };
+    let letter = letter::collection_unclear(shop, operation.key.as_str(), &draft);
+    vec![Consequence::Raise(draft), Consequence::Letter(letter)]
 }
 
 fn refused(operation: &Operation, refusal: &Refusal, context: &Context, shop: &ShopName) -> Vec<Consequence> {

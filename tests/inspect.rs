@@ -56,6 +56,7 @@ fn world() -> World {
     let settings = config::load(&config).unwrap().settings;
     let books = Books {
         mode: "test",
+        shop: settings.shop.clone(),
         time_zone: chrono_tz::Europe::Berlin,
         accounts: Accounts { ..settings.accounts.clone() },
         company: Company::parse("main").unwrap(),

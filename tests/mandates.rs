@@ -189,6 +189,23 @@ fn what_may_have_been_taken_before_a_backup_was_restored_is_left_to_a_person() {
     backup.ok("verify --against-provider --as-of 2026-12-23T02:00:00Z");
 }
 
+/// Their entries may be called the same.
+#[test]
+fn two_shops_on_one_merchant_account_do_not_share_their_keys() {
+    let key = |shop: &Shop| shop.rows("SELECT key FROM operations WHERE kind = 'collect'").concat();
+    let shops = ["webshop", "other"].map(|name| {
+        let shop = Shop::with(&format!("{}{COLLECT}[shop]\nname = \"{name}\"\n", support::CONFIG));
+        due_entry(&shop);
+        shop.ok("collect");
+        shop
+    });
+    assert_ne!(key(&shops[0]), key(&shops[1]));
+    // It is called otherwise since: what was collected is still the same.
+    shops[1].write("payjournal.toml", &format!("{}{COLLECT}[shop]\nname = \"new\"\n", support::CONFIG));
+    assert_eq!(shops[1].json("collect")["not_eligible"].to_string(), "{}");
+    shops[1].ok("verify --against-provider");
+}
+
 #[test]
 fn what_was_collected_is_found_in_the_payout() {
     let shop = shop();

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::document::{Document, DocumentKind};
-use super::id::{Account, Company, CustomerNumber, DocumentId, IdError, MerchantAccount, ProviderName};
+use super::id::{Account, Company, CustomerNumber, DocumentId, IdError, MerchantAccount, ProviderName, ShopName};
 use super::invoice::pricing::{self, PricedLine};
 use super::money::{Amount, Currency, MoneyError};
 use super::movement::MovementKind;
@@ -19,6 +19,8 @@ use super::settlement::postings::{PayoutEntry, PayoutJournalKind};
 pub struct Books {
     /// `test` or `live`; part of every natural key.
     pub mode: &'static str,
+    /// Whose entries are collected, where several ledgers have one merchant account.
+    pub shop: ShopName,
     /// The zone of posting dates (rule 18).
     pub time_zone: Tz,
     pub accounts: Accounts,

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::billing::captures_of;
+use super::collection_keys::{natural_key, shop};
 use super::deletions::{PAYMENTS_OF_ORDER, is_going};
 use super::invitations::{money_under_way, orders_of_entries};
 use super::row::{Columns, time_text};
@@ -18,7 +19,7 @@ use crate::domain::consequence::{CollectedDraft, MovementDraft, Standing};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::{EntryId, ExceptionId, ModificationId, PaymentId, TransactionId};
+use crate::domain::id::{EntryId, ExceptionId, ModificationId, PaymentId, ShopName, TransactionId};
 use crate::domain::mandate::Mandate;
 use crate::domain::money::Amount;
 use crate::domain::movement::MovementKind;
@@ -32,8 +33,9 @@ pub struct CollectCase {
     pub entry: Entry,
     /// Its own day, or that of its invoice where that is later or the only one.
     pub due_on: Option<NaiveDate>,
-    /// What makes its collection the same again: its reference, or its invoice.
+    /// What makes its collection the same again: its reference, or its invoice, and the shop.
     pub natural_key: String,
+    pub shop: ShopName,
     /// All of its customer's.
     pub mandates: Vec<Mandate>,
     /// The collections of it so far, the first first.
@@ -72,6 +74,7 @@ impl Ledger {
         Ok(CollectCase {
             due_on: entry.due_on.max(due_by_invoice(connection, &entry)?),
             natural_key: natural_key(connection, &entry)?,
+            shop: shop(connection, &self.books)?,
             mandates: mandates::of_customer(connection, &entry.customer)?,
             operations: of_entry(connection, id)?,
             went_back: went_back(connection, id)?,
@@ -275,30 +278,12 @@ impl Writer<'_> {
     }
 }
 
-/// What makes the collection of an entry the same again: never its number here (rule 3).
-pub(super) fn natural_key(connection: &Connection, entry: &Entry) -> Result<String> {
-    match (&entry.reference, entry.document) {
-        (Some(reference), _) => Ok(format!("entry:{reference}")),
-        (None, Some(document)) => Ok(documents::named(connection, document)?.natural_key()),
-        (None, None) => Err(LedgerError::damaged(format!("{} has neither a reference nor an invoice", entry.name()))),
-    }
-}
-
 /// The day that its invoice tells the customer.
 fn due_by_invoice(connection: &Connection, entry: &Entry) -> Result<Option<NaiveDate>> {
     let Some(document) = entry.document else { return Ok(None) };
     let mut statement =
         connection.prepare_cached("SELECT due_on FROM invoice_sheets WHERE document_id = ?1 AND due_on IS NOT NULL")?;
     statement.query_and_then([document.0], |row| row.day("due_on"))?.next().transpose()
-}
-
-/// What the PSP gives back with the payment.
-pub(super) fn reference(connection: &Connection, entry: &Entry) -> Result<String> {
-    match (&entry.reference, entry.document) {
-        (Some(reference), _) => Ok(reference.to_string()),
-        (None, Some(document)) => Ok(documents::named(connection, document)?.number.to_string()),
-        (None, None) => Ok(entry.id.to_string()),
-    }
 }
 
 /// The first first.

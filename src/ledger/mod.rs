@@ -7,6 +7,7 @@ mod accounts;
 mod assignments;
 mod billing;
 mod cases;
+mod collection_keys;
 mod collections;
 mod corrections;
 mod customers;

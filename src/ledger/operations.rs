@@ -108,6 +108,7 @@ impl Writer<'_> {
         // What was told of earlier attempts is over: this one has an outcome of its own.
         if let Some(entry) = intent.subject.entry {
             self.resolve_collections(entry)?;
+            self.keep_shop()?;
         }
         let target = Target::of(intent.kind, intent.subject);
         self.connection

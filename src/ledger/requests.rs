@@ -8,7 +8,7 @@ use super::cases::mail as queued;
 use super::entries::entry;
 use super::sheets::{customer_mail, sheet};
 use super::{
-    Ledger, LedgerError, QueuedMail, Result, collections, deletions, documents, invitations, journals, mandates,
+    Ledger, LedgerError, QueuedMail, Result, collection_keys, deletions, documents, invitations, journals, mandates,
     orders, payments, portal,
 };
 use crate::domain::id::{EventId, MailId, OrderId, PaymentId};
@@ -181,7 +181,7 @@ fn collect_request(connection: &Connection, intent: &Intent) -> Result<Request> 
         merchant_account: mandate.merchant_account,
         token: mandate.token,
         method: mandate.method,
-        reference: collections::reference(connection, &entry)?,
+        reference: collection_keys::reference(connection, &entry)?,
         amount: intent.amount.ok_or_else(|| lacks("amount"))?,
         key: intent.key.clone(),
         modification: None,

@@ -69,10 +69,16 @@ impl<'a> NaturalKey<'a> {
         }
     }
 
-    /// Of taking what is due of an entry: there is no transaction yet, and the entry stands in its place.
-    pub fn of_collection(mode: &'a str, account: (&'a str, &'a str), entry: &'a str, attempt: u32) -> Self {
+    /// Of taking what is due of an entry: there is no transaction yet, and the entry stands in its place, with the shop it is of, since
+    /// several may have one merchant account.
+    pub fn of_collection(
+        mode: &'a str,
+        account: (&'a str, &'a str),
+        (shop, entry): (&'a str, &'a str),
+        attempt: u32,
+    ) -> Self {
         let (provider, merchant_account) = account;
-        Self { mode, provider, merchant_account, transaction: entry, document: "ENTRY", attempt }
+        Self { mode, provider, merchant_account, transaction: entry, document: shop, attempt }
     }
 }
 
@@ -226,6 +232,8 @@ mod tests {
     #[test]
     fn keys_and_numbers_never_change_between_versions() {
         assert_eq!(Key::of(Kind::Capture, NATURAL).as_str(), "pj-capture-8fcc8991bd0cd85ac667de5d1bc134324e1545f4");
+        let collection = NaturalKey::of_collection("test", ("sandbox", "SHOP"), ("webshop", "entry:E-1"), 1);
+        assert_eq!(Key::of(Kind::Collect, collection).as_str(), "pj-collect-ff728fa44069396d8b509e993508939345e65de4");
         assert_eq!(journal_number(JOURNAL), "PJ-6X3VJBGPN5CK4UX6");
         let deletion = deletion_key(["test", "webshop", "SO-1", "cancel", "final", "1"], 1);
         assert_eq!(deletion.as_str(), "pj-delete-a0c1e9cf2a66b1867ecf36818a2bfbcf450b72de");

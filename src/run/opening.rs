@@ -50,6 +50,7 @@ pub fn look_at_ledger(settings: &Settings) -> Result<Ledger> {
 pub fn books(settings: &Settings) -> Books {
     Books {
         mode: settings.mode.as_str(),
+        shop: settings.shop.clone(),
         time_zone: settings.time_zone,
         accounts: settings.accounts.clone(),
         company: settings.erp.company.clone(),

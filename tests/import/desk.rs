@@ -57,6 +57,7 @@ impl Desk {
         };
         let books = Books {
             mode: "test",
+            shop: ShopName::parse("shop.example").unwrap(),
             time_zone: chrono_tz::Europe::Berlin,
             accounts,
             company: Company::parse("MAIN").unwrap(),

@@ -48,6 +48,14 @@ CREATE TABLE collected_payments (
 CREATE TRIGGER collected_payments_fixed BEFORE UPDATE ON collected_payments BEGIN SELECT RAISE(ABORT, 'collections are append-only'); END;
 CREATE TRIGGER collected_payments_kept BEFORE DELETE ON collected_payments BEGIN SELECT RAISE(ABORT, 'collections are append-only'); END;
 
+-- The shop that the keys of collections name, from the first of them on: several shops may have one merchant account.
+CREATE TABLE collecting (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    shop  TEXT NOT NULL CHECK (shop <> '')
+) STRICT;
+CREATE TRIGGER collecting_fixed BEFORE UPDATE ON collecting BEGIN SELECT RAISE(ABORT, 'a ledger collects under one name'); END;
+CREATE TRIGGER collecting_kept BEFORE DELETE ON collecting BEGIN SELECT RAISE(ABORT, 'a ledger collects under one name'); END;
+
 -- What needs a person may be about an entry that has no order, payment or invoice yet.
 ALTER TABLE exceptions ADD COLUMN entry_id INTEGER REFERENCES entries (id);
 CREATE INDEX exceptions_by_entry ON exceptions (entry_id) WHERE state <> 'resolved';

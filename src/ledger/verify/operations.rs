@@ -7,7 +7,7 @@ use super::{Bench, Check, Fault, Result};
 use crate::domain::id::EntryId;
 use crate::ledger::operations::from_row;
 use crate::ledger::row::Columns;
-use crate::ledger::{collections, entries, requests};
+use crate::ledger::{collection_keys, entries, requests};
 use crate::operation::key::{NaturalKey, deletion_key};
 use crate::operation::{Intent, Key, Kind};
 
@@ -190,8 +190,10 @@ fn other_key(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
         Kind::Collect => {
             let (mode, entry) = (bench.books.mode, operation.subject.entry.unwrap_or(EntryId(0)));
             let (provider, account) = (text("mandate_provider")?, text("mandate_account")?);
-            let entry = collections::natural_key(bench.connection, &entries::entry(bench.connection, entry)?)?;
-            let natural = NaturalKey::of_collection(mode, (&provider, &account), &entry, operation.attempt);
+            let entry = collection_keys::natural_key(bench.connection, &entries::entry(bench.connection, entry)?)?;
+            let shop = collection_keys::shop(bench.connection, bench.books)?;
+            let account = (provider.as_str(), account.as_str());
+            let natural = NaturalKey::of_collection(mode, account, (shop.as_str(), &entry), operation.attempt);
             Key::of(Kind::Collect, natural)
         }
         Kind::Journal => Key::of_text(Kind::Journal, &text("journal_number")?, operation.attempt),

@@ -209,7 +209,8 @@ fn collect(case: &CollectCase, mandate: &Mandate, frame: &Frame<'_>) -> Result<V
     }
     let mode = frame.settings.mode.as_str();
     let account = (mandate.provider.as_str(), mandate.merchant_account.as_str());
-    let key = |attempt| Key::of(Kind::Collect, NaturalKey::of_collection(mode, account, &case.natural_key, attempt));
+    let natural = (case.shop.as_str(), case.natural_key.as_str());
+    let key = |attempt| Key::of(Kind::Collect, NaturalKey::of_collection(mode, account, natural, attempt));
     let due = case.due_on.map_or_else(|| "has no due date".to_owned(), |day| format!("was due on {day}"));
     let wanted = Wanted {
         about: entry.name(),

@@ -50,16 +50,24 @@ fn a_row_that_cannot_be_right_is_refused_with_its_line_and_field() {
 }
 
 #[test]
-fn a_mandate_is_revoked_once_and_an_older_file_does_not_bring_it_back() {
+fn a_mandate_is_revoked_on_the_earliest_day_and_an_older_file_does_not_bring_it_back() {
     let shop = shop();
     let row = |revoked: &str| format!("{HEAD}psp,,MD-4711,C1,sepa,EUR,2026-11-02,{revoked}\n");
-    for (revoked, expected) in [("", "-"), ("", "-"), ("2026-11-20", "2026-11-20"), ("", "2026-11-20")] {
+    for (revoked, expected) in [
+        ("", "-"),
+        ("", "-"),
+        ("2027-01-01", "2027-01-01"),
+        ("", "2027-01-01"),
+        ("2026-11-20", "2026-11-20"),
+        ("2026-11-20", "2026-11-20"),
+        ("", "2026-11-20"),
+    ] {
         import(&shop, "mandates", &row(revoked));
         assert_eq!(shop.rows("SELECT revoked_on FROM mandates"), [expected]);
     }
     shop.write("bad.csv", &row("2026-11-25"));
     let bad = shop.exits("import mandates bad.csv", 1).stderr;
-    assert!(bad.contains("revoked_on `2026-11-25` differs from `2026-11-20`"), "{bad}");
+    assert!(bad.contains("revoked_on `2026-11-25` is later than `2026-11-20`"), "{bad}");
     let listed = shop.json("list mandates");
     assert_eq!(
         (&listed["mandates"][0]["state"], &listed["mandates"][0]["ends_in"]),

@@ -1,4 +1,4 @@
-//! Mandates that customers gave. A row never changes; it is revoked, once.
+//! Mandates that customers gave. A row never changes; it is revoked, and the day of it only becomes an earlier one.
 
 use chrono::NaiveDate;
 use rusqlite::{Connection, Params, Row};

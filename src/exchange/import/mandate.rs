@@ -33,7 +33,7 @@ pub const GIVEN_ON: Field = Field::new(
 pub const REVOKED_ON: Field = Field::new(
     "revoked_on",
     Need::Optional,
-    "from this day on no money may be taken on it; cannot be taken back",
+    "from this day on no money may be taken on it; cannot be taken back or put off, only moved to an earlier day",
     "2027-03-31",
 );
 

@@ -1,4 +1,4 @@
-//! Mandates from a file. What one is never changes; it can be revoked, once.
+//! Mandates from a file. What one is never changes; it can be revoked, and earlier than was said before.
 
 use super::{Mark, Verdict, fixed};
 use crate::domain::mandate::Mandate;
@@ -25,9 +25,11 @@ impl Writer<'_> {
             }
             self.saw(ImportKind::Mandates, known.id.0, mark)?;
             match (known.revoked_on, record.revoked_on) {
-                (None, Some(on)) => self.revoke_mandate(known.id, on).map(|()| Verdict::Changed),
+                (was, Some(on)) if was.is_none_or(|was| on < was) => {
+                    self.revoke_mandate(known.id, on).map(|()| Verdict::Changed)
+                }
                 // An older file that does not know of it yet changes nothing.
-                (_, None) | (Some(_), Some(_)) => Ok(Verdict::Unchanged),
+                (_, None | Some(_)) => Ok(Verdict::Unchanged),
             }
         })
     }
@@ -49,9 +51,10 @@ fn contradictions(known: &Mandate, record: &MandateRecord) -> Vec<Objection> {
         objections.push(fixed(&GIVEN_ON, &record.given_on.to_string(), &known.given_on.to_string()));
     }
     if let (Some(was), Some(is)) = (known.revoked_on, record.revoked_on)
-        && was != is
+        && is > was
     {
-        objections.push(fixed(&REVOKED_ON, &is.to_string(), &was.to_string()));
+        let why = format!("is later than `{was}` in the ledger; only an earlier day is taken");
+        objections.push(Objection::to_value(&REVOKED_ON, &is.to_string(), why));
     }
     objections
 }

@@ -20,8 +20,8 @@ CREATE TABLE mandates (
 CREATE INDEX mandates_by_customer ON mandates (customer);
 CREATE TRIGGER mandates_fixed BEFORE UPDATE OF id, provider, merchant_account, token, customer, method, currency, given_on, created_at ON mandates
     BEGIN SELECT RAISE(ABORT, 'a mandate never changes, it is revoked'); END;
-CREATE TRIGGER mandates_revoked BEFORE UPDATE OF revoked_on ON mandates WHEN OLD.revoked_on IS NOT NULL
-    BEGIN SELECT RAISE(ABORT, 'a revoked mandate stays revoked'); END;
+CREATE TRIGGER mandates_revoked BEFORE UPDATE OF revoked_on ON mandates WHEN OLD.revoked_on <= ifnull(NEW.revoked_on, '~')
+    BEGIN SELECT RAISE(ABORT, 'a mandate is revoked on the earliest day that was said'); END;
 CREATE TRIGGER mandates_kept BEFORE DELETE ON mandates BEGIN SELECT RAISE(ABORT, 'mandates are kept'); END;
 
 -- Taking what is due of an entry is an operation of the kind `collect`. The CHECK is only loosened, as in version 6.

@@ -269,3 +269,16 @@ fn a_provider_that_takes_no_money_on_mandates_is_named_once() {
     assert!(shop.ok("collect -v").stdout.contains("2 not eligible: 2 provider cannot collect"));
     assert_eq!(collections(&shop), [""; 0]);
 }
+
+#[test]
+fn a_mandate_at_a_provider_that_cannot_collect_stands_in_nobodys_way() {
+    let shop = with("[provider.bank]\nkind = \"reports\"\nmerchant_account = \"Bank\"\nreports = \"reports\"\n");
+    entries(&shop, "E-1,K-1,,50.00,2026-11-21\n");
+    let head = "provider,method,mandate,customer,given_on\n";
+    for provider in ["bank", "psp"] {
+        import(&shop, "mandates", &format!("{head}{provider},sepa,MD-{provider},C1,2026-11-02\n"));
+    }
+    shop.ok("collect");
+    assert_eq!(collections(&shop), ["1 confirmed 5000"]);
+    assert_eq!(told(&shop), [""; 0]);
+}

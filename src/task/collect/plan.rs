@@ -53,11 +53,7 @@ fn mandate<'a>(case: &'a CollectCase, able: &[ProviderName], frame: &Frame<'_>) 
     if let Some(waits) = &case.waits {
         return stays(waits.class, waits.why.clone());
     }
-    let mandate = only_mandate(case, frame)?;
-    if !able.contains(&mandate.provider) {
-        let why = format!("provider `{}` takes no money on mandates", mandate.provider);
-        return stays("provider cannot collect", why);
-    }
+    let mandate = only_mandate(case, able, frame)?;
     not_refused_too_often(case, frame)?;
     Ok(mandate)
 }
@@ -94,8 +90,8 @@ fn is_due(case: &CollectCase, frame: &Frame<'_>) -> Result<(), Stays> {
     }
 }
 
-/// Of several nobody but a person can say which the customer meant for it.
-fn only_mandate<'a>(case: &'a CollectCase, frame: &Frame<'_>) -> Result<&'a Mandate, Stays> {
+/// Of several nobody but a person can say which the customer meant for it. One that its provider takes no money on counts for nothing.
+fn only_mandate<'a>(case: &'a CollectCase, able: &[ProviderName], frame: &Frame<'_>) -> Result<&'a Mandate, Stays> {
     let currency = case.entry.initial.currency();
     let is_configured = |mandate: &Mandate| {
         let provider = frame.settings.providers.get(&mandate.provider);
@@ -103,7 +99,12 @@ fn only_mandate<'a>(case: &'a CollectCase, frame: &Frame<'_>) -> Result<&'a Mand
     };
     let usable =
         |mandate: &&Mandate| mandate.is_active(today(frame)) && mandate.is_for(currency) && is_configured(mandate);
-    let active: Vec<&Mandate> = case.mandates.iter().filter(usable).collect();
+    let (active, idle): (Vec<&Mandate>, Vec<&Mandate>) =
+        case.mandates.iter().filter(usable).partition(|mandate| able.contains(&mandate.provider));
+    if let (true, Some(idle)) = (active.is_empty(), idle.first()) {
+        let why = format!("provider `{}` takes no money on mandates", idle.provider);
+        return stays("provider cannot collect", why);
+    }
     match active.as_slice() {
         [only] => Ok(only),
         [] => {

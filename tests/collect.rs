@@ -282,3 +282,12 @@ fn a_mandate_at_a_provider_that_cannot_collect_stands_in_nobodys_way() {
     assert_eq!(collections(&shop), ["1 confirmed 5000"]);
     assert_eq!(told(&shop), [""; 0]);
 }
+
+#[test]
+fn only_a_mandate_that_is_known_is_revoked() {
+    let shop = shop("E-1");
+    let unknown = shop.exits("sandbox revoke MD-47110000", 2).stderr;
+    assert!(unknown.contains("is not known") && !unknown.contains("MD-4711"), "{unknown}");
+    let revoked = [false, true].map(|_| shop.json("sandbox revoke MD-4711")["new"].as_bool());
+    assert_eq!(revoked, [Some(true), Some(false)]);
+}

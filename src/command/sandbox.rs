@@ -13,7 +13,7 @@ use super::table::table;
 use crate::config::Settings;
 use crate::config::settings::ProviderKind;
 use crate::domain::id::{MerchantAccount, OrderNumber, ProviderName, TransactionId};
-use crate::domain::mandate::Token;
+use crate::domain::mandate::{Mandate, Token};
 use crate::domain::money::Amount;
 use crate::exchange::import::{OpenError, PaymentRecord, Rows};
 use crate::exit::Exit;
@@ -23,6 +23,7 @@ use crate::provider::sandbox::{
 };
 use crate::provider::{ModificationKind, ModificationState};
 use crate::run::ports::Purpose;
+use crate::run::{look_at_ledger, refused};
 
 /// Makes the sandbox know the payments of a payments file, as if customers had paid. Known ones stay as they are.
 pub fn authorise(
@@ -211,16 +212,28 @@ pub fn pay(
     Ok(Exit::Done)
 }
 
-/// Takes a mandate back at every sandbox account of the config.
+/// Takes a mandate of the ledger back, at every sandbox account that has it.
 pub fn revoke(mandate: &str, settings: &Settings, json: bool, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
     let token = Token::parse(mandate).map_err(Failure::usage)?;
     let sandboxes = sandboxes(settings, now)?;
     if sandboxes.is_empty() {
         return Err(Failure::usage("no provider of the config is a sandbox"));
     }
+    let known: Vec<Mandate> = look_at_ledger(settings)?.mandates().map_err(refused)?;
     let mut is_new = false;
-    for (_, _, sandbox) in sandboxes {
+    let mut is_known = false;
+    for (provider, account, sandbox) in sandboxes {
+        let is_here =
+            |known: &Mandate| known.token == token && known.provider == provider && known.merchant_account == account;
+        if !known.iter().any(is_here) {
+            continue;
+        }
+        is_known = true;
         is_new |= sandbox.revoke(&token).map_err(|error| Failure::new(Exit::Unreachable, error))?;
+    }
+    if !is_known {
+        return Err(Failure::usage(format!("mandate `{token}` is not known at a sandbox of the config"))
+            .hint("`payjournal list mandates` lists those that were imported"));
     }
     let written = if json {
         let document = json!({

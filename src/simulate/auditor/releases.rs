@@ -106,6 +106,17 @@ pub(super) fn needed(index: &Index<'_>, order: &str, kind: &str, place: usize, b
     places.extend(invoices.flat_map(|posted| index.paying_invoice(&posted.number).map(|(at, _)| at)));
     places.sort_unstable();
     places.dedup();
+    // Money of the customer's other orders may have paid what payjournal billed.
+    let others = index.record.transactions.iter().enumerate().filter(|(at, _)| places.binary_search(at).is_err());
+    let ours: Vec<&str> = index
+        .documents_of(order)
+        .iter()
+        .filter(|posted| posted.kind == "invoice" && index.is_ours(&posted.number))
+        .map(|posted| posted.number.as_str())
+        .collect();
+    let free: i64 = others
+        .flat_map(|(_, other)| ours.iter().map(|invoice| super::books::paid_for(index, invoice, &other.id)))
+        .sum();
     let captures = places.into_iter().flat_map(|at| index.of_kind(at, EffectKind::Capture));
     let paid: i64 = captures
         .filter(|done| done.place < place)
@@ -113,5 +124,5 @@ pub(super) fn needed(index: &Index<'_>, order: &str, kind: &str, place: usize, b
         // That it was less than asked for may not have been known yet.
         .map(|done| done.effect.asked_other().unwrap_or(done.effect.amount))
         .sum();
-    wanted - by_hand - paid
+    wanted - by_hand - paid - free
 }

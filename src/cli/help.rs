@@ -95,8 +95,8 @@ Examples:
   payjournal show entry WEB-1              what was tried, and what paid it
 
 An entry is collected if it is open and due, and its customer has exactly one mandate for its currency. It waits while it has an
-open payment page or a payment under way, while money for its order is there, and for good once money of it went back: that is
-asked for (`invite`), never taken again. While a collection has no final answer, no page is made for the entry. The PSP is asked
+open payment page or a payment under way, while money of its order or key is there or being collected, and for good once money of
+it went back: that is asked for (`invite`), never taken again. While a collection has no final answer, no page is made for the entry. The PSP is asked
 before anything is sent again. A refusal is told; one that is only for now is tried again after `days_between_tries`, at most
 `max_tries` times. What was taken pays the entry at once; `sync-journals` posts it like any capture.
 

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, TransactionBehavior};
 
 use super::fault;
 use super::links::OnPage;
-use super::store::{Replay, Store};
+use super::store::Store;
 use super::{Sandbox, refused};
 use crate::config::settings::Fault;
 use crate::domain::id::{MerchantAccount, ModificationId, TransactionId};
@@ -38,17 +38,8 @@ impl Sandbox {
             return Ok(refused("unknown_transaction", "there is no such transaction"));
         };
         let fault = fault::fault(&transaction.order_reference, Kind::Cancel, self.settings.faults);
-        if fault == Some(Fault::Unreachable) {
-            return Ok(Answer::NotDone { why: "no connection to the PSP".to_owned(), retry_after_seconds: None });
-        }
-        match store.replay(&request.key, &format!("cancel {id}"), self.now)? {
-            Replay::Answer(answer) => return Ok(answer),
-            Replay::Retried => {}
-            Replay::First => {
-                if let Some(answer) = fault::before_acting(fault) {
-                    return Ok(answer);
-                }
-            }
+        if let Some(answer) = store.before_acting(&request.key, &format!("cancel {id}"), fault, self.now)? {
+            return Ok(answer);
         }
         if fault == Some(Fault::PaidMeanwhile) {
             store.pay_page(account, id, self.now)?;

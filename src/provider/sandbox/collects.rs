@@ -5,7 +5,7 @@ use rusqlite::TransactionBehavior;
 
 use super::Sandbox;
 use super::fault;
-use super::store::{RecordedTransaction, Replay, Store};
+use super::store::{RecordedTransaction, Store};
 use crate::config::settings::Fault;
 use crate::domain::id::{MerchantAccount, TransactionId};
 use crate::domain::mandate::Token;
@@ -43,17 +43,8 @@ impl Sandbox {
         let mut store = self.lock();
         let magic = format!("{};{}", request.token.expose(), request.reference);
         let fault = fault::fault(&magic, Kind::Collect, self.settings.faults);
-        if fault == Some(Fault::Unreachable) {
-            return Ok(Answer::NotDone { why: "no connection to the PSP".to_owned(), retry_after_seconds: None });
-        }
-        match store.replay(&request.key, &describe(request), self.now)? {
-            Replay::Answer(answer) => return Ok(answer),
-            Replay::Retried => {}
-            Replay::First => {
-                if let Some(answer) = fault::before_acting(fault) {
-                    return Ok(answer);
-                }
-            }
+        if let Some(answer) = store.before_acting(&request.key, &describe(request), fault, self.now)? {
+            return Ok(answer);
         }
         if fault == Some(Fault::Refuse) {
             return store.refuse(&request.key, "refused_by_bank", "the customer's bank refuses it");

@@ -19,8 +19,8 @@ use sha2::{Digest, Sha256};
 
 pub use links::{OnPage, Paid, transaction_of};
 pub use payouts::{SandboxLine, SandboxLineKind, SandboxPayout};
+use store::Store;
 pub use store::{Authorisation, RecordedModification, RecordedTransaction};
-use store::{Replay, Store};
 
 use super::{
     Cancelling, Capabilities, Collecting, ModificationKind, ModificationState, PartialCapture, PaymentLinks,
@@ -108,17 +108,8 @@ impl Sandbox {
             return Ok(refused("unknown_transaction", "there is no such transaction"));
         };
         let fault = fault::fault(&transaction.order_reference, request.kind, self.settings.faults);
-        if fault == Some(Fault::Unreachable) {
-            return Ok(Answer::NotDone { why: "no connection to the PSP".to_owned(), retry_after_seconds: None });
-        }
-        match store.replay(&request.key, &describe(request), self.now)? {
-            Replay::Answer(answer) => return Ok(answer),
-            Replay::Retried => {}
-            Replay::First => {
-                if let Some(answer) = fault::before_acting(fault) {
-                    return Ok(answer);
-                }
-            }
+        if let Some(answer) = store.before_acting(&request.key, &describe(request), fault, self.now)? {
+            return Ok(answer);
         }
         let first_try = fault == Some(Fault::TimeoutAfter) && store.tries(&request.key)? == 1;
         let answer = self.act(&mut store, request, &transaction, fault)?;

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior};
 
 use super::super::{ModificationKind, ModificationState};
-use super::{answer_of, key};
+use super::{answer_of, fault, key};
+use crate::config::settings::Fault;
 use crate::domain::id::{MerchantAccount, MethodName, ModificationId, TransactionId};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::payment::TransactionStatus;
@@ -48,7 +49,7 @@ pub struct RecordedModification {
 }
 
 /// What a key that comes in again means.
-pub(super) enum Replay {
+enum Replay {
     First,
     /// Seen, and not carried out.
     Retried,
@@ -188,8 +189,27 @@ impl Store {
         Ok(transaction)
     }
 
+    /// What a call is answered with nothing done: that there is no connection, what its key was answered before, or its fault.
+    pub(super) fn before_acting(
+        &mut self,
+        key: &Key,
+        request: &str,
+        fault: Option<Fault>,
+        now: DateTime<Utc>,
+    ) -> rusqlite::Result<Option<Answer>> {
+        if fault == Some(Fault::Unreachable) {
+            let why = "no connection to the PSP".to_owned();
+            return Ok(Some(Answer::NotDone { why, retry_after_seconds: None }));
+        }
+        Ok(match self.replay(key, request, now)? {
+            Replay::Answer(answer) => Some(answer),
+            Replay::Retried => None,
+            Replay::First => fault::before_acting(fault),
+        })
+    }
+
     /// Counts a try of a key. A key that was carried out or refused answers the same again.
-    pub(super) fn replay(&mut self, key: &Key, request: &str, now: DateTime<Utc>) -> rusqlite::Result<Replay> {
+    fn replay(&mut self, key: &Key, request: &str, now: DateTime<Utc>) -> rusqlite::Result<Replay> {
         let known: Option<String> = self
             .connection
             .prepare_cached("SELECT request FROM keys WHERE key = ?1")?

@@ -405,3 +405,27 @@ fn a_refund_made_by_hand_is_not_explained_by_a_part_of_the_credit_note_applied_b
     shop.ok("refunds --as-of 2026-11-23T03:00:00Z");
     assert_eq!(refunds(&shop), ["refund TX-SO-1 2000"], "20.00 were open, and went back");
 }
+
+#[test]
+fn what_was_paid_back_by_hand_before_its_capture_is_heard_of_never_reaches_the_invoice() {
+    for (refunded, paid) in [(4000, 6000), (10_000, 0)] {
+        let shop = shop("");
+        let number = "SO-1~capture:confirm-late";
+        shop.one_order(number);
+        shop.ok("capture");
+        back_office_refund(&shop, &format!("TX-{number}"), refunded);
+        shop.run(&["sync-payments", "--as-of", "2026-11-22T03:00:00Z"]);
+        assert_eq!(shop.rows("SELECT kind FROM movements"), ["refund"], "the capture still waits for its answer");
+        shop.run(&["capture", "--as-of", "2026-11-23T04:00:00Z"]);
+        assert_eq!(shop.rows("SELECT id, kind FROM movements"), ["1 refund", "2 capture"]);
+        let on_invoice = "SELECT ifnull(sum(amount_minor), 0) FROM journals WHERE document_id IS NOT NULL";
+        assert_eq!(shop.rows(on_invoice), [paid.to_string()]);
+        let prepaid = "SELECT sum(p.amount_minor) FROM postings p WHERE p.account LIKE '%Prepayments%'";
+        assert_eq!(shop.rows(prepaid), ["0"], "the refund took it");
+        // Open again, as where the refund is heard of after the capture (rule 17): a person is told, and nothing is taken once more.
+        shop.run(&["capture", "--as-of", "2026-11-24T04:00:00Z"]);
+        assert!(exceptions(&shop).contains(&"captured_already".to_owned()), "{:?}", exceptions(&shop));
+        assert_eq!(shop.psp_record().iter().filter(|row| row.starts_with("capture")).count(), 1);
+        shop.ok("verify");
+    }
+}

@@ -43,6 +43,7 @@ mod runs;
 pub mod settlements;
 mod sheets;
 mod status;
+mod ties;
 mod verify;
 
 use chrono::{DateTime, Utc};

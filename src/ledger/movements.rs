@@ -3,12 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::row::{Columns, InOrder, Layout, time_text};
-use super::{Ledger, LedgerError, Result, Writer, corrections, documents, journals, orders, payments, refund_requests};
-use crate::domain::booking::{JournalDraft, JournalKind, Share, spread};
+use super::{Ledger, LedgerError, Result, Writer, documents, journals, orders, payments};
+use crate::domain::booking::{Share, spread};
 use crate::domain::consequence::{LearntFrom, MovementDraft};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
-use crate::domain::id::{Account, CustomerNumber, DocumentId, ModificationId, MovementId, OperationId, PaymentId};
+use crate::domain::id::{CustomerNumber, DocumentId, ModificationId, MovementId, OperationId, PaymentId};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::payment::{Payment, TransactionStatus};
@@ -138,23 +138,42 @@ impl Writer<'_> {
     fn book(&self, movement: MovementId, payment: &Payment, draft: &MovementDraft) -> Result<()> {
         let named = self.documents_paid(payment, draft)?;
         let was_counted = draft.operation.map_or(Ok(false), |operation| self.always_counted(operation))?;
+        let refunded = self.refunded_before(payment, draft, &named)?;
+        let draft = &MovementDraft { amount: draft.amount.checked_sub(refunded)?, ..draft.clone() };
         let invoices = if draft.document.is_some() && !was_counted && draft.kind == MovementKind::Refund {
             self.invoices_paid_by(payment)?
         } else {
             Vec::new()
         };
-        let shares = match draft.document {
+        let mut shares = match draft.document {
             Some(_) if was_counted => vec![Share { document: named.first(), amount: draft.amount }],
             Some(_) => self.fact_about(payment, draft, &named, &invoices)?,
             None if draft.kind == MovementKind::Capture => spread(draft.amount, &named.iter().collect::<Vec<_>>())?,
             None => take_back(draft.amount, &named, &self.paid_by(payment, &named)?)?,
         };
-        for share in shares {
+        if let Some(rest) = shares.iter_mut().find(|share| share.document.is_none()) {
+            rest.amount = rest.amount.checked_add(refunded)?;
+        } else {
+            shares.push(Share { document: None, amount: refunded });
+        }
+        for share in shares.into_iter().filter(|share| !share.amount.is_zero()) {
             let customer = self.customer(payment, share.document)?;
             let journal = self.books.journal(draft.kind, payment, share, &customer, draft.occurred_at)?;
             self.insert_journal(movement, payment, draft.kind, &draft.modification, &journal)?;
         }
         Ok(())
+    }
+
+    /// What somebody paid back of a payment before this capture of it was heard of. It never reached the invoice (rule 17): so much of the
+    /// capture is the prepayment that the refund has taken already. A shipment's money is a prepayment anyway.
+    fn refunded_before(&self, payment: &Payment, draft: &MovementDraft, named: &[Document]) -> Result<Amount> {
+        let none = Amount::zero(draft.amount.currency());
+        let is_invoice = |document: &Document| document.kind == DocumentKind::Invoice;
+        if draft.kind != MovementKind::Capture || named.is_empty() || !named.iter().all(is_invoice) {
+            return Ok(none);
+        }
+        let before = untied(self.connection, payment.id, draft.amount.currency())?.checked_sub(draft.amount)?;
+        Ok(none.checked_sub(before)?.or_zero().at_most(draft.amount)?)
     }
 
     /// What a document was paid with stays; the customer owes it once more. All of a payment's disputes are one customer's, also
@@ -285,69 +304,6 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Ties captured money to an invoice that came later (rule 15): at most what is untied, once per invoice.
-    pub fn apply_to_invoice(&self, movement: MovementId, document: DocumentId, amount: Amount) -> Result<()> {
-        let movement = movement_by_id(self.connection, movement)?;
-        if amount.minor() > movement.untied.minor() {
-            return Err(LedgerError::Invariant(format!(
-                "{amount} of capture {} cannot be tied, only {} is untied",
-                movement.modification, movement.untied
-            )));
-        }
-        let payment = payments::payment(self.connection, movement.payment)?;
-        // What was paid back without a document was prepaid money too, and another run may have learnt of it just now.
-        let wanted =
-            Amount::from_minor(refund_requests::wanted(self.connection, movement.payment, None)?, amount.currency());
-        let there = untied(self.connection, movement.payment, amount.currency())?.checked_sub(wanted)?;
-        if amount.minor() > there.minor() {
-            return Err(LedgerError::Invariant(format!(
-                "{amount} of capture {} cannot be tied, of payment {} only {there} is untied and not paid back",
-                movement.modification, payment.transaction
-            )));
-        }
-        let invoice = documents::document(self.connection, document)?;
-        if corrections::is_cancelled(self.connection, document)? {
-            return Err(LedgerError::Invariant(format!("{} was cancelled meanwhile", invoice.name())));
-        }
-        let Some(prepayments) = self.prepayments_of(movement.id)? else {
-            return Err(LedgerError::damaged(format!(
-                "capture {} is untied and has no prepayment",
-                movement.modification
-            )));
-        };
-        let on = self.books.posting_date(self.now).max(invoice.posted_on);
-        let journal = self.books.application(&payment, &invoice, &prepayments, amount, on)?;
-        self.insert_journal(movement.id, &payment, movement.kind, &movement.modification, &journal)?;
-        Ok(())
-    }
-
-    /// The account the prepaid money of a capture was last booked on.
-    pub(super) fn prepayments_of(&self, movement: MovementId) -> Result<Option<Account>> {
-        let journals = journals::drafts_of_movement(self.connection, movement)?;
-        let mut booked =
-            journals.into_iter().rev().filter_map(|JournalDraft { kind, postings: [_, credit], .. }| {
-                matches!(kind, JournalKind::Prepayment | JournalKind::Return).then_some(credit.account)
-            });
-        Ok(booked.next())
-    }
-
-    /// Ties at most `amount` of a fresh capture to an invoice that lacks it: at most what is untied.
-    pub(super) fn tie(&self, movement: MovementId, document: DocumentId, amount: Amount) -> Result<()> {
-        let invoice = documents::document(self.connection, document)?;
-        let lacks = invoice.uncollected(invoice.outstanding()?)?;
-        let capture = movement_by_id(self.connection, movement)?;
-        let there = untied(self.connection, capture.payment, amount.currency())?.or_zero();
-        let part = amount.at_most(lacks)?.at_most(capture.untied)?.at_most(there)?;
-        if !part.is_positive() {
-            return Ok(());
-        }
-        if let Some(order) = invoice.order {
-            self.bind_payer(movement, order)?;
-        }
-        self.apply_to_invoice(movement, document, part)?;
-        invoice.order.map_or(Ok(()), |order| self.refresh_order_status(order))
-    }
-
     /// The invoices a payment has paid, the newest first: an outside refund takes the newest back first.
     fn invoices_paid_by(&self, payment: &Payment) -> Result<Vec<Document>> {
         let mut statement = self.connection.prepare_cached(
@@ -412,7 +368,7 @@ pub(super) fn untied(connection: &Connection, payment: PaymentId, currency: Curr
     Ok(sum(MovementKind::Capture)?.checked_sub(sum(MovementKind::Refund)?)?)
 }
 
-fn movement_by_id(connection: &Connection, id: MovementId) -> Result<Movement> {
+pub(super) fn movement(connection: &Connection, id: MovementId) -> Result<Movement> {
     connection
         .prepare_cached(&[SELECT, "WHERE m.id = ?1 GROUP BY m.id"].concat())?
         .query_row([id.0], |row| Ok(from_row(row)))

@@ -102,6 +102,9 @@ pub(super) const CHECKS: [Check; 13] = [
                       FROM exceptions e WHERE e.kind = 'amount_differs' AND e.payment_id = m.payment_id))
                 OR EXISTS (SELECT 1 FROM documents d JOIN journals j ON j.movement_id = m.id AND j.direction = 'original'
                              AND j.kind NOT IN ('application', 'return', 'returned_refund') AND j.document_id IS NOT d.id
+                             AND NOT (j.kind = 'prepayment' AND j.amount_minor <= (SELECT ifnull(sum(u.amount_minor), 0)
+                               FROM movements r JOIN journals u ON u.movement_id = r.id AND u.kind = 'unapplied_refund'
+                               WHERE r.payment_id = m.payment_id AND r.id < m.id AND u.direction = 'original'))
                            WHERE d.id = o.document_id AND d.kind NOT IN ('shipment', 'refund_request')
                              AND NOT EXISTS (SELECT 1 FROM corrections c WHERE c.invoice_id = d.id AND c.cancels = 1))
                   AND NOT EXISTS (SELECT 1 FROM operation_events no JOIN operation_events done ON done.operation_id = no.operation_id

@@ -1,0 +1,71 @@
+//! Tying: captured money that is a prepayment pays an invoice (rule 15).
+
+use super::{LedgerError, Result, Writer, corrections, documents, journals, movements, payments, refund_requests};
+use crate::domain::booking::{JournalDraft, JournalKind};
+use crate::domain::id::{Account, DocumentId, MovementId};
+use crate::domain::money::Amount;
+
+impl Writer<'_> {
+    /// Ties captured money to an invoice that came later (rule 15): at most what is untied, once per invoice.
+    pub fn apply_to_invoice(&self, movement: MovementId, document: DocumentId, amount: Amount) -> Result<()> {
+        let movement = movements::movement(self.connection, movement)?;
+        if amount.minor() > movement.untied.minor() {
+            return Err(LedgerError::Invariant(format!(
+                "{amount} of capture {} cannot be tied, only {} is untied",
+                movement.modification, movement.untied
+            )));
+        }
+        let payment = payments::payment(self.connection, movement.payment)?;
+        // What was paid back without a document was prepaid money too, and another run may have learnt of it just now.
+        let wanted =
+            Amount::from_minor(refund_requests::wanted(self.connection, movement.payment, None)?, amount.currency());
+        let there = movements::untied(self.connection, movement.payment, amount.currency())?.checked_sub(wanted)?;
+        if amount.minor() > there.minor() {
+            return Err(LedgerError::Invariant(format!(
+                "{amount} of capture {} cannot be tied, of payment {} only {there} is untied and not paid back",
+                movement.modification, payment.transaction
+            )));
+        }
+        let invoice = documents::document(self.connection, document)?;
+        if corrections::is_cancelled(self.connection, document)? {
+            return Err(LedgerError::Invariant(format!("{} was cancelled meanwhile", invoice.name())));
+        }
+        let Some(prepayments) = self.prepayments_of(movement.id)? else {
+            return Err(LedgerError::damaged(format!(
+                "capture {} is untied and has no prepayment",
+                movement.modification
+            )));
+        };
+        let on = self.books.posting_date(self.now).max(invoice.posted_on);
+        let journal = self.books.application(&payment, &invoice, &prepayments, amount, on)?;
+        self.insert_journal(movement.id, &payment, movement.kind, &movement.modification, &journal)?;
+        Ok(())
+    }
+
+    /// The account the prepaid money of a capture was last booked on.
+    pub(super) fn prepayments_of(&self, movement: MovementId) -> Result<Option<Account>> {
+        let journals = journals::drafts_of_movement(self.connection, movement)?;
+        let mut booked =
+            journals.into_iter().rev().filter_map(|JournalDraft { kind, postings: [_, credit], .. }| {
+                matches!(kind, JournalKind::Prepayment | JournalKind::Return).then_some(credit.account)
+            });
+        Ok(booked.next())
+    }
+
+    /// Ties at most `amount` of a fresh capture to an invoice that lacks it: at most what is untied.
+    pub(super) fn tie(&self, movement: MovementId, document: DocumentId, amount: Amount) -> Result<()> {
+        let invoice = documents::document(self.connection, document)?;
+        let lacks = invoice.uncollected(invoice.outstanding()?)?;
+        let capture = movements::movement(self.connection, movement)?;
+        let there = movements::untied(self.connection, capture.payment, amount.currency())?.or_zero();
+        let part = amount.at_most(lacks)?.at_most(capture.untied)?.at_most(there)?;
+        if !part.is_positive() {
+            return Ok(());
+        }
+        if let Some(order) = invoice.order {
+            self.bind_payer(movement, order)?;
+        }
+        self.apply_to_invoice(movement, document, part)?;
+        invoice.order.map_or(Ok(()), |order| self.refresh_order_status(order))
+    }
+}

@@ -42,7 +42,10 @@ fn an_order_whose_money_is_authorised_for_its_invoice_is_billed_and_captured_onc
     shop.ok("capture");
     shop.ok("capture");
     assert_eq!(invoices(&shop), ["2026-00001 A 10000 10000", "2026-00002 B 10000 10000"]);
-    assert_eq!(all_entries(&shop), ["- balanced 10000/10000 2026-00001", "- balanced 10000/10000 2026-00002"]);
+    assert_eq!(
+        all_entries(&shop),
+        ["2026-00001 balanced 10000/10000 2026-00001", "2026-00002 balanced 10000/10000 2026-00002"]
+    );
     assert_eq!(
         shop.rows("SELECT count(*), sum(amount_minor) FROM operations WHERE kind = 'capture' AND state = 'confirmed'"),
         ["2 17000"]

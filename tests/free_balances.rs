@@ -50,7 +50,7 @@ fn the_oldest_free_balance_of_the_customer_pays_what_is_open_and_the_rest_stays_
     assert_eq!(elsewhere(&shop), ["TX-A 2026-00004 3000", "TX-B 2026-00004 1000", "TX-B 2026-00005 1000"]);
     assert_eq!(invoices(&shop)[3..], ["2026-00004 D 4000 4000", "2026-00005 E 4000 1000"]);
     assert_eq!(free(&shop), ["TX-A 0", "TX-B 0", "TX-O 49000"]);
-    assert_eq!(all_entries(&shop)[4], "- open 1000/4000 2026-00005");
+    assert_eq!(all_entries(&shop)[4], "2026-00005 open 1000/4000 2026-00005");
     // Each part is a row of the journals and one of the assignments, of one movement.
     assert_eq!(
         shop.rows(

@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::Value;
 use support::Shop;
-use support::billing::{entries, import};
+use support::billing::{self, entries, import};
 
 const CUSTOMERS: &str = "customer,name,email,language\nC1,Ada Lovelace,ada@example.com,\nC2,Konrad Zuse,konrad@example.com,de\nC3,Nobody,,\n";
 
@@ -246,4 +246,26 @@ fn a_portal_gets_its_page_also_where_no_mail_can_be_written() {
     assert_eq!((&answer["exit_code"], &answer["invitation"]["state"]), (&0.into(), &"not_written".into()));
     assert!(answer["invitation"]["why"].as_str().unwrap_or_default().contains("no `email`"), "{answer}");
     assert!(url(&answer).starts_with("https://"), "{answer}");
+}
+
+/// An order that nobody made an entry for has one of its own, by the invoice's number.
+#[test]
+fn what_is_open_on_an_invoice_is_paid_on_a_page_of_its_own() {
+    let shop = billing::shop("[seller]\nname = \"Coffee Ltd.\"\n");
+    import(&shop, "customers", CUSTOMERS);
+    billing::orders(&shop, "A,100.00,C1,,\n");
+    billing::collected(&shop, "TX-A,A,,,30.00\n");
+    entries(&shop, "2026-00001,OTHER,C2,5.00,\n");
+    shop.ok("finalize-invoices");
+    // The portal has an entry of that name already.
+    assert_eq!(billing::all_entries(&shop), ["2026-00001 open 0/500 -", "2026-00001/2 open 3000/10000 2026-00001"]);
+    let page = shop.json("invite 2026-00001/2");
+    assert_eq!(page["open"]["amount"], "70.00");
+    shop.ok("sync-payments");
+    assert!(mails(&shop).concat().contains("70.00 EUR is open for Invoice 2026-00001"), "{:?}", mails(&shop));
+    shop.ok(&format!("sandbox pay {}", url(&page)));
+    shop.ok("sync-payments");
+    assert!(billing::all_entries(&shop).contains(&"2026-00001/2 balanced 10000/10000 2026-00001".to_owned()));
+    assert_eq!(billing::invoices(&shop), ["2026-00001 A 10000 10000"]);
+    shop.ok("verify");
 }

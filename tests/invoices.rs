@@ -38,12 +38,16 @@ fn a_payment_that_came_before_settles_a_new_entry_and_what_is_too_much_stays_fre
     assert_eq!(invoices(&shop), ["2026-00001 A 11900 11900", "2026-00002 B 5000 5000", "2026-00003 C 1000 0"]);
     assert_eq!(
         all_entries(&shop),
-        ["- balanced 11900/11900 2026-00001", "- balanced 5000/5000 2026-00002", "- open 0/1000 2026-00003"]
+        [
+            "2026-00001 balanced 11900/11900 2026-00001",
+            "2026-00002 balanced 5000/5000 2026-00002",
+            "2026-00003 open 0/1000 2026-00003"
+        ]
     );
     // A payment that comes after its invoice finds the entry by the key, and pays the invoice at once.
     collected(&shop, "TX-C,,,KEY-C,10.00\n");
     assert_eq!(invoices(&shop)[2], "2026-00003 C 1000 1000");
-    assert_eq!(all_entries(&shop)[0], "- balanced 1000/1000 2026-00003");
+    assert_eq!(all_entries(&shop)[2], "2026-00003 balanced 1000/1000 2026-00003");
     shop.ok("verify");
 }
 
@@ -56,11 +60,11 @@ fn without_a_key_the_order_s_own_payments_pay_and_the_rest_is_captured_later() {
     shop.ok("finalize-invoices");
     assert_eq!(invoices(&shop), ["2026-00001 A 10000 3000", "2026-00002 B 0 0"]);
     // An invoice over nothing is paid at once (trap T49).
-    assert_eq!(all_entries(&shop), ["- balanced 0/0 2026-00002", "- open 3000/10000 2026-00001"]);
+    assert_eq!(all_entries(&shop), ["2026-00001 open 3000/10000 2026-00001", "2026-00002 balanced 0/0 2026-00002"]);
     shop.ok("sync-journals");
     shop.ok("capture");
     assert_eq!(invoices(&shop)[0], "2026-00001 A 10000 10000");
-    assert_eq!(all_entries(&shop)[1], "- balanced 10000/10000 2026-00001");
+    assert_eq!(all_entries(&shop)[0], "2026-00001 balanced 10000/10000 2026-00001");
     shop.ok("verify");
 }
 
@@ -193,17 +197,17 @@ fn a_capture_that_fails_a_refund_and_a_chargeback_open_the_entry_again() {
     shop.payments("TX-A,A,,card,EUR,authorised,100.00,2026-11-16T09:00:00Z,,\n");
     shop.ok("finalize-invoices");
     shop.ok("capture");
-    assert_eq!(all_entries(&shop), ["- balanced 10000/10000 2026-00001"]);
+    assert_eq!(all_entries(&shop), ["2026-00001 balanced 10000/10000 2026-00001"]);
     // A refund in the back office, without a credit note (rule 17).
     refunded_by_hand(&shop, "TX-A", 3_000, "2026-11-21");
     shop.exits("sync-payments", 1);
-    assert_eq!(all_entries(&shop), ["- open 7000/10000 2026-00001"]);
+    assert_eq!(all_entries(&shop), ["2026-00001 open 7000/10000 2026-00001"]);
     shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'TX-A' AND kind = 'refund'");
     shop.run(&["sync-payments", "--as-of", "2026-11-24T03:00:00Z"]);
-    assert_eq!(all_entries(&shop), ["- balanced 10000/10000 2026-00001"]);
+    assert_eq!(all_entries(&shop), ["2026-00001 balanced 10000/10000 2026-00001"]);
     shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'TX-A' AND kind = 'capture'");
     shop.run(&["sync-payments", "--as-of", "2026-11-26T03:00:00Z"]);
-    assert_eq!(all_entries(&shop), ["- open 0/10000 2026-00001"]);
+    assert_eq!(all_entries(&shop), ["2026-00001 open 0/10000 2026-00001"]);
     shop.ok("verify --as-of 2026-11-26T05:00:00Z");
 }
 
@@ -226,7 +230,7 @@ fn money_of_an_entry_pays_nothing_else() {
     // B has no key, and its own entry all the same.
     shop.ok("finalize-invoices");
     assert_eq!(invoices(&shop), ["2026-00001 A 10000 0", "2026-00002 B 10000 10000"]);
-    assert_eq!(all_entries(&shop), ["- open 0/10000 2026-00001", "E-B balanced 10000/10000 2026-00002"]);
+    assert_eq!(all_entries(&shop), ["2026-00001 open 0/10000 2026-00001", "E-B balanced 10000/10000 2026-00002"]);
     shop.ok("capture");
     shop.ok("verify");
 }

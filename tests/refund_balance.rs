@@ -47,7 +47,7 @@ fn what_was_paid_too_much_goes_back_once() {
     assert_eq!(shop.psp_record(), ["capture TX-A 6000", "refund TX-A 400", "refund TX-A 600"]);
     assert_eq!(prepayments(&shop), [""; 0]);
     assert_eq!(invoices(&shop), ["2026-00001 A 5000 5000"]);
-    assert_eq!(all_entries(&shop), ["- balanced 5000/5000 2026-00001"]);
+    assert_eq!(all_entries(&shop), ["2026-00001 balanced 5000/5000 2026-00001"]);
     for task in ["refunds", "capture", "sync-payments", "sync-journals", "refunds"] {
         shop.ok(task);
     }

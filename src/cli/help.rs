@@ -140,6 +140,7 @@ pub(super) const INVITE_HELP: &str = "\
 Examples:
   payjournal invite E-1001                 mails the buyer what is open and where to pay it
   payjournal invite E-1001 E-1002          one page for both, of one customer and currency
+  payjournal invite 2026-00017             what is still open on an invoice that had no entry before
   payjournal invite E-1001 --again         a reminder: one more mail about the same page
   payjournal invite E-1001 --json          as `checkout` answers
 

@@ -3,11 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::row::{Columns, day_text, time_text};
-use super::{Ledger, LedgerError, Result, Writer};
+use super::{Ledger, LedgerError, Result, Writer, documents};
 use crate::domain::entry::{Assignment, Entry, EntryStatus};
 use crate::domain::id::{
-    AssignmentKey, CustomerNumber, DocumentId, EntryId, EntryReference, MovementId, OrderId, PaymentId, ProviderName,
-    TransactionId,
+    AssignmentKey, CustomerNumber, DocumentId, DocumentNumber, EntryId, EntryReference, MovementId, OrderId, PaymentId,
+    ProviderName, TransactionId,
 };
 use crate::domain::money::Amount;
 use crate::domain::payment::TransactionStatus;
@@ -155,16 +155,27 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A name for the entry that takes the place of another, so that a page can be made for it: `WEB-1`, `WEB-1/2`, `WEB-1/3`.
-    pub(super) fn next_reference(&self, before: EntryId) -> Result<Option<EntryReference>> {
-        let Some(old) = entry(self.connection, before)?.reference else { return Ok(None) };
+    /// A name for the entry that takes the place of another, so that a page can be made for it: `WEB-1`, `WEB-1/2`, `WEB-1/3`. One that was
+    /// named after its invoice is followed by one that is named after its own.
+    pub(super) fn next_reference(&self, before: EntryId, invoice: &DocumentNumber) -> Result<Option<EntryReference>> {
+        let before = entry(self.connection, before)?;
+        let of = before.document.map(|document| documents::named(self.connection, document)).transpose()?;
+        let Some(old) = before.reference.filter(|old| of.is_none_or(|of| of.number.as_str() != old.as_str())) else {
+            return self.free_reference(invoice.as_str());
+        };
         let stem = match old.as_str().rsplit_once('/') {
             Some((stem, number)) if number.parse::<u32>().is_ok() => stem,
             Some(_) | None => old.as_str(),
         };
-        for number in 2..1_000 {
+        self.free_reference(stem)
+    }
+
+    /// The stem, or what follows it where an entry has that name already.
+    pub(super) fn free_reference(&self, stem: &str) -> Result<Option<EntryReference>> {
+        for number in 1..1_000 {
+            let text = if number == 1 { stem.to_owned() } else { format!("{stem}/{number}") };
             // One that is too long stays without.
-            let Ok(next) = EntryReference::parse(&format!("{stem}/{number}")) else { return Ok(None) };
+            let Ok(next) = EntryReference::parse(&text) else { return Ok(None) };
             if by_reference(self.connection, &next)?.is_none() {
                 return Ok(Some(next));
             }

@@ -135,7 +135,10 @@ impl Writer<'_> {
             EntryChoice::Again { key, before } => (key.as_ref(), None, Some(*before)),
         };
         let title = format!("Invoice {number}");
-        let reference = heir_of.map_or(Ok(None), |before| self.next_reference(before))?;
+        let reference = match heir_of {
+            Some(before) => self.next_reference(before, number)?,
+            None => self.free_reference(number.as_str())?,
+        };
         let entry = self.insert_entry(&NewEntry {
             reference: reference.as_ref(),
             customer: &draft.bill_to,
@@ -144,7 +147,7 @@ impl Writer<'_> {
             payment_key,
             title: &title,
             initial: draft.total,
-            due_on: None,
+            due_on: draft.sheet.due_on,
             document: Some(document),
         })?;
         if let Some(before) = heir_of {

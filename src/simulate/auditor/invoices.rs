@@ -243,6 +243,8 @@ fn overfull(index: &Index<'_>, entry: &EntryRow) -> Option<String> {
             .map(|done| index.recorded_amount(done))
             .sum();
         let own = match (&entry.reference, &transaction.is_for) {
+            // One that the shop did not make is named after its invoice.
+            (Some(reference), _) if Some(reference) == entry.invoice.as_ref() => true,
             (Some(reference), IsFor::Entry(named)) => reference == named,
             (Some(_), IsFor::Order | IsFor::Key(_)) => false,
             (None, _) => true,

@@ -46,6 +46,7 @@ use serde_json::json;
 use cli::{Cli, Command, Global, LineName, ListCommand, SandboxCommand, TaskArgs, VerifyArgs};
 use command::checkout::{Source, invite};
 use command::export::Wanted;
+use command::output::Replaced;
 use command::refund_balance::Wish;
 use config::Loaded;
 use config::settings::{ErpKind, ProviderKind, TaskName};
@@ -280,12 +281,13 @@ fn import(
         return command::import::describe(args.what, out);
     }
     let config = load(global)?;
+    let rejects = args.rejects.map(|path| Replaced::named(&path, &config.settings.config_path)).transpose()?;
     let mut ledger = run::open_ledger(&config.settings, true, now)?;
     let defaults = command::import::ImportDefaults::of(&config.settings);
     let args = command::import::ImportArgs {
         what: args.what,
         file: args.file.unwrap_or_else(|| "-".into()),
-        rejects: args.rejects,
+        rejects,
         format: args.format,
         json: global.json,
         print_summary: is_talkative(global),

@@ -429,3 +429,42 @@ fn what_was_paid_back_by_hand_before_its_capture_is_heard_of_never_reaches_the_i
         shop.ok("verify");
     }
 }
+
+#[test]
+fn a_credit_note_waits_also_where_the_refund_made_by_hand_was_heard_of_before_its_capture() {
+    let shop = shop("");
+    let number = "SO-1~capture:confirm-late";
+    shop.orders(&format!("{number},EUR,100.00,online,,none,C1,2026-11-15\n"));
+    shop.payments(&format!(
+        "TX-1,{number},,card,EUR,authorised,60.00,2026-11-16T08:00:00Z,,\nTX-2,{number},,card,EUR,authorised,40.00,2026-11-16T09:00:00Z,,\n"
+    ));
+    shop.documents(&format!("invoice,R-1,{number},EUR,100.00,,,2026-11-20\n"));
+    shop.ok("capture");
+    back_office_refund(&shop, "TX-1", 6000);
+    shop.run(&["sync-payments", "--as-of", "2026-11-22T03:00:00Z"]);
+    shop.run(&["capture", "--as-of", "2026-11-23T04:00:00Z"]);
+    note(&shop, "G-1", "40.00", "", "R-1");
+    shop.exits("refunds --as-of 2026-11-23T07:00:00Z", 1);
+    assert_eq!(refunds(&shop), ["refund TX-1 6000"]);
+    assert!(exceptions(&shop).contains(&"outside_refund".to_owned()), "{:?}", exceptions(&shop));
+}
+
+#[test]
+fn a_refund_made_by_hand_that_fails_leaves_its_money_for_the_invoice_and_nothing_to_pay_back() {
+    let shop = shop("");
+    let number = "SO-1~capture:confirm-late";
+    shop.one_order(number);
+    shop.ok("capture");
+    back_office_refund(&shop, &format!("TX-{number}"), 4000);
+    shop.run(&["sync-payments", "--as-of", "2026-11-22T03:00:00Z"]);
+    shop.run(&["capture", "--as-of", "2026-11-23T04:00:00Z"]);
+    shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE id LIKE 'BO-%'");
+    shop.run(&["sync-payments", "--as-of", "2026-11-24T03:00:00Z"]);
+    shop.run(&["capture", "--as-of", "2026-11-24T04:00:00Z"]);
+    let told = shop.rows("SELECT kind, message FROM exceptions WHERE state = 'open'");
+    assert!(
+        told.iter().any(|told| told.contains("40.00 EUR of the money that paid it once is still a prepayment")),
+        "{told:?}"
+    );
+    assert!(!told.iter().any(|told| told.contains("refund-balance") || told.contains("by other means")), "{told:?}");
+}

@@ -170,7 +170,7 @@ Examples:
                                                                    only what DATEV was not given yet
   payjournal export --again 3 -o EXTF_11.csv                       export 3 once more
 
-With --new each journal is handed over once in a format. What is of an earlier month and came too late for its export is \
+With --new each journal is handed over once in a format, and no file that is there already is replaced. What is of an earlier month and came too late for its export is \
 booked on the first day of this one, with its own date beside it. An export whose file could not be finished is written \
 before anything new is taken.
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Context as _;
 use chrono::{DateTime, Months, NaiveDate, TimeZone as _, Utc};
 
+use super::output::{self, Output};
 use crate::config::Settings;
 use crate::domain::money::Currency;
 pub use crate::exchange::export::ExportFormat;
@@ -85,6 +85,7 @@ fn write_new(
         return Err(Failure::usage("--new takes the month it is booked in: --month YYYY-MM"));
     };
     if let Some(batch) = ledger.unwritten_export(format).map_err(refused)? {
+        refuse_handed_over(wanted.output)?;
         writeln!(
             err,
             "export {} was broken off: its file is written now, and what is new since with the next",
@@ -104,11 +105,21 @@ fn write_new(
     }
     // Nothing is marked that cannot be written.
     write_to(wanted.format, &journals, from, settings, now, &mut std::io::sink()).map_err(not_written)?;
+    refuse_handed_over(wanted.output)?;
     let id =
         ledger.write("export", None, now, |writer| writer.begin_export(format, month, &numbers)).map_err(refused)?;
     let batch = ExportBatch { id, format: format.to_owned(), month, is_written: false, journals: numbers };
     write_batch(ledger, &batch, wanted, settings, now, out)?;
     say_left_out(left_out, err)
+}
+
+/// What was handed over before is nowhere else, if nobody has fetched it yet.
+fn refuse_handed_over(output: Option<&Path>) -> Result<(), Failure> {
+    match output.filter(|path| path.metadata().is_ok_and(|there| there.is_file() && there.len() > 0)) {
+        None => Ok(()),
+        Some(path) => Err(Failure::usage(format!("`{}` is there already, and --new replaces nothing", path.display()))
+            .hint("name another file, or move it away when it was fetched; nothing was marked as handed over")),
+    }
 }
 
 fn write_batch(
@@ -175,7 +186,17 @@ fn write(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     match output {
-        Some(path) => write_file(path, |file| write_to(format, journals, month, settings, now, file)),
+        Some(path) => {
+            let place = Output::named(path, &settings.config_path)?;
+            output::write(place, |file| write_to(format, journals, month, settings, now, file)).map_err(|error| {
+                match error {
+                    ExportError::Io(error) => output::failed(path, error),
+                    ExportError::SameName { .. } | ExportError::Unmapped { .. } | ExportError::NoMonth => {
+                        not_written(error)
+                    }
+                }
+            })
+        }
         None => write_to(format, journals, month, settings, now, out).map_err(not_written),
     }
 }
@@ -213,29 +234,6 @@ fn days_of(month: &str) -> Result<(NaiveDate, NaiveDate), Failure> {
     let first: NaiveDate = format!("{month}-01").parse().map_err(|_| wrong())?;
     let after = first.checked_add_months(Months::new(1)).ok_or_else(wrong)?;
     Ok((first, after))
-}
-
-/// What `fill` writes, as a file that is whole or as it was before.
-pub(super) fn write_file(
-    path: &Path,
-    fill: impl FnOnce(&mut dyn Write) -> Result<(), ExportError>,
-) -> Result<(), Failure> {
-    let failed = |error: anyhow::Error| {
-        Failure::new(Exit::Usage, error).hint("`--output` must name a file in a folder that can be written")
-    };
-    let context = || format!("failed to write `{}`", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut draft = tempfile::NamedTempFile::new_in(folder).with_context(context).map_err(failed)?;
-    let mut buffered = std::io::BufWriter::new(draft.as_file_mut());
-    fill(&mut buffered).map_err(|error| match error {
-        ExportError::Io(error) => failed(anyhow::Error::new(error).context(context())),
-        ExportError::SameName { .. } | ExportError::Unmapped { .. } | ExportError::NoMonth => not_written(error),
-    })?;
-    buffered.flush().with_context(context).map_err(failed)?;
-    drop(buffered);
-    draft.as_file().sync_all().with_context(context).map_err(failed)?;
-    draft.persist(path).with_context(context).map_err(failed)?;
-    Ok(())
 }
 
 fn not_written(error: ExportError) -> Failure {

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 
 use self::rejects::Rejects;
 use self::report::Tally;
+use super::output::Replaced;
 use crate::exchange::import::{
     self, DocumentRecord, EntryRecord, MandateRecord, Objection, OpenError, OrderLineRecord, OrderRecord,
     PaymentRecord, Row, Rows,
@@ -28,7 +29,7 @@ pub struct ImportArgs {
     /// `-` = standard input.
     pub file: PathBuf,
     /// Where bad rows go; without it one bad row keeps the whole file out.
-    pub rejects: Option<PathBuf>,
+    pub rejects: Option<Replaced>,
     pub format: Option<InputFormat>,
     pub json: bool,
     pub print_summary: bool,
@@ -82,7 +83,7 @@ fn take_file<R: BufRead>(
     tally: &mut Tally,
 ) -> Result<()> {
     let mut rejects = match &args.rejects {
-        Some(path) => Some(Rejects::create(path, &args.file, &rows.layout())?),
+        Some(place) => Some(Rejects::create(place, &args.file, &rows.layout())?),
         None => None,
     };
     let mut stop = None;

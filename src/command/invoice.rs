@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::export::write_file;
+use super::output::{self, Output};
 use super::show::find;
 use crate::config::Settings;
 use crate::exit::Exit;
@@ -34,7 +34,8 @@ pub fn run(
             return Err(Failure::usage("a PDF is nothing for a terminal").hint("add `--output FILE`"));
         }
         None => out.write_all(&bytes).context("the invoice cannot be written").map_err(Failure::bug)?,
-        Some(path) => write_file(path, |file| Ok(file.write_all(&bytes)?))?,
+        Some(path) => output::write(Output::named(path, &settings.config_path)?, |file| file.write_all(&bytes))
+            .map_err(|error| output::failed(path, error))?,
     }
     Ok(Exit::Done)
 }

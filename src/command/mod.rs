@@ -14,6 +14,7 @@ pub mod leftovers;
 pub mod man;
 pub mod mandates;
 pub mod matching;
+pub mod output;
 pub mod payouts;
 pub mod person;
 pub mod refund_balance;

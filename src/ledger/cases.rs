@@ -452,14 +452,20 @@ fn free_captures(connection: &Connection, payment: PaymentId, request: DocumentI
 }
 
 /// The captures an invoice was paid by, oldest first, each with the part that paid it.
+/// What paid an invoice; and with nothing tied what was captured for it and paid back by somebody else before that was heard of.
 fn tied_captures(connection: &Connection, invoice: &Document) -> Result<Vec<TiedCapture>> {
     debug_assert_eq!(invoice.kind, DocumentKind::Invoice);
     let mut statement = connection.prepare_cached(
         "SELECT m.id, m.payment_id, m.currency,
-                sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END) AS tied_minor
-         FROM journals j JOIN movements m ON m.id = j.movement_id
-         WHERE j.document_id = ?1 AND m.kind = 'capture'
-         GROUP BY m.id HAVING tied_minor > 0 ORDER BY m.occurred_at, m.payment_id, m.id",
+                sum(CASE WHEN j.document_id IS NOT ?1 THEN 0 WHEN j.direction = 'original' THEN j.amount_minor ELSE -j.amount_minor END)
+                  AS tied_minor,
+                sum(j.document_id IS NOT ?1) AS elsewhere
+         FROM (SELECT movement_id AS id FROM journals WHERE document_id = ?1
+               UNION SELECT p.id FROM operations o JOIN movements p ON p.payment_id = o.payment_id AND p.operation_id = o.id
+                     WHERE o.document_id = ?1 AND o.kind = 'capture' AND o.state = 'confirmed') c
+         JOIN movements m ON m.id = c.id JOIN journals j ON j.movement_id = m.id
+         WHERE m.kind = 'capture'
+         GROUP BY m.id HAVING tied_minor > 0 OR tied_minor = 0 AND elsewhere > 0 ORDER BY m.occurred_at, m.payment_id, m.id",
     )?;
     let rows = statement.query_and_then([invoice.id.0], |row| {
         Ok::<_, LedgerError>((row.id("id", MovementId)?, row.id("payment_id", PaymentId)?, row.amount("tied_minor")?))

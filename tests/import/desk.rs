@@ -1,10 +1,11 @@
 //! A ledger in memory, and the command as the command line calls it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use payjournal::command::import::{self, ImportArgs, ImportDefaults, ImportKind};
+use payjournal::command::output::Replaced;
 use payjournal::domain::booking::{Accounts, Books};
 use payjournal::domain::document::Document;
 use payjournal::domain::id::{Company, CustomerNumber, MerchantAccount, ProviderName, ShopName};
@@ -26,6 +27,11 @@ pub(super) struct Told {
     pub(super) exit: Exit,
     pub(super) out: String,
     pub(super) err: String,
+}
+
+/// A file to write to.
+pub(super) fn replaced(path: &Path) -> Replaced {
+    Replaced::named(path, Path::new("payjournal.toml")).unwrap()
 }
 
 pub(super) fn now() -> DateTime<Utc> {
@@ -120,7 +126,7 @@ impl Desk {
         rejects: &str,
     ) -> Told {
         fs::write(self.path(name), content).unwrap();
-        let args = ImportArgs { rejects: Some(self.path(rejects)), ..self.args(what, name) };
+        let args = ImportArgs { rejects: Some(replaced(&self.path(rejects))), ..self.args(what, name) };
         self.run(&args).unwrap()
     }
 

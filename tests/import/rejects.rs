@@ -5,7 +5,7 @@ use std::fs;
 use payjournal::command::import::{ImportArgs, ImportKind};
 use payjournal::exit::Exit;
 
-use super::desk::Desk;
+use super::desk::{Desk, replaced};
 
 #[test]
 fn good_rows_stay_and_bad_ones_come_back_repairable() {
@@ -106,9 +106,9 @@ fn rejected_rows_never_replace_the_file_they_came_from() {
     let mut desk = Desk::new();
     fs::write(desk.path("orders.csv"), "order,currency,total,ordered_on\nA,EUR,x,2026-11-20\n").unwrap();
     let args = desk.args(ImportKind::Orders, "orders.csv");
-    let same = ImportArgs { rejects: Some(desk.path("orders.csv")), ..args.clone() };
+    let same = ImportArgs { rejects: Some(replaced(&desk.path("orders.csv"))), ..args.clone() };
     assert_eq!(desk.run(&same).unwrap_err().exit, Exit::Usage);
-    let nowhere = ImportArgs { rejects: Some(desk.path("missing/bad.csv")), ..args };
+    let nowhere = ImportArgs { rejects: Some(replaced(&desk.path("missing/bad.csv"))), ..args };
     let failure = desk.run(&nowhere).unwrap_err();
     assert_eq!(failure.exit, Exit::Usage);
     assert!(failure.line().contains("missing/bad.csv"), "{}", failure.line());

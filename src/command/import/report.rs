@@ -94,8 +94,8 @@ pub(super) fn write(args: &ImportArgs, tally: &Tally, out: &mut dyn Write, err: 
     } else if args.print_summary || tally.has_problems() {
         let Tally { added, changed, unchanged, .. } = tally;
         write!(out, "{}: {added} new, {changed} changed, {unchanged} unchanged", args.what.noun())?;
-        if let (Some(path), true) = (&args.rejects, tally.has_problems()) {
-            write!(out, ", {} rejected -> {}", tally.rejected, path.display())?;
+        if let (Some(file), true) = (&args.rejects, tally.has_problems()) {
+            write!(out, ", {} rejected -> {}", tally.rejected, file.path().display())?;
         }
         writeln!(out)?;
     }
@@ -114,7 +114,7 @@ fn write_json(args: &ImportArgs, tally: &Tally, out: &mut dyn Write) -> io::Resu
         "changed": tally.changed,
         "unchanged": tally.unchanged,
         "rejected": tally.rejected,
-        "rejects_file": rejects_file.map(|path| path.display().to_string()),
+        "rejects_file": rejects_file.map(|file| file.path().display().to_string()),
         "problems": tally.problems,
         "problems_total": tally.problems_total,
     });

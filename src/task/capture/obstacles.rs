@@ -12,7 +12,7 @@ use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::UnsettledPayment;
 use crate::operation::{Kind, Operation, State, Subject};
 use crate::provider::PartialCapture;
-use crate::task::{Step, days, order_name};
+use crate::task::{Action, Step, days, order_name};
 
 impl<'a> Planner<'a> {
     pub(super) fn not_enough(&mut self, document: &Document, due: Amount, available: Amount, payers: &[&Payment]) {
@@ -102,7 +102,10 @@ impl<'a> Planner<'a> {
             self.steps.push(Step::raise(draft, None));
         }
         let cancelled = self.case.order.cancelled != Cancellation::None;
-        let left_over = if cancelled { left } else { self.beyond_the_order(left)? };
+        // An invoice that is open again needs it.
+        let waiting = open_again.iter().map(|(_, due, rest)| due.at_most(*rest)).collect::<Result<Vec<_>, _>>()?;
+        let waits = Amount::sum(left.currency(), waiting)?;
+        let left_over = if cancelled { left } else { self.beyond_the_order(left)?.checked_sub(waits)?.or_zero() };
         if left_over.is_positive() && !self.unsure {
             let message = if cancelled {
                 let how = self.case.order.cancelled.as_str();
@@ -120,6 +123,14 @@ impl<'a> Planner<'a> {
             self.steps.push(Step::raise(draft, None));
         }
         Ok(())
+    }
+
+    /// Whether a person was told in this run that money of the document waits to be tied: nobody is to be asked for it again.
+    pub(super) fn is_told_of_its_money(&self, document: &Document) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(&step.action, Action::Raise(draft, _)
+                if draft.kind == ExceptionKind::CapturedAlready && draft.about.document == Some(document.id))
+        })
     }
 
     pub(super) fn expired(&mut self, payment: &Payment, document: Option<&Document>, amount: Amount) {

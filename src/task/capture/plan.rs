@@ -226,6 +226,9 @@ impl<'a> Planner<'a> {
             self.steps.push(Step::raise(draft, None));
             return Ok(());
         }
+        if self.is_told_of_its_money(document) {
+            return Ok(());
+        }
         if self.was_captured_already(document, &payers) || self.was_reopened(document, &payers) {
             let message = format!(
                 "was captured once and has {due} outstanding again; it is never captured a second time by itself: \

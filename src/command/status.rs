@@ -54,7 +54,7 @@ pub fn run(
         .map(|task| task_status(task, settings, ledger, now))
         .collect::<Result<Vec<_>, _>>()?;
     let exceptions = ledger.open_exceptions().map_err(refused)?;
-    let totals = ledger.pending_totals().map_err(refused)?;
+    let totals = ledger.pending_totals(settings.erp.post_payout_journals).map_err(refused)?;
     let pending = ledger.pending_operations(if json { None } else { Some(SHOWN) }).map_err(refused)?;
     let written = if json {
         write_json(&tasks, &exceptions, &pending, &totals, out)

@@ -70,6 +70,8 @@ fn switched_on_each_journal_is_delivered_once_whenever_it_was_booked() {
     shop.ok("sync-journals");
     configure(&shop, ON);
     assert_eq!(pending(&shop), Some(2));
+    let status = shop.ok("status").stdout;
+    assert!(status.contains("2 payout journals of 100.00 EUR"), "{status}");
     let planned = shop.ok("sync-journals --dry-run").stdout;
     assert!(planned.contains(" for fees of payout") && planned.contains(" for payout 7"), "{planned}");
     shop.ok("sync-journals");

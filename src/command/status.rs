@@ -184,7 +184,7 @@ fn write_pending(
         };
         vec![
             operation.id.to_string(),
-            operation.kind.as_str().to_owned(),
+            operation.kind.noun(),
             in_words(names),
             operation.amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string()),
             state_in_words(operation.state),
@@ -212,7 +212,7 @@ fn write_pending(
 fn total_in_words(total: &PendingTotal) -> String {
     let plural = if total.count == 1 { "" } else { "s" };
     let of = total.amount.map(|amount| format!(" of {amount}")).unwrap_or_default();
-    format!("{} {}{plural}{of}", total.count, total.kind.as_str())
+    format!("{} {}{plural}{of}", total.count, total.kind.noun())
 }
 
 /// Marked, so that it is not overlooked among those that go on by themselves.

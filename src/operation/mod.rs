@@ -190,6 +190,11 @@ impl Kind {
         }
     }
 
+    /// As a person reads it.
+    pub fn noun(self) -> String {
+        self.as_str().replace('_', " ")
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }

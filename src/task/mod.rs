@@ -274,7 +274,7 @@ pub(crate) fn give_up_stale<'a>(operations: impl Iterator<Item = &'a Operation>,
             && operation.tries > 0
             && decide::is_over_age(operation.status_since, valid_days, frame.now)
     });
-    stale.flat_map(|operation| give_up(operation, operation.kind.as_str(), frame)).collect()
+    stale.flat_map(|operation| give_up(operation, &operation.kind.noun(), frame)).collect()
 }
 
 /// Its validity is over: no longer checked, listed, and a person must look (trap T11).
@@ -285,7 +285,7 @@ pub(crate) fn give_up(operation: &Operation, about: &str, frame: &Frame<'_>) -> 
         subject: format!("operation {} ({about})", operation.id),
         message: format!(
             "the {} stood the same for {days} days and is no longer checked; look at the other side, then `payjournal retry {}`",
-            operation.kind.as_str(),
+            operation.kind.noun(),
             operation.id
         ),
         about: About {

@@ -240,6 +240,15 @@ pub enum ErpKind {
     Local,
 }
 
+impl ErpKind {
+    /// Whether its adapter offers `PayoutPosting`: known before anything is opened.
+    pub fn takes_payout_journals(self) -> bool {
+        match self {
+            Self::Local => true,
+        }
+    }
+}
+
 /// What an ERP pretends, to rehearse what happens then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErpFault {

@@ -134,3 +134,16 @@ impl OrderDeletion for Local {
 fn refused(code: &str, message: String) -> Answer {
     Answer::Refused(Refusal { code: code.to_owned(), message, transient: false })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::ErpKind;
+
+    /// The config refuses `post_payout_journals` by what it knows of the adapter.
+    #[test]
+    fn the_config_knows_what_the_adapter_offers() {
+        let local = Local::new(None, DateTime::UNIX_EPOCH);
+        assert_eq!(local.payout_posting().is_some(), ErpKind::Local.takes_payout_journals());
+    }
+}

@@ -95,7 +95,7 @@ pub struct JournalRequest {
 /// One journal of a payout for the ERP: what the PSP kept, held back or paid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayoutJournalRequest {
-    /// Whose books it goes to.
+    /// Whose books it goes to, as the config says when it is sent: a payout has no company of its own, so it is no part of the content.
     pub company: Company,
     /// The deterministic document number: what the ERP is asked for before anything is posted.
     pub number: String,

@@ -61,9 +61,6 @@ impl Ports {
         let erp: Box<dyn Erp> = match settings.erp.kind {
             ErpKind::Local => Box::new(Local::new(settings.erp.fault, now)),
         };
-        if settings.erp.post_payout_journals && erp.payout_posting().is_none() {
-            anyhow::bail!("`erp.post_payout_journals` is true, and an ERP of this kind takes no journals of payouts");
-        }
         let post: Option<Box<dyn Post>> = match &settings.mail.transport {
             MailTransport::File { maildir } => Some(Box::new(Maildir::new(maildir, &settings.mail, now))),
             MailTransport::Smtp(server) => Some(Box::new(Smtp::open(server, &settings.mail, now)?)),

@@ -7,7 +7,7 @@ use super::journals::{PayoutJournal, payout_journal};
 use crate::domain::id::PayoutJournalId;
 use crate::domain::money::Amount;
 use crate::ledger::row::Columns;
-use crate::ledger::{Ledger, LedgerError, Result, operations};
+use crate::ledger::{Ledger, Result, operations};
 use crate::operation::Operation;
 
 /// A payout's journal that the ERP has not confirmed.
@@ -73,17 +73,23 @@ impl Ledger {
 /// kind and currency to the other side of clearing. What a payout's lines of one day are booked as is put right on that day; a payout
 /// that failed has a day of its own.
 fn undelivered_before(connection: &Connection, id: PayoutJournalId) -> Result<Option<String>> {
-    connection
-        .prepare_cached(
+    // One after the other: joined by OR, all journals of what has no payout yet would be read for each of them.
+    for reach in [
+        "b.posting_date = j.posting_date",
+        "b.posting_date <> j.posting_date AND j.kind = 'payout' AND p.reference <> ''",
+    ] {
+        let sql = format!(
             "SELECT b.number FROM payout_journals j JOIN payouts p ON p.id = j.payout_id
              JOIN payout_journals b ON b.payout_id = j.payout_id AND b.kind = j.kind AND b.currency = j.currency AND b.id < j.id
              JOIN payout_postings c ON c.journal_id = j.id AND c.line = 1 JOIN payout_postings d ON d.journal_id = b.id AND d.line = 1
-             WHERE j.id = ?1 AND (b.posting_date = j.posting_date OR (j.kind = 'payout' AND p.reference <> ''))
-               AND (c.amount_minor < 0) <> (d.amount_minor < 0)
+             WHERE j.id = ?1 AND {reach} AND (c.amount_minor < 0) <> (d.amount_minor < 0)
                AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.payout_journal_id = b.id AND o.state = 'confirmed')
-             ORDER BY b.id LIMIT 1",
-        )?
-        .query_row([id.0], |row| row.get(0))
-        .optional()
-        .map_err(LedgerError::from)
+             ORDER BY b.id LIMIT 1"
+        );
+        let found = connection.prepare_cached(&sql)?.query_row([id.0], |row| row.get(0)).optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }

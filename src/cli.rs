@@ -93,7 +93,7 @@ pub enum Command {
     Collect(TaskArgs),
     /// Pay posted credit notes back through the PSP
     Refunds(TaskArgs),
-    /// Post a payment journal into the ERP for every capture and refund
+    /// Post a payment journal into the ERP for every capture and refund, and for payouts if `erp.post_payout_journals` is true
     SyncJournals(TaskArgs),
     /// Take over settlement reports, find the order of every line, and prove every payout to the cent
     #[command(after_help = SETTLEMENTS_HELP)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::NaiveTime;
 use payjournal::command::{check, init};
-use payjournal::config::settings::{CaptureStrategy, Fault, MailTransport, Mode, ProviderKind, TaskName};
+use payjournal::config::settings::{CaptureStrategy, ErpFault, Fault, MailTransport, Mode, ProviderKind, TaskName};
 use payjournal::config::{self, Loaded};
 use payjournal::domain::id::{MethodName, ProviderName};
 use payjournal::domain::schedule::Schedule;
@@ -119,7 +119,7 @@ fn the_reference_file_still_loads_with_every_setting_switched_on() {
     assert_eq!(sandbox.faults.refund, Some(Fault::ServerError));
     assert_eq!(format!("{:?}", sandbox.api_key), r#"Some({ env = "SANDBOX_API_KEY" })"#);
     assert_eq!(sandbox.partial_capture, PartialCapture::Many);
-    assert!(settings.erp.unreachable);
+    assert_eq!(settings.erp.fault, Some(ErpFault::Unreachable));
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn what_may_still_arrive_is_counted_from_the_end_of_the_last_call() {
     let post = SlowPost { clock: Arc::clone(&clock), arrived: Arc::clone(&arrived), calls: Mutex::new(0) };
     let ports = Ports {
         providers: BTreeMap::new(),
-        erp: Box::new(Local::new(false, false, start())),
+        erp: Box::new(Local::new(None, start())),
         post: Some(Box::new(post)),
         portal: None,
     };

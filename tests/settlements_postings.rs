@@ -6,14 +6,7 @@
 mod support;
 
 use support::Shop;
-use support::reports::{HEAD, STRIPE_LINES, STRIPE_PAYOUTS, drop_report, line, report};
-
-const CONFIG: &str = "
-[provider.adyen]
-kind = \"reports\"
-merchant_account = \"ShopEU\"
-reports = \"reports\"
-";
+use support::reports::{ADYEN, HEAD, STRIPE_LINES, STRIPE_PAYOUTS, captured_shop, drop_report, line, report};
 
 /// 100.00 captured: settled in two parts, a fee of 1.50, 4.00 carried over.
 const PAYOUT: [&str; 5] = [
@@ -25,16 +18,7 @@ const PAYOUT: [&str; 5] = [
 ];
 
 fn shop() -> Shop {
-    let shop = Shop::with(CONFIG);
-    std::fs::create_dir(shop.path.join("reports")).unwrap();
-    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-01\n");
-    shop.write(
-        "payments.csv",
-        "provider,transaction,order,method,currency,status,authorised,authorised_at,captured_at\n\
-         adyen,TX-1,SO-1,card,EUR,captured,100.00,2026-11-02T08:00:00Z,2026-11-02T08:00:00Z\n",
-    );
-    shop.ok("import payments payments.csv");
-    shop
+    captured_shop(ADYEN, ("adyen", "TX-1"))
 }
 
 /// Account, currency and balance in minor units, of all accounts that do not stand at zero.
@@ -183,15 +167,7 @@ fn the_books_of_payouts_go_out_with_the_others() {
 #[test]
 fn what_is_taken_back_after_accounts_were_renamed_is_taken_back_where_it_was_booked() {
     const STRIPE: &str = "[provider.stripe]\nkind = \"reports\"\nmerchant_account = \"acct\"\nreports = \"reports\"\n";
-    let shop = Shop::with(STRIPE);
-    std::fs::create_dir(shop.path.join("reports")).unwrap();
-    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-01\n");
-    shop.write(
-        "payments.csv",
-        "provider,transaction,order,method,currency,status,authorised,authorised_at,captured_at\n\
-         stripe,pi_1,SO-1,card,EUR,captured,100.00,2026-11-02T08:00:00Z,2026-11-02T08:00:00Z\n",
-    );
-    shop.ok("import payments payments.csv");
+    let shop = captured_shop(STRIPE, ("stripe", "pi_1"));
     let sale = |payout: &str, more: &str| {
         format!(
             "{STRIPE_LINES}\n{payout},txn_1,2026-11-10 12:00:00,eur,100.00,2.90,97.10,charge,ch_1,,,ch_1,pi_1,,card,\n{more}"

@@ -24,7 +24,7 @@ pub fn retry(operation: i64, settings: &Settings, json: bool, now: DateTime<Utc>
     });
     let after = after.map_err(|error| unusable(error, "operation"))?;
     let said =
-        format!("operation {id} ({}) is {}; its task takes it up in its next run", after.kind.as_str(), after.state);
+        format!("operation {id} ({}) is {}; its task takes it up in its next run", after.kind.noun(), after.state);
     answer(out, json, "retry", &json!({"operation": id, "state": after.state}), &said)
 }
 

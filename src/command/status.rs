@@ -54,7 +54,7 @@ pub fn run(
         .map(|task| task_status(task, settings, ledger, now))
         .collect::<Result<Vec<_>, _>>()?;
     let exceptions = ledger.open_exceptions().map_err(refused)?;
-    let totals = ledger.pending_totals().map_err(refused)?;
+    let totals = ledger.pending_totals(settings.erp.post_payout_journals).map_err(refused)?;
     let pending = ledger.pending_operations(if json { None } else { Some(SHOWN) }).map_err(refused)?;
     let written = if json {
         write_json(&tasks, &exceptions, &pending, &totals, out)
@@ -184,7 +184,7 @@ fn write_pending(
         };
         vec![
             operation.id.to_string(),
-            operation.kind.as_str().to_owned(),
+            operation.kind.noun(),
             in_words(names),
             operation.amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string()),
             state_in_words(operation.state),
@@ -212,7 +212,7 @@ fn write_pending(
 fn total_in_words(total: &PendingTotal) -> String {
     let plural = if total.count == 1 { "" } else { "s" };
     let of = total.amount.map(|amount| format!(" of {amount}")).unwrap_or_default();
-    format!("{} {}{plural}{of}", total.count, total.kind.as_str())
+    format!("{} {}{plural}{of}", total.count, total.kind.noun())
 }
 
 /// Marked, so that it is not overlooked among those that go on by themselves.

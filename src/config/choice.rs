@@ -1,6 +1,6 @@
 //! Settings that are one word out of a few: how each word is spelled.
 
-use super::settings::{ErpKind, Fault, Mode};
+use super::settings::{ErpFault, ErpKind, Fault, Mode};
 use crate::domain::customer::{Customer, Language};
 use crate::domain::deletion::{DeletionMethod, StockReleasedBy};
 use crate::domain::invoice::BillWhen;
@@ -30,13 +30,6 @@ pub(super) enum SmtpSecurityWord {
     Starttls,
     Tls,
     None,
-}
-
-/// `erp.fault`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ErpFaultWord {
-    Unreachable,
-    KeepsOrders,
 }
 
 /// `provider.NAME.kind`.
@@ -110,13 +103,14 @@ impl Choice for TransportWord {
     }
 }
 
-impl Choice for ErpFaultWord {
-    const ALL: &'static [Self] = &[Self::Unreachable, Self::KeepsOrders];
+impl Choice for ErpFault {
+    const ALL: &'static [Self] = &[Self::Unreachable, Self::KeepsOrders, Self::RefusesJournals];
 
     fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
             Self::KeepsOrders => "keeps-orders",
+            Self::RefusesJournals => "refuses-journals",
         }
     }
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use chrono_tz::Tz;
 
-use super::choice::ErpFaultWord;
 use super::cleanup::CleanupTable;
 use super::collect::CollectTable;
 use super::datev::DatevTable;
@@ -14,7 +13,7 @@ use super::method::MethodTable;
 use super::portal::PortalTable;
 use super::provider::ProviderTable;
 use super::seller::{SellerTable, TextTable};
-use super::settings::{ErpKind, Mode};
+use super::settings::{ErpFault, ErpKind, Mode};
 use super::table::{Given, Table};
 use super::task::TaskTable;
 use super::value::{account, choice, flag, id, path, time_zone};
@@ -83,7 +82,8 @@ pub(super) struct ErpTable {
     pub(super) company: Given<Company>,
     pub(super) default_customer: Given<CustomerNumber>,
     pub(super) stock_released_by: Given<StockReleasedBy>,
-    pub(super) fault: Given<ErpFaultWord>,
+    pub(super) post_payout_journals: Given<bool>,
+    pub(super) fault: Given<ErpFault>,
 }
 
 impl File {
@@ -148,6 +148,7 @@ impl ErpTable {
             company: table.take("company", id(Company::parse)),
             default_customer: table.take("default_customer", id(CustomerNumber::parse)),
             stock_released_by: table.take("stock_released_by", choice),
+            post_payout_journals: table.take("post_payout_journals", flag),
             fault: table.take("fault", choice),
         }
     }

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::choice::ErpFaultWord;
 use super::file::{AccountsTable, ErpTable, File, ShopTable};
 use super::problem::Position;
 use super::provider::ProviderTable;
@@ -257,15 +256,28 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 fn resolve_erp(table: ErpTable, all: &mut Resolver<'_, '_>) -> Result<ErpSettings, IdError> {
-    let ErpTable { kind, company, default_customer, stock_released_by, fault } = table;
-    let fault = all.without_default(fault);
+    let ErpTable { kind, company, default_customer, stock_released_by, post_payout_journals, fault } = table;
+    let position = post_payout_journals.as_ref().map_or(Position::START, |typed| typed.place.position);
+    let kind = all.or("erp", "kind", kind, ErpKind::Local);
+    let company = all.or("erp", "company", company, Company::parse("main")?);
+    let default_customer = all.or("erp", "default_customer", default_customer, CustomerNumber::parse("CASH")?);
+    let stock_released_by = all.or("erp", "stock_released_by", stock_released_by, StockReleasedBy::Payjournal);
+    let post_payout_journals = all.or("erp", "post_payout_journals", post_payout_journals, false);
+    if post_payout_journals && !kind.takes_payout_journals() {
+        let key = "erp.post_payout_journals";
+        all.reading.problem(
+            position,
+            key,
+            format!("`{key}` is true, and this kind of ERP takes no journals of payouts"),
+        );
+    }
     Ok(ErpSettings {
-        kind: all.or("erp", "kind", kind, ErpKind::Local),
-        company: all.or("erp", "company", company, Company::parse("main")?),
-        default_customer: all.or("erp", "default_customer", default_customer, CustomerNumber::parse("CASH")?),
-        stock_released_by: all.or("erp", "stock_released_by", stock_released_by, StockReleasedBy::Payjournal),
-        unreachable: fault == Some(ErpFaultWord::Unreachable),
-        keeps_orders: fault == Some(ErpFaultWord::KeepsOrders),
+        kind,
+        company,
+        default_customer,
+        stock_released_by,
+        post_payout_journals,
+        fault: all.without_default(fault),
     })
 }
 

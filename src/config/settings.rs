@@ -227,18 +227,37 @@ pub struct ErpSettings {
     pub company: Company,
     /// Books money of orders that name no customer.
     pub default_customer: CustomerNumber,
-    /// Pretends that the ERP is down, to rehearse what happens then.
-    pub unreachable: bool,
-    /// Pretends that the ERP lets no order go.
-    pub keeps_orders: bool,
+    pub fault: Option<ErpFault>,
     /// Who gives the stock of deleted orders back (rule 24).
     pub stock_released_by: StockReleasedBy,
+    /// Whether `sync-journals` delivers the journals of payouts too (rule 19).
+    pub post_payout_journals: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErpKind {
     /// Documents come in by import, the books are the ledger's journals.
     Local,
+}
+
+impl ErpKind {
+    /// Whether its adapter offers `PayoutPosting`: known before anything is opened.
+    pub fn takes_payout_journals(self) -> bool {
+        match self {
+            Self::Local => true,
+        }
+    }
+}
+
+/// What an ERP pretends, to rehearse what happens then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErpFault {
+    /// It is down.
+    Unreachable,
+    /// It lets no order go.
+    KeepsOrders,
+    /// It takes no journal.
+    RefusesJournals,
 }
 
 #[derive(Debug, Clone)]

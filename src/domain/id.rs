@@ -141,6 +141,7 @@ row_id! {
     /// A report file that was read.
     FileId;
     PayoutId;
+    PayoutJournalId;
     /// A merchant account with its provider, as settlement lines refer to it.
     AccountId;
     MatchId;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::domain::deletion::DeletionMethod;
 use crate::domain::document::Document;
 use crate::domain::money::Amount;
-use crate::operation::request::{DeletionRequest, JournalRequest};
+use crate::operation::request::{DeletionRequest, JournalRequest, PayoutJournalRequest};
 use crate::operation::{Answer, LookUp};
 use crate::provider::PortError;
 
@@ -34,6 +34,21 @@ pub trait Erp: Send + Sync {
     fn order_deletion(&self) -> Option<&dyn OrderDeletion> {
         None
     }
+
+    /// How it takes what payouts are booked as, if it does.
+    fn payout_posting(&self) -> Option<&dyn PayoutPosting> {
+        None
+    }
+}
+
+/// Taking the journals of payouts into the books, with `post_payout_journals` (rule 19).
+pub trait PayoutPosting {
+    /// Brings one journal to its end in the ERP. Re-enterable as `Erp::deliver` is: it looks for its own document number first.
+    fn deliver_payout(&self, request: &PayoutJournalRequest) -> Answer;
+
+    /// Asks about an earlier `deliver_payout`. A hit counts only if date, currency, accounts and amounts agree; otherwise it is refused
+    /// with the code `journal_differs`.
+    fn look_up_payout(&self, request: &PayoutJournalRequest) -> LookUp;
 }
 
 /// Taking orders that nobody paid out of the ERP.

@@ -83,7 +83,14 @@ impl Part {
         let side = match operation.kind {
             Kind::Capture => Side::Capture,
             Kind::Refund => Side::Refund,
-            Kind::Collect | Kind::Release | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
+            Kind::Collect
+            | Kind::Release
+            | Kind::Journal
+            | Kind::PayoutJournal
+            | Kind::Mail
+            | Kind::Cancel
+            | Kind::Delete
+            | Kind::Event => {
                 return None;
             }
         };

@@ -291,12 +291,15 @@ impl Writer<'_> {
         let order = order.or_else(|| payment.as_ref().and_then(|payment| payment.order)).or(operation.subject.order);
         let order = order.or_else(|| entry.as_ref().and_then(|entry| entry.order));
         let journal = operation.subject.journal.map(|id| journals::journal(self.connection, id)).transpose()?;
+        let of_payout =
+            operation.subject.payout_journal.map(|id| settlements::payout_journal(self.connection, id)).transpose()?;
         Ok(Context {
             order: order.map(|id| orders::order(self.connection, id)).transpose()?,
             payment,
             document,
             entry,
-            journal: journal.map(|journal| journal.number),
+            payout: of_payout.as_ref().map(settlements::PayoutJournal::name),
+            journal: journal.map(|journal| journal.number).or(of_payout.map(|journal| journal.number)),
             drops_remainder: false,
         })
     }

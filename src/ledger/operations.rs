@@ -9,6 +9,7 @@ use super::row::{Columns, InOrder, Layout, time_text};
 use super::{Ledger, LedgerError, Result, Writer, corrections, payments, requests};
 use crate::domain::id::{
     DocumentId, EntryId, EventId, JournalId, MailId, MandateId, ModificationId, OperationId, OrderId, PaymentId,
+    PayoutJournalId,
 };
 use crate::domain::money::Amount;
 use crate::operation::{Answer, Event, Intent, Key, Kind, Operation, Refusal, State, Subject, Target};
@@ -115,8 +116,8 @@ impl Writer<'_> {
             .prepare_cached(
                 "INSERT INTO operations (kind, target, payment_id, document_id, journal_id, mail_id, amount_minor, currency,
                                          attempt, key, request_hash, state, planned_at, status_since, note, order_id, event_id,
-                                         entry_id, mandate_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'planned', ?12, ?12, ?13, ?14, ?15, ?16, ?17)",
+                                         entry_id, mandate_id, payout_journal_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'planned', ?12, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             )?
             .execute(rusqlite::params![
                 intent.kind.as_str(),
@@ -129,13 +130,14 @@ impl Writer<'_> {
                 intent.amount.map(|amount| amount.currency().code()),
                 i64::from(intent.attempt),
                 intent.key.as_str(),
-                requests::request_hash(self.connection, intent)?,
+                requests::request_hash(self.connection, self.books, intent)?,
                 time_text(self.now),
                 note,
                 intent.subject.order.map(|id| id.0),
                 intent.subject.event.map(|id| id.0),
                 intent.subject.entry.map(|id| id.0),
                 intent.subject.mandate.map(|id| id.0),
+                intent.subject.payout_journal.map(|id| id.0),
             ])?;
         let id = OperationId(self.connection.last_insert_rowid());
         self.event(id, State::Planned, note)?;
@@ -152,7 +154,13 @@ impl Writer<'_> {
                 let limit = payment.captured.checked_sub(payment.charged_back)?;
                 SumCheck { limit, claimed: payment.refund_claimed }
             }
-            Kind::Collect | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => return Ok(()),
+            Kind::Collect
+            | Kind::Journal
+            | Kind::PayoutJournal
+            | Kind::Mail
+            | Kind::Cancel
+            | Kind::Delete
+            | Kind::Event => return Ok(()),
         };
         let wanted = check.claimed.checked_add(amount)?;
         if wanted.minor() > check.limit.minor() || !amount.is_positive() {
@@ -288,7 +296,7 @@ impl Writer<'_> {
     /// Withdraws the attempts at the same effect that are planned, and so certainly not done. `false` if there are none.
     pub fn withdraw_other_attempts(&self, operation: &Operation) -> Result<bool> {
         let same = "WHERE kind = ?1 AND payment_id IS ?2 AND document_id IS ?3 AND id <> ?4 AND state = 'planned' AND entry_id IS ?5
-                      AND journal_id IS NULL AND mail_id IS NULL AND order_id IS NULL AND event_id IS NULL";
+                      AND journal_id IS NULL AND payout_journal_id IS NULL AND mail_id IS NULL AND order_id IS NULL AND event_id IS NULL";
         let (payment, document) = (operation.subject.payment.map(|id| id.0), operation.subject.document.map(|id| id.0));
         let entry = operation.subject.entry.map(|id| id.0);
         let others = list(self.connection, same, (operation.kind.as_str(), payment, document, operation.id.0, entry))?;
@@ -421,6 +429,7 @@ static LAYOUT: Layout = Layout::new(&[
     "event_id",
     "entry_id",
     "mandate_id",
+    "payout_journal_id",
 ]);
 
 pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
@@ -433,6 +442,7 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Operation> {
             payment: row.optional_id("payment_id", PaymentId)?,
             document: row.optional_id("document_id", DocumentId)?,
             journal: row.optional_id("journal_id", JournalId)?,
+            payout_journal: row.optional_id("payout_journal_id", PayoutJournalId)?,
             mail: row.optional_id("mail_id", MailId)?,
             order: row.optional_id("order_id", OrderId)?,
             event: row.optional_id("event_id", EventId)?,

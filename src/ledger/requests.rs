@@ -6,15 +6,18 @@ use rusqlite::Connection;
 
 use super::cases::mail as queued;
 use super::entries::entry;
+use super::settlements::payout_journal;
 use super::sheets::{customer_mail, sheet};
 use super::{
     Ledger, LedgerError, QueuedMail, Result, collection_keys, deletions, documents, invitations, journals, mandates,
     orders, payments, portal,
 };
-use crate::domain::id::{EventId, MailId, OrderId, PaymentId};
+use crate::domain::booking::Books;
+use crate::domain::id::{EventId, MailId, OrderId, PaymentId, PayoutJournalId};
 use crate::operation::key::hexadecimal;
 use crate::operation::request::{
-    CancelRequest, CollectRequest, DeletionRequest, EventRequest, JournalRequest, MailRequest, PaymentRequest, Request,
+    CancelRequest, CollectRequest, DeletionRequest, EventRequest, JournalRequest, MailRequest, PaymentRequest,
+    PayoutJournalRequest, Request,
 };
 use crate::operation::{Intent, Kind, Operation};
 
@@ -27,7 +30,7 @@ impl Ledger {
             attempt: operation.attempt,
             key: operation.key.clone(),
         };
-        let request = request(&self.connection, &intent)?;
+        let request = request(&self.connection, &self.books, &intent)?;
         self.same_content(operation, &request)?;
         Ok(match request {
             Request::Payment(request) => Request::Payment(PaymentRequest {
@@ -44,7 +47,7 @@ impl Ledger {
             Request::Deletion(request) => {
                 Request::Deletion(DeletionRequest { first_sent_at: operation.sent_at, ..request })
             }
-            Request::Journal(_) | Request::Mail(_) | Request::Event(_) => request,
+            Request::Journal(_) | Request::PayoutJournal(_) | Request::Mail(_) | Request::Event(_) => request,
         })
     }
 
@@ -66,15 +69,15 @@ impl Ledger {
 }
 
 /// The hash that is committed with the intent.
-pub(super) fn request_hash(connection: &Connection, intent: &Intent) -> Result<String> {
-    Ok(hash(&request(connection, intent)?))
+pub(super) fn request_hash(connection: &Connection, books: &Books, intent: &Intent) -> Result<String> {
+    Ok(hash(&request(connection, books, intent)?))
 }
 
 fn hash(request: &Request) -> String {
     hexadecimal(&Sha256::digest(request.describe()))
 }
 
-fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
+fn request(connection: &Connection, books: &Books, intent: &Intent) -> Result<Request> {
     let lacks = |what: &str| LedgerError::damaged(format!("a {} without a {what}", intent.kind.as_str()));
     match intent.kind {
         Kind::Capture | Kind::Refund | Kind::Release => {
@@ -132,11 +135,31 @@ fn request(connection: &Connection, intent: &Intent) -> Result<Request> {
                 modification: journal.modification,
             }))
         }
+        Kind::PayoutJournal => {
+            let id = intent.subject.payout_journal.ok_or_else(|| lacks("journal"))?;
+            payout_journal_request(connection, books, id)
+        }
         Kind::Mail => mail_request(connection, intent, intent.subject.mail.ok_or_else(|| lacks("mail"))?),
         Kind::Cancel => cancel_request(connection, intent, intent.subject.payment.ok_or_else(|| lacks("payment"))?),
         Kind::Delete => deletion_request(connection, intent, intent.subject.order.ok_or_else(|| lacks("order"))?),
         Kind::Event => event_request(connection, intent, intent.subject.event.ok_or_else(|| lacks("portal event"))?),
     }
+}
+
+fn payout_journal_request(connection: &Connection, books: &Books, id: PayoutJournalId) -> Result<Request> {
+    let journal = payout_journal(connection, id)?;
+    let lacks = || LedgerError::damaged(format!("journal {} without two postings", journal.number));
+    Ok(Request::PayoutJournal(PayoutJournalRequest {
+        company: books.company.clone(),
+        lines: journal.postings.try_into().map_err(|_| lacks())?,
+        number: journal.number.clone(),
+        kind: journal.entry.kind,
+        posting_date: journal.entry.posting_date,
+        currency: journal.entry.currency,
+        provider: journal.provider,
+        merchant_account: journal.merchant_account,
+        payout: journal.payout,
+    }))
 }
 
 fn mail_request(connection: &Connection, intent: &Intent, mail: MailId) -> Result<Request> {

@@ -82,19 +82,23 @@ impl Ledger {
             .collect()
     }
 
-    /// A journal that is booked and was never sent is pending too, before it has an operation, and so is a portal event.
-    pub fn pending_totals(&self) -> Result<Vec<PendingTotal>> {
+    /// A journal that is booked and was never sent is pending too, before it has an operation, and so is a portal event; a payout's
+    /// journal only where `payouts_are_posted`.
+    pub fn pending_totals(&self, payouts_are_posted: bool) -> Result<Vec<PendingTotal>> {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT kind, currency, count(*) AS number, sum(amount_minor) AS amount_minor FROM (
                SELECT kind, currency, amount_minor FROM operations WHERE {PENDING} AND kind <> 'event'
                UNION ALL SELECT 'event', NULL, NULL FROM portal_events WHERE is_taken = 0
                UNION ALL
                SELECT 'journal', currency, amount_minor FROM journals
-                 WHERE NOT EXISTS (SELECT 1 FROM operations o WHERE o.journal_id = journals.id))
+                 WHERE NOT EXISTS (SELECT 1 FROM operations o WHERE o.journal_id = journals.id)
+               UNION ALL
+               SELECT 'payout_journal', currency, amount_minor FROM payout_journals
+                 WHERE ?1 AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.payout_journal_id = payout_journals.id))
              GROUP BY kind, currency ORDER BY kind, currency"
         ))?;
         statement
-            .query_and_then([], |row| {
+            .query_and_then([payouts_are_posted], |row| {
                 let minor: Option<i64> = row.plain("amount_minor")?;
                 Ok(PendingTotal {
                     kind: row.choice("kind", Kind::parse)?,
@@ -109,7 +113,7 @@ impl Ledger {
         let found = self
             .connection
             .prepare_cached(
-                "SELECT d.kind AS document_kind, d.number AS document_number, p.transaction_id, j.number AS journal_number,
+                "SELECT d.kind AS document_kind, d.number AS document_number, p.transaction_id, ifnull(j.number, y.number) AS journal_number,
                         m.subject AS mail_subject, e.kind || ' of ' || e.object AS event_name,
                         coalesce(n.reference, (SELECT i.number FROM documents i WHERE i.id = n.document_id), CAST(n.id AS TEXT)) AS entry_name,
                         (SELECT r.shop || '/' || r.number FROM orders r WHERE r.id = coalesce(o.order_id, d.order_id, p.order_id, n.order_id)) AS order_name
@@ -118,6 +122,7 @@ impl Ledger {
                  LEFT JOIN entries n ON n.id = o.entry_id
                  LEFT JOIN documents d ON d.id = o.document_id
                  LEFT JOIN journals j ON j.id = o.journal_id
+                 LEFT JOIN payout_journals y ON y.id = o.payout_journal_id
                  LEFT JOIN mails m ON m.id = o.mail_id
                  LEFT JOIN portal_events e ON e.id = o.event_id
                  WHERE o.id = ?1",

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::domain::id::{
     DocumentId, EntryId, EventId, JournalId, MailId, MandateId, ModificationId, OperationId, OrderId, PaymentId,
+    PayoutJournalId,
 };
 use crate::domain::money::Amount;
 
@@ -31,6 +32,8 @@ pub enum Kind {
     /// Takes what is due of an entry, on a mandate of its customer.
     Collect,
     Journal,
+    /// Brings a journal of a payout into the ERP.
+    PayoutJournal,
     Mail,
     /// Closes an open payment or payment page at the PSP, so that it cannot be paid any more.
     Cancel,
@@ -64,6 +67,7 @@ pub struct Subject {
     /// The document a capture or refund is for; `None` = the authorisation itself (`AUTH`).
     pub document: Option<DocumentId>,
     pub journal: Option<JournalId>,
+    pub payout_journal: Option<PayoutJournalId>,
     pub mail: Option<MailId>,
     /// The order a deletion takes out of the ERP.
     pub order: Option<OrderId>,
@@ -158,12 +162,13 @@ pub enum LookUp {
 }
 
 impl Kind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Capture,
         Self::Refund,
         Self::Release,
         Self::Collect,
         Self::Journal,
+        Self::PayoutJournal,
         Self::Mail,
         Self::Cancel,
         Self::Delete,
@@ -177,11 +182,17 @@ impl Kind {
             Self::Release => "release",
             Self::Collect => "collect",
             Self::Journal => "journal",
+            Self::PayoutJournal => "payout_journal",
             Self::Mail => "mail",
             Self::Cancel => "cancel",
             Self::Delete => "delete",
             Self::Event => "event",
         }
+    }
+
+    /// As a person reads it.
+    pub fn noun(self) -> String {
+        self.as_str().replace('_', " ")
     }
 
     pub fn parse(text: &str) -> Option<Self> {
@@ -194,6 +205,7 @@ impl Subject {
         payment: None,
         document: None,
         journal: None,
+        payout_journal: None,
         mail: None,
         order: None,
         event: None,
@@ -207,6 +219,10 @@ impl Subject {
 
     pub fn journal(journal: JournalId, payment: PaymentId, document: Option<DocumentId>) -> Self {
         Self { payment: Some(payment), document, journal: Some(journal), ..Self::NONE }
+    }
+
+    pub fn payout_journal(journal: PayoutJournalId) -> Self {
+        Self { payout_journal: Some(journal), ..Self::NONE }
     }
 
     pub fn mail(mail: MailId) -> Self {
@@ -227,7 +243,8 @@ impl Subject {
 }
 
 impl Target {
-    /// For calls to a PSP the target is the payment, for journals the document (rule 4), for deletions the order,
+    /// For calls to a PSP the target is the payment, for journals the document (rule 4), for a payout's journal, which has none, the journal
+    /// itself, for deletions the order,
     /// for collections the entry, as there is no payment yet, for the portal the event (of an object, one is planned once all before it were taken).
     pub fn of(kind: Kind, subject: Subject) -> Self {
         let number = |id: Option<i64>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
@@ -239,6 +256,7 @@ impl Target {
                 Some(document) => format!("document:{document}"),
                 None => format!("prepayment:{payment}"),
             },
+            Kind::PayoutJournal => format!("payout_journal:{}", number(subject.payout_journal.map(|id| id.0))),
             Kind::Mail => format!("mail:{}", number(subject.mail.map(|id| id.0))),
             Kind::Delete => format!("order:{}", number(subject.order.map(|id| id.0))),
             Kind::Event => format!("event:{}", number(subject.event.map(|id| id.0))),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Key, Kind};
-use crate::domain::booking::{Direction, JournalKind};
+use crate::domain::booking::{Direction, JournalKind, Posting};
 use crate::domain::deletion::DeletionMethod;
 use crate::domain::document::DocumentKind;
 use crate::domain::id::{
@@ -13,13 +13,15 @@ use crate::domain::id::{
 use crate::domain::invoice::sheet::InvoiceSheet;
 use crate::domain::letter::Recipient;
 use crate::domain::mandate::Token;
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, Currency};
+use crate::domain::settlement::postings::PayoutJournalKind;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     Payment(PaymentRequest),
     Collect(CollectRequest),
     Journal(JournalRequest),
+    PayoutJournal(PayoutJournalRequest),
     Mail(MailRequest),
     Cancel(CancelRequest),
     Deletion(DeletionRequest),
@@ -90,6 +92,25 @@ pub struct JournalRequest {
     pub modification: ModificationId,
 }
 
+/// One journal of a payout for the ERP: what the PSP kept, held back or paid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayoutJournalRequest {
+    /// Whose books it goes to, as the config says when it is sent: a payout has no company of its own, so it is no part of the content.
+    pub company: Company,
+    /// The deterministic document number: what the ERP is asked for before anything is posted.
+    pub number: String,
+    pub kind: PayoutJournalKind,
+    pub posting_date: NaiveDate,
+    /// Of both lines.
+    pub currency: Currency,
+    pub provider: ProviderName,
+    pub merchant_account: MerchantAccount,
+    /// As the PSP names it; empty for what is not paid out yet.
+    pub payout: String,
+    /// Debit positive; they sum to zero. The clearing account comes first.
+    pub lines: [Posting; 2],
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailRequest {
     pub key: Key,
@@ -140,6 +161,13 @@ pub struct EventRequest {
     pub key: Key,
 }
 
+impl PayoutJournalRequest {
+    /// As a person names what it books.
+    pub fn name(&self) -> String {
+        self.kind.of_payout(&self.provider, &self.merchant_account, &self.payout)
+    }
+}
+
 impl Request {
     /// The natural content of the request, hashed with the intent: same key and other content is a bug, never a retry.
     pub fn describe(&self) -> String {
@@ -173,6 +201,19 @@ impl Request {
                 request.credit,
                 document(request.applies_to.as_ref())
             ),
+            Self::PayoutJournal(request) => {
+                let lines = request.lines.iter().map(|line| format!("{} {}", line.account, line.amount));
+                format!(
+                    "{} {} {} {} {} {:?} {}",
+                    request.number,
+                    request.kind.as_str(),
+                    request.posting_date,
+                    request.provider,
+                    request.merchant_account,
+                    request.payout,
+                    lines.collect::<Vec<_>>().join(" ")
+                )
+            }
             Self::Mail(request) => {
                 let to = request.address.as_deref().unwrap_or(request.recipient.as_str());
                 format!("{to} {} {}", request.subject, request.body)

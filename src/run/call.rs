@@ -24,6 +24,7 @@ impl Call {
                 Some((kind, number)) => format!("journal {} for {} {number}", request.number, kind.noun()),
                 None => format!("journal {} for payment {}", request.number, request.transaction),
             },
+            Request::PayoutJournal(request) => format!("journal {} for {}", request.number, request.name()),
             Request::Mail(request) => format!("mail \"{}\"", request.subject),
             Request::Cancel(request) => format!("payment {}", request.transaction),
             Request::Deletion(request) => format!("order {}/{}", request.shop, request.order),

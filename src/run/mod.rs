@@ -53,6 +53,7 @@ use crate::task::cleanup_unpaid;
 use crate::task::collect::Collect;
 use crate::task::finalize_invoices::FinalizeInvoices;
 use crate::task::mail_queue::MailQueue;
+use crate::task::payout_journals::PayoutJournals;
 use crate::task::portal_queue;
 use crate::task::refunds::Refunds;
 use crate::task::settlements;
@@ -168,7 +169,7 @@ fn execute_named(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
         TaskName::Capture => execute(&Capture, run).and_then(|()| execute(&InvoicePayments, run)),
         TaskName::Collect => execute(&Collect, run),
         TaskName::Refunds => execute(&Refunds, run),
-        TaskName::SyncJournals => execute(&SyncJournals, run),
+        TaskName::SyncJournals => execute(&SyncJournals, run).and_then(|()| execute(&PayoutJournals, run)),
         TaskName::Settlements => settlements::settle(run),
         TaskName::FinalizeInvoices => execute(&FinalizeInvoices, run),
         TaskName::CleanupUnpaid => cleanup_unpaid::clean_up(run),

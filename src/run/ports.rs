@@ -59,7 +59,7 @@ impl Ports {
             providers.insert(name.clone(), adapter);
         }
         let erp: Box<dyn Erp> = match settings.erp.kind {
-            ErpKind::Local => Box::new(Local::new(settings.erp.unreachable, settings.erp.keeps_orders, now)),
+            ErpKind::Local => Box::new(Local::new(settings.erp.fault, now)),
         };
         let post: Option<Box<dyn Post>> = match &settings.mail.transport {
             MailTransport::File { maildir } => Some(Box::new(Maildir::new(maildir, &settings.mail, now))),
@@ -91,6 +91,10 @@ impl Ports {
                 None => not_configured(&collect.provider),
             },
             Request::Journal(journal) => self.erp.deliver(journal),
+            Request::PayoutJournal(journal) => self.erp.payout_posting().map_or_else(
+                || not_offered("the ERP takes no journals of payouts"),
+                |payouts| payouts.deliver_payout(journal),
+            ),
             Request::Mail(mail) => match &self.post {
                 Some(post) => post.deliver(mail),
                 None => {
@@ -140,6 +144,10 @@ impl Ports {
                 }
             },
             Request::Journal(journal) => (self.erp.look_up(journal), self.erp.settles_after()),
+            Request::PayoutJournal(journal) => match self.erp.payout_posting() {
+                Some(payouts) => (payouts.look_up_payout(journal), self.erp.settles_after()),
+                None => return LookUp::CannotTell { why: "the ERP takes no journals of payouts".to_owned() },
+            },
             Request::Mail(mail) => match &self.post {
                 Some(post) => (post.look_up(mail), post.settles_after()),
                 None => return LookUp::CannotTell { why: "no mail transport is configured".to_owned() },

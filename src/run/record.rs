@@ -232,7 +232,7 @@ impl Recorder<'_> {
             message: format!(
                 "the {} is {} here, and the other side says {}; what moved is booked, the operation stays. \
                  Look at the other side before anything else is done ({error})",
-                operation.kind.as_str(),
+                operation.kind.noun(),
                 operation.state,
                 said(answer)
             ),
@@ -250,7 +250,7 @@ impl Recorder<'_> {
     fn give_up(self, writer: &Writer<'_>, operation: &Operation) -> Result<Operation, LedgerError> {
         let frame = Frame { settings: self.settings, task: self.task, now: self.now };
         let context = writer.context(operation)?;
-        let about = format!("{} for {}", operation.kind.as_str(), context.document_name());
+        let about = format!("{} for {}", operation.kind.noun(), context.document_name());
         for step in task::give_up(operation, &about, &frame) {
             match step.action {
                 Action::GiveUp { operation } => {

@@ -57,7 +57,7 @@ fn write_table(finished: &Finished, style: Style, out: &mut dyn Write) -> std::i
         .take(MOST_SHOWN)
         .map(|row| {
             let amount = row.amount.map_or_else(String::new, |amount| amount.to_string());
-            vec![row.about.clone(), row.action.to_owned(), amount, row.outcome.clone(), row.reason.clone()]
+            vec![row.about.clone(), row.action.replace('_', " "), amount, row.outcome.clone(), row.reason.clone()]
         })
         .collect();
     if !rows.is_empty() {

@@ -129,9 +129,12 @@ impl Summary {
         let parts: Vec<String> = self
             .done
             .iter()
-            .map(|((kind, _), (count, amount))| match amount {
-                Some(amount) => format!("{count} {kind} {amount}"),
-                None => format!("{count} {kind}"),
+            .map(|((kind, _), (count, amount))| {
+                let kind = kind.replace('_', " ");
+                match amount {
+                    Some(amount) => format!("{count} {kind} {amount}"),
+                    None => format!("{count} {kind}"),
+                }
             })
             .collect();
         let done = if parts.is_empty() { "nothing done".to_owned() } else { parts.join(", ") };

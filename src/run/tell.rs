@@ -133,7 +133,7 @@ impl Run<'_> {
         let amount = after.amount.map(|amount| format!(" {amount}")).unwrap_or_default();
         let about = call.about();
         let said = if note.is_empty() { String::new() } else { format!(" ({note})") };
-        let line = format!("{about}: {kind}{amount}: {}{said}", after.state);
+        let line = format!("{about}: {}{amount}: {}{said}", after.kind.noun(), after.state);
         match after.state {
             State::Confirmed => {
                 self.watch.say(Level::Info, &line);

@@ -7,6 +7,7 @@ pub mod collect;
 mod facts;
 pub mod finalize_invoices;
 pub mod mail_queue;
+pub mod payout_journals;
 pub mod portal_queue;
 pub mod refunds;
 pub mod settlements;
@@ -139,6 +140,8 @@ pub struct Context {
     pub entry: Option<Entry>,
     /// The number of the journal delivered.
     pub journal: Option<String>,
+    /// What the journal delivered books of a payout.
+    pub payout: Option<String>,
     /// The PSP lets the rest of the authorisation lapse after this capture.
     pub drops_remainder: bool,
 }
@@ -150,7 +153,7 @@ pub fn consequences(operation: &Operation, answer: &Answer, context: &Context, s
         Kind::Release => capture::release_consequences(operation, answer, context, shop),
         Kind::Collect => collect::consequences(operation, answer, context, shop),
         Kind::Refund => refunds::consequences(operation, answer, context, shop),
-        Kind::Journal => sync_journals::consequences(operation, answer, context),
+        Kind::Journal | Kind::PayoutJournal => sync_journals::consequences(operation, answer, context),
         Kind::Mail => mail_queue::consequences(operation, answer),
         Kind::Event => portal_queue::consequences(operation, answer),
         Kind::Cancel => cleanup_unpaid::cancel_consequences(operation, answer, context),
@@ -271,7 +274,7 @@ pub(crate) fn give_up_stale<'a>(operations: impl Iterator<Item = &'a Operation>,
             && operation.tries > 0
             && decide::is_over_age(operation.status_since, valid_days, frame.now)
     });
-    stale.flat_map(|operation| give_up(operation, operation.kind.as_str(), frame)).collect()
+    stale.flat_map(|operation| give_up(operation, &operation.kind.noun(), frame)).collect()
 }
 
 /// Its validity is over: no longer checked, listed, and a person must look (trap T11).
@@ -282,7 +285,7 @@ pub(crate) fn give_up(operation: &Operation, about: &str, frame: &Frame<'_>) -> 
         subject: format!("operation {} ({about})", operation.id),
         message: format!(
             "the {} stood the same for {days} days and is no longer checked; look at the other side, then `payjournal retry {}`",
-            operation.kind.as_str(),
+            operation.kind.noun(),
             operation.id
         ),
         about: About {
@@ -306,8 +309,9 @@ impl Context {
     }
 
     pub fn document_name(&self) -> String {
-        let entry = || self.entry.as_ref().map_or_else(|| "the authorisation".to_owned(), Entry::name);
-        self.document.as_ref().map_or_else(entry, Document::name)
+        let document = self.document.as_ref().map(Document::name);
+        let name = document.or_else(|| self.entry.as_ref().map(Entry::name)).or_else(|| self.payout.clone());
+        name.unwrap_or_else(|| "the authorisation".to_owned())
     }
 
     pub(crate) fn about(&self, operation: &Operation) -> About {

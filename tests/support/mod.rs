@@ -33,6 +33,9 @@ merchant_account = \"Shop\"
 
 /// What makes a ledger without invoices of its own the ledger of a version that did not know them.
 pub const BEFORE_INVOICES: &str = "
+    DROP TRIGGER operations_fixed; DROP INDEX operations_by_payout_journal; DROP INDEX operations_payout_journal_once;
+    ALTER TABLE operations DROP COLUMN payout_journal_id;
+    CREATE TRIGGER operations_fixed BEFORE UPDATE OF kind ON operations BEGIN SELECT RAISE(ABORT, 'fixed'); END;
     DROP INDEX exceptions_by_entry; ALTER TABLE exceptions DROP COLUMN entry_id; DROP TABLE collecting; DROP TABLE collected_payments; DROP TRIGGER operations_fixed;
     DROP INDEX operations_by_entry; DROP INDEX operations_collect_once; ALTER TABLE operations DROP COLUMN entry_id;
     ALTER TABLE operations DROP COLUMN mandate_id; DROP TABLE mandates;

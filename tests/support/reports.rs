@@ -6,6 +6,30 @@ pub const HEAD: &str = "Company Account,Merchant Account,Psp Reference,Merchant 
 Modification Reference,Gross Currency,Gross Debit (GC),Gross Credit (GC),Exchange Rate,Net Currency,Net Debit (NC),Net Credit (NC),\
 Commission (NC),Markup (NC),Scheme Fees (NC),Interchange (NC),Payment Method Variant,Modification Merchant Reference,Batch Number";
 
+/// A PSP that is known by its reports only.
+pub const ADYEN: &str = "
+[provider.adyen]
+kind = \"reports\"
+merchant_account = \"ShopEU\"
+reports = \"reports\"
+";
+
+/// A shop of which `provider` captured 100.00 EUR for the order SO-1.
+pub fn captured_shop(config: &str, (provider, transaction): (&str, &str)) -> Shop {
+    let shop = Shop::with(config);
+    std::fs::create_dir(shop.path.join("reports")).unwrap();
+    shop.orders("SO-1,EUR,100.00,online,,none,C1,2026-11-01\n");
+    shop.write(
+        "payments.csv",
+        &format!(
+            "provider,transaction,order,method,currency,status,authorised,authorised_at,captured_at\n\
+             {provider},{transaction},SO-1,card,EUR,captured,100.00,2026-11-02T08:00:00Z,2026-11-02T08:00:00Z\n"
+        ),
+    );
+    shop.ok("import payments payments.csv");
+    shop
+}
+
 /// `PSP REFERENCE TYPE MODIFICATION GROSS NET COMMISSION BATCH`, amounts signed, `-` for nothing.
 pub fn line(text: &str) -> String {
     let [psp, reference, kind, modification, gross, net, commission, batch] =

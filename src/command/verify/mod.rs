@@ -83,7 +83,7 @@ fn valid_days(settings: &Settings, kind: Kind) -> u32 {
         Kind::Capture | Kind::Release => of(TaskName::Capture),
         Kind::Collect => of(TaskName::Collect),
         Kind::Refund => of(TaskName::Refunds),
-        Kind::Journal => of(TaskName::SyncJournals),
+        Kind::Journal | Kind::PayoutJournal => of(TaskName::SyncJournals),
         Kind::Cancel | Kind::Delete => of(TaskName::CleanupUnpaid),
         Kind::Mail | Kind::Event => TaskName::ALL.into_iter().map(of).max().unwrap_or(u32::MAX),
     }

@@ -347,8 +347,17 @@ fn deliveries(
             ports.look_up(request, ago.to_std().unwrap_or(Duration::ZERO))
         });
         for ((operation, request), answer) in questions.iter().zip(answers) {
-            let Request::Journal(journal) = request else { continue };
-            delivery(operation, &format!("journal {}", journal.number), &answer, compared);
+            let number = match request {
+                Request::Journal(journal) => &journal.number,
+                Request::PayoutJournal(journal) => &journal.number,
+                Request::Payment(_)
+                | Request::Collect(_)
+                | Request::Mail(_)
+                | Request::Cancel(_)
+                | Request::Deletion(_)
+                | Request::Event(_) => continue,
+            };
+            delivery(operation, &format!("journal {number}"), &answer, compared);
         }
     }
     Ok(())

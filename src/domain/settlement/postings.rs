@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::LineKind;
 use super::proof::{KindSum, Overflow, PayoutSums, ProofState, half_minor};
+use crate::domain::id::{MerchantAccount, ProviderName};
 use crate::domain::money::Currency;
 
 /// What lines of a payout have in common that are booked together.
@@ -77,6 +78,21 @@ impl PayoutJournalKind {
             Self::Payout => "payout",
             Self::Rounding => "rounding",
         }
+    }
+
+    /// As a person names what is booked: `fees of payout 7 (adyen, ShopEU)`.
+    pub fn of_payout(self, provider: &ProviderName, merchant_account: &MerchantAccount, payout: &str) -> String {
+        let what = match self {
+            Self::Fee => "fees of ",
+            Self::FeeTax => "tax on fees of ",
+            Self::Reserve => "reserve of ",
+            Self::Correction => "correction of ",
+            Self::Exchange => "exchange of ",
+            Self::Payout => "",
+            Self::Rounding => "rounding of ",
+        };
+        let payout = if payout.is_empty() { "what has no payout yet".to_owned() } else { format!("payout {payout}") };
+        format!("{what}{payout} ({provider}, {merchant_account})")
     }
 
     pub fn parse(text: &str) -> Option<Self> {

@@ -239,6 +239,7 @@ impl Writer<'_> {
                 | Kind::Release
                 | Kind::Collect
                 | Kind::Journal
+                | Kind::PayoutJournal
                 | Kind::Mail
                 | Kind::Cancel
                 | Kind::Delete

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Params, Row};
 
 use super::overflow;
 use super::payouts::day_sums;
 use crate::domain::booking::{PayoutDraft, Posting};
-use crate::domain::id::{Account, MerchantAccount, PayoutId, ProviderName};
+use crate::domain::id::{Account, MerchantAccount, PayoutId, PayoutJournalId, ProviderName};
 use crate::domain::money::Amount;
 use crate::domain::settlement::postings::{self, Bookings, PayoutEntry, PayoutJournalKind};
 use crate::ledger::row::{Columns, day_text, time_text};
@@ -31,33 +31,50 @@ pub struct PayoutJournal {
 impl Ledger {
     /// By number: the same on every machine.
     pub fn payout_journals(&self, from: Option<NaiveDate>, until: Option<NaiveDate>) -> Result<Vec<PayoutJournal>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT j.number, j.kind, j.posting_date, j.currency, a.provider, a.merchant_account, p.reference, t.account, t.amount_minor
-             FROM payout_journals j JOIN payouts p ON p.id = j.payout_id JOIN merchant_accounts a ON a.id = p.account_id
-             JOIN payout_postings t ON t.journal_id = j.id
-             WHERE (?1 IS NULL OR j.posting_date >= ?1) AND (?2 IS NULL OR j.posting_date < ?2)
-             ORDER BY j.number, t.line",
-        )?;
-        let mut rows = statement.query((from.map(day_text), until.map(day_text)))?;
-        let mut journals: Vec<PayoutJournal> = Vec::new();
-        while let Some(row) = rows.next()? {
-            let number = row.text("number")?;
-            let posting =
-                Posting { account: row.named("account", Account::parse)?, amount: row.amount("amount_minor")? };
-            match journals.last_mut().filter(|journal| journal.number == number) {
-                Some(journal) => journal.postings.push(posting),
-                None => journals.push(PayoutJournal {
-                    number: number.to_owned(),
-                    entry: entry(row)?,
-                    provider: row.named("provider", ProviderName::parse)?,
-                    merchant_account: row.named("merchant_account", MerchantAccount::parse)?,
-                    payout: row.plain("reference")?,
-                    postings: vec![posting],
-                }),
-            }
-        }
-        Ok(journals)
+        let tail = "WHERE (?1 IS NULL OR j.posting_date >= ?1) AND (?2 IS NULL OR j.posting_date < ?2)
+                    ORDER BY j.number, t.line";
+        list(&self.connection, tail, (from.map(day_text), until.map(day_text)))
     }
+}
+
+impl PayoutJournal {
+    /// As a person names what it books.
+    pub fn name(&self) -> String {
+        self.entry.kind.of_payout(&self.provider, &self.merchant_account, &self.payout)
+    }
+}
+
+pub(in crate::ledger) fn payout_journal(connection: &Connection, id: PayoutJournalId) -> Result<PayoutJournal> {
+    list(connection, "WHERE j.id = ?1 ORDER BY t.line", [id.0])?
+        .pop()
+        .ok_or_else(|| LedgerError::NotFound { what: format!("payout journal {id}") })
+}
+
+/// `tail` puts the postings of a journal one after the other.
+fn list(connection: &Connection, tail: &str, parameters: impl Params) -> Result<Vec<PayoutJournal>> {
+    const SELECT: &str = "
+        SELECT j.number, j.kind, j.posting_date, j.currency, a.provider, a.merchant_account, p.reference, t.account, t.amount_minor
+        FROM payout_journals j JOIN payouts p ON p.id = j.payout_id JOIN merchant_accounts a ON a.id = p.account_id
+        JOIN payout_postings t ON t.journal_id = j.id ";
+    let mut statement = connection.prepare_cached(&[SELECT, tail].concat())?;
+    let mut rows = statement.query(parameters)?;
+    let mut journals: Vec<PayoutJournal> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = row.text("number")?;
+        let posting = Posting { account: row.named("account", Account::parse)?, amount: row.amount("amount_minor")? };
+        match journals.last_mut().filter(|journal| journal.number == number) {
+            Some(journal) => journal.postings.push(posting),
+            None => journals.push(PayoutJournal {
+                number: number.to_owned(),
+                entry: entry(row)?,
+                provider: row.named("provider", ProviderName::parse)?,
+                merchant_account: row.named("merchant_account", MerchantAccount::parse)?,
+                payout: row.plain("reference")?,
+                postings: vec![posting],
+            }),
+        }
+    }
+    Ok(journals)
 }
 
 impl Writer<'_> {

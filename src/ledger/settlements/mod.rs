@@ -4,6 +4,7 @@
 //! their own. A person's goes before the transaction id, and that before the reference.
 
 mod cursors;
+mod deliveries;
 mod delta;
 mod exceeding;
 mod feed;
@@ -29,10 +30,11 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension};
 
+pub use deliveries::PayoutJournalCase;
 pub use groups::Rematched;
 pub(super) use groups::{Before, PaymentKey};
 pub use journals::PayoutJournal;
-pub(super) use journals::{booked, wanted};
+pub(super) use journals::{booked, payout_journal, wanted};
 pub use learning::SettledCase;
 pub use lines::{LineFilter, ListedLine, Money};
 pub use matches::{Candidate, LineGroup, LiveMatch, WrittenMatch};

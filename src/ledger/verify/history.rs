@@ -35,7 +35,7 @@ pub(super) const CHECKS: [Check; 7] = [
               FROM operations o
               WHERE o.tries <> sendings OR (o.sent_at IS NULL) <> (sendings = 0) OR (o.last_sent_at IS NULL) <> (sendings = 0)
                 OR (sendings = 0 AND o.state IN ('sent', 'unknown', 'accepted', 'given_up'))
-                OR (sendings = 0 AND o.state = 'confirmed' AND o.kind IN ('journal', 'mail', 'event'))",
+                OR (sendings = 0 AND o.state = 'confirmed' AND o.kind IN ('journal', 'payout_journal', 'mail', 'event'))",
         judge: sending_untold,
     },
     Check {
@@ -46,7 +46,8 @@ pub(super) const CHECKS: [Check; 7] = [
     },
     Check {
         name: "operation-over-age",
-        sql: "SELECT o.*, j.booked_at FROM operations o LEFT JOIN journals j ON j.id = o.journal_id
+        sql: "SELECT o.*, ifnull(j.booked_at, y.booked_at) AS booked_at FROM operations o LEFT JOIN journals j ON j.id = o.journal_id
+              LEFT JOIN payout_journals y ON y.id = o.payout_journal_id
               WHERE o.state IN ('planned', 'sent', 'accepted', 'unknown') AND (o.state <> 'planned' OR o.tries > 0)
                 AND NOT EXISTS (SELECT 1 FROM exceptions e WHERE e.operation_id = o.id AND e.state <> 'resolved')",
         judge: over_age,

@@ -57,8 +57,8 @@ pub(super) const CHECKS: [Check; 8] = [
               GROUP BY kind, payment_id, ifnull(document_id, 0) HAVING times > 1
               UNION ALL
               SELECT min(id), count(*) AS times, kind FROM operations
-              WHERE kind IN ('journal', 'mail', 'event', 'collect') AND state NOT IN ('refused', 'withdrawn')
-              GROUP BY kind, journal_id, mail_id, event_id, entry_id HAVING times > 1",
+              WHERE kind IN ('journal', 'payout_journal', 'mail', 'event', 'collect') AND state NOT IN ('refused', 'withdrawn')
+              GROUP BY kind, journal_id, payout_journal_id, mail_id, event_id, entry_id HAVING times > 1",
         judge: lives_twice,
     },
     Check {
@@ -73,8 +73,11 @@ pub(super) const CHECKS: [Check; 8] = [
               LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
               LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN movements m ON m.id = j.movement_id
               LEFT JOIN entries n ON n.id = o.entry_id LEFT JOIN mandates t ON t.id = o.mandate_id
+              LEFT JOIN payout_journals y ON y.id = o.payout_journal_id
               WHERE (o.kind = 'event') <> (o.event_id IS NOT NULL) OR (o.kind = 'collect') <> (o.entry_id IS NOT NULL)
-                OR (o.kind = 'collect') <> (o.mandate_id IS NOT NULL) OR CASE o.kind
+                OR (o.kind = 'collect') <> (o.mandate_id IS NOT NULL) OR (o.kind = 'payout_journal') <> (o.payout_journal_id IS NOT NULL) OR CASE o.kind
+                WHEN 'payout_journal' THEN o.order_id IS NOT NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
+                  OR o.mail_id IS NOT NULL OR o.amount_minor IS NOT y.amount_minor OR o.currency IS NOT y.currency
                 WHEN 'collect' THEN o.order_id IS NOT NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
                   OR o.mail_id IS NOT NULL OR o.currency IS NOT n.currency OR t.customer IS NOT n.customer
                 WHEN 'event' THEN o.order_id IS NOT NULL OR o.payment_id IS NOT NULL OR o.document_id IS NOT NULL OR o.journal_id IS NOT NULL
@@ -98,6 +101,7 @@ pub(super) const CHECKS: [Check; 8] = [
         name: "operation-target",
         sql: "SELECT o.id AS operation, o.kind, o.target, CASE o.kind
                 WHEN 'journal' THEN ifnull('document:' || o.document_id, 'prepayment:' || o.payment_id)
+                WHEN 'payout_journal' THEN 'payout_journal:' || o.payout_journal_id
                 WHEN 'mail' THEN 'mail:' || o.mail_id
                 WHEN 'delete' THEN 'order:' || o.order_id
                 WHEN 'event' THEN 'event:' || o.event_id
@@ -110,12 +114,13 @@ pub(super) const CHECKS: [Check; 8] = [
         name: "operation-key",
         sql: "SELECT o.*, p.provider, p.merchant_account, p.transaction_id,
                 CASE WHEN d.id IS NULL THEN 'AUTH' ELSE d.company || ':' || d.kind || ':' || d.number END AS document_key,
-                j.number AS journal_number, l.event AS mail_event, r.shop, r.number AS order_number, x.method AS deletion_method, x.is_final,
+                ifnull(j.number, y.number) AS journal_number, l.event AS mail_event, r.shop, r.number AS order_number, x.method AS deletion_method, x.is_final,
                 x.generation, v.event AS portal_event, t.provider AS mandate_provider, t.merchant_account AS mandate_account
               FROM operations o LEFT JOIN payments p ON p.id = o.payment_id LEFT JOIN documents d ON d.id = o.document_id
               LEFT JOIN journals j ON j.id = o.journal_id LEFT JOIN mails l ON l.id = o.mail_id
               LEFT JOIN orders r ON r.id = o.order_id LEFT JOIN deletions x ON x.key = o.key
-              LEFT JOIN portal_events v ON v.id = o.event_id LEFT JOIN mandates t ON t.id = o.mandate_id",
+              LEFT JOIN portal_events v ON v.id = o.event_id LEFT JOIN mandates t ON t.id = o.mandate_id
+              LEFT JOIN payout_journals y ON y.id = o.payout_journal_id",
         judge: other_key,
     },
     Check { name: "operation-content", sql: "SELECT * FROM operations", judge: other_content },
@@ -196,7 +201,9 @@ fn other_key(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
             let natural = NaturalKey::of_collection(mode, account, (shop.as_str(), &entry), operation.attempt);
             Key::of(Kind::Collect, natural)
         }
-        Kind::Journal => Key::of_text(Kind::Journal, &text("journal_number")?, operation.attempt),
+        Kind::Journal | Kind::PayoutJournal => {
+            Key::of_text(operation.kind, &text("journal_number")?, operation.attempt)
+        }
         Kind::Mail => Key::of_text(Kind::Mail, &text("mail_event")?, operation.attempt),
         Kind::Event => Key::of_text(Kind::Event, &text("portal_event")?, operation.attempt),
         Kind::Delete => deletion_key(
@@ -230,7 +237,7 @@ fn other_content(bench: &Bench<'_>, row: &Row<'_>) -> Result<Option<Fault>> {
         attempt: operation.attempt,
         key: operation.key.clone(),
     };
-    if requests::request_hash(bench.connection, &intent)? == row.plain::<String>("request_hash")? {
+    if requests::request_hash(bench.connection, bench.books, &intent)? == row.plain::<String>("request_hash")? {
         return Ok(None);
     }
     let what = "what it would send is not what was intended under its key";

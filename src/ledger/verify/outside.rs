@@ -55,7 +55,7 @@ impl Ledger {
     ) -> Result<Vec<Operation>> {
         operations::list(
             &self.connection,
-            "WHERE id > ?1 AND kind = 'journal' AND state = 'confirmed' AND (?3 IS NULL OR status_since > ?3)
+            "WHERE id > ?1 AND kind IN ('journal', 'payout_journal') AND state = 'confirmed' AND (?3 IS NULL OR status_since > ?3)
              ORDER BY id LIMIT ?2",
             (after.0, limit, since.map(time_text)),
         )

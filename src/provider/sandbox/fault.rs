@@ -12,7 +12,7 @@ pub(super) fn fault(order_reference: &str, kind: Kind, configured: SandboxFaults
         Kind::Release => configured.release,
         Kind::Cancel => configured.cancel,
         Kind::Collect => configured.collect,
-        Kind::Journal | Kind::Mail | Kind::Delete | Kind::Event => None,
+        Kind::Journal | Kind::PayoutJournal | Kind::Mail | Kind::Delete | Kind::Event => None,
     })
 }
 

@@ -167,7 +167,13 @@ fn objection(
             (transaction.authorised.minor() - sum(ModificationKind::Capture), "exceeds_authorised")
         }
         Kind::Refund => (sum(ModificationKind::Capture) - sum(ModificationKind::Refund), "exceeds_captured"),
-        Kind::Collect | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
+        Kind::Collect
+        | Kind::Journal
+        | Kind::PayoutJournal
+        | Kind::Mail
+        | Kind::Cancel
+        | Kind::Delete
+        | Kind::Event => {
             return Some(("unknown_call", "not a call of this kind".to_owned()));
         }
     };

@@ -320,6 +320,7 @@ impl Store {
                 | Kind::Refund
                 | Kind::Collect
                 | Kind::Journal
+                | Kind::PayoutJournal
                 | Kind::Mail
                 | Kind::Cancel
                 | Kind::Delete

@@ -260,9 +260,13 @@ impl World {
                 let left = self.confirmed_captures(index) - self.live(index, EffectKind::Refund);
                 (amount > left).then(|| refusal("exceeds_captured", false))
             }
-            Kind::Collect | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
-                Some(refusal("not_a_psp_call", false))
-            }
+            Kind::Collect
+            | Kind::Journal
+            | Kind::PayoutJournal
+            | Kind::Mail
+            | Kind::Cancel
+            | Kind::Delete
+            | Kind::Event => Some(refusal("not_a_psp_call", false)),
         }
     }
 
@@ -445,7 +449,13 @@ pub(super) fn effect_kind(kind: Kind) -> Option<EffectKind> {
         Kind::Capture => Some(EffectKind::Capture),
         Kind::Refund => Some(EffectKind::Refund),
         Kind::Release => Some(EffectKind::Release),
-        Kind::Collect | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => None,
+        Kind::Collect
+        | Kind::Journal
+        | Kind::PayoutJournal
+        | Kind::Mail
+        | Kind::Cancel
+        | Kind::Delete
+        | Kind::Event => None,
     }
 }
 

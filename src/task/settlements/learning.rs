@@ -123,7 +123,14 @@ fn under_way(case: &PaymentCase) -> Vec<UnderWay> {
         let side = match operation.kind {
             Kind::Capture => Side::Captures,
             Kind::Refund => Side::Refunds,
-            Kind::Collect | Kind::Release | Kind::Journal | Kind::Mail | Kind::Cancel | Kind::Delete | Kind::Event => {
+            Kind::Collect
+            | Kind::Release
+            | Kind::Journal
+            | Kind::PayoutJournal
+            | Kind::Mail
+            | Kind::Cancel
+            | Kind::Delete
+            | Kind::Event => {
                 return None;
             }
         };

@@ -281,17 +281,18 @@ fn import(
         return command::import::describe(args.what, out);
     }
     let config = load(global)?;
-    let rejects = args.rejects.map(|path| Replaced::named(&path, &config.settings.config_path)).transpose()?;
-    let mut ledger = run::open_ledger(&config.settings, true, now)?;
-    let defaults = command::import::ImportDefaults::of(&config.settings);
     let args = command::import::ImportArgs {
         what: args.what,
         file: args.file.unwrap_or_else(|| "-".into()),
-        rejects,
+        rejects: args.rejects.map(|path| Replaced::named(&path, &config.settings.config_path)).transpose()?,
         format: args.format,
         json: global.json,
         print_summary: is_talkative(global),
     };
+    // A name that was mistyped, maybe in the wrong folder, makes no ledger there.
+    command::import::can_be_read(&args)?;
+    let mut ledger = run::open_ledger(&config.settings, true, now)?;
+    let defaults = command::import::ImportDefaults::of(&config.settings);
     command::import::run(&args, &defaults, &mut ledger, now, input, out, err)
 }
 

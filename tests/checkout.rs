@@ -6,7 +6,7 @@ mod support;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use support::Shop;
+use support::{Shop, billing};
 
 const REQUEST: &str = r#"{
   "order": {"order": "WEB-1", "currency": "EUR", "total": "119.00", "ordered_on": "2026-11-20"},
@@ -119,9 +119,9 @@ fn a_page_asks_for_what_is_still_open() {
     let rest = asked(&shop, "request.json");
     assert_eq!(rest["open"]["amount"], "100.00");
     assert_ne!(url(&rest), url(&whole));
-    // Both pages are paid: what is too much is free, and nothing is paid twice.
+    // The page over all of it is closed: nobody pays too much.
+    shop.exits(&format!("sandbox pay {}", url(&whole)), 2);
     shop.ok(&format!("sandbox pay {}", url(&rest)));
-    shop.ok(&format!("sandbox pay {}", url(&whole)));
     shop.ok("sync-payments");
     assert_eq!(shop.rows("SELECT status, assigned_minor FROM entries"), ["balanced 11900"]);
     shop.ok("verify");
@@ -184,4 +184,32 @@ fn killed_anywhere_the_same_request_ends_the_same() {
         assert_eq!(asked(&shop, "request.json"), expected, "killed at {moment}");
         assert_eq!(counts(&shop), "1 1 1 1 1 1", "killed at {moment}");
     }
+}
+
+/// Entries that can be paid alone, together or once a part is there: never on two pages at a time.
+#[test]
+fn one_debt_has_one_page() {
+    let shop = portal();
+    billing::entries(&shop, "E-1,K1,C1,10.00,\nE-2,K2,C1,10.00,\nE-3,K3,C1,5.00,\n");
+    let page = |entries: &str| {
+        shop.write("entries.json", &format!(r#"{{"entries": [{entries}]}}"#));
+        shop.json("checkout entries.json")
+    };
+    let first = page(r#""E-1""#);
+    let all = page(r#""E-1", "E-2", "E-3""#);
+    assert_ne!(url(&first), url(&all));
+    assert_eq!(url(&page(r#""E-3", "E-2", "E-1""#)), url(&all), "the same entries, the same page");
+    assert_eq!(shop.rows("SELECT status FROM payments"), ["expired", "open"]);
+    // What was closed cannot be paid any more.
+    shop.exits(&format!("sandbox pay {}", url(&first)), 2);
+    // One that is being paid this moment, and nobody has heard of it, is not closed.
+    shop.ok(&format!("sandbox pay {}", url(&all)));
+    shop.write("entries.json", r#"{"entries": ["E-1", "E-2"]}"#);
+    let refused = shop.exits("checkout entries.json", 2).stderr;
+    assert!(refused.contains("is open and was not closed") && refused.contains("sync-payments"), "{refused}");
+    shop.ok("sync-payments");
+    assert_eq!(shop.rows("SELECT status FROM payments"), ["captured", "expired"]);
+    assert_eq!(page(r#""E-1", "E-2""#)["open"]["amount"], "0.00");
+    assert_eq!(shop.rows("SELECT sum(amount_minor) FROM movements"), ["2500"]);
+    shop.ok("verify");
 }

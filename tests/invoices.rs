@@ -187,6 +187,12 @@ fn numbers_follow_the_invoice_s_date_leave_out_the_erp_s_and_are_never_given_twi
     );
     let refused = shop.exits("import documents documents.csv", 1).stderr;
     assert!(refused.contains("is an invoice that payjournal made"), "{refused}");
+    // After a backup was restored a person says how far the numbers were given.
+    let config = std::fs::read_to_string(shop.path.join("payjournal.toml")).unwrap();
+    shop.write("payjournal.toml", &config.replace("number_start = 41", "number_start = 60"));
+    orders(&shop, "E,10.00,C1,,\n");
+    shop.ok("finalize-invoices --as-of 2026-12-01T00:00:00Z");
+    assert!(invoices(&shop).contains(&"R202612-061 E 1000 0".to_owned()), "{:?}", invoices(&shop));
     shop.ok("verify --as-of 2026-12-01T00:00:00Z");
 }
 
@@ -470,4 +476,20 @@ fn money_that_names_what_is_cancelled_is_told_with_both_sides() {
         told(&shop)
     );
     shop.ok("verify");
+}
+
+#[test]
+fn an_order_that_was_raised_after_its_entry_was_paid_is_told() {
+    let shop = Shop::with(&format!("{}\n[invoices]\nenabled = true\nmail = false\n", support::CONFIG));
+    orders(&shop, "A,119.00,C1,K1,\n");
+    entries(&shop, "WEB-1,K1,C1,119.00,\n");
+    collected(&shop, "TX-A,,WEB-1,,119.00\n");
+    orders(&shop, "A,150.00,C1,K1,\n");
+    shop.exits("finalize-invoices", 1);
+    let why = told(&shop).concat();
+    assert!(why.contains("key_mismatch") && why.contains("150.00 EUR") && why.contains("119.00 EUR"), "{why}");
+    orders(&shop, "A,119.00,C1,K1,\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop), ["2026-00001 A 11900 11900"]);
+    assert_eq!(told(&shop), [""; 0]);
 }

@@ -38,3 +38,12 @@ fn what_payjournal_lives_on_is_never_replaced_by_what_it_writes() {
     let refused = shop.exits("export --format csv --month 2026-11 --new --output handed.csv", 2).stderr;
     assert!(refused.contains("is there already"), "{refused}");
 }
+
+#[test]
+fn a_file_that_is_not_there_makes_no_ledger() {
+    let shop = Shop::with(CONFIG);
+    std::fs::remove_file(shop.path.join("payjournal.db")).unwrap_or_default();
+    let refused = shop.exits("import orders typo.csv", 2).stderr;
+    assert!(refused.contains("failed to read `typo.csv`"), "{refused}");
+    assert!(!shop.path.join("payjournal.db").exists());
+}

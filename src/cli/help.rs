@@ -131,7 +131,8 @@ A request:
 `entries` names entries that are there, to be paid together. Optional: `assignment_key` (the order's number), `title`, `due_on`, \
 `provider` (if there are several), `method`, `return_url`, `cancel_url`.
 
-The same request again gives the same entry and page, and no second mail; after a refused payment a new page; once all is paid, none.
+The same request again gives the same entry and page, and no second mail; after a refused payment a new page; once all is paid, none. \
+One debt has one page: where other entries or another amount are asked for, the page that is open over them is closed first.
 
 Exit codes: 0 done, 2 the request cannot be taken, or money for the order is there or on its way, \
             5 the provider did not answer: the same request again goes on";

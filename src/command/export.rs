@@ -37,6 +37,10 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Exit, Failure> {
+    if wanted.format == ExportFormat::Datev && settings.datev.is_none() {
+        return Err(Failure::config("the config has no [datev]: DATEV books on numbers, not on names")
+            .hint("config.example.toml shows the table; `--format csv` needs none"));
+    }
     let mut ledger = open_ledger(settings, false, now)?;
     if let Some(id) = wanted.again {
         let batch = ledger.export_batch(id).map_err(refused)?;

@@ -43,6 +43,14 @@ enum Stop {
     Problems,
 }
 
+/// Whether the file is there; standard input is. It is not opened: a pipe can be read once.
+pub fn can_be_read(args: &ImportArgs) -> Result<()> {
+    if args.file == Path::new("-") {
+        return Ok(());
+    }
+    std::fs::metadata(&args.file).map(drop).map_err(|error| unreadable(args, error))
+}
+
 /// Bad rows end in exit 1, whether the good ones were kept or not; a file that cannot be read, in exit 2.
 pub fn run(
     args: &ImportArgs,

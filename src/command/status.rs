@@ -201,10 +201,8 @@ fn write_pending(
     let all: u64 = totals.iter().map(|total| total.count).sum();
     let more = all.saturating_sub(u64::try_from(pending.len()).unwrap_or(u64::MAX));
     if more > 0 {
-        writeln!(
-            out,
-            "… and {more} more: `payjournal status --json` and `payjournal sync-journals --dry-run` list them"
-        )?;
+        let others = if pending.is_empty() { "not tried yet".to_owned() } else { format!("… and {more} more") };
+        writeln!(out, "{others}: `payjournal status --json` and `payjournal sync-journals --dry-run` list them")?;
     }
     Ok(())
 }

@@ -170,7 +170,8 @@ impl Writer<'_> {
         }
     }
 
-    /// The next number of the period. One that the ERP has given already is left out: gaps are allowed, duplicates are not.
+    /// The next number of the period. One that the ERP has given already is left out: gaps are allowed, duplicates are not. A start that is
+    /// raised counts at once: a restored ledger does not know which numbers were given after its backup.
     pub(super) fn draw_number(
         &self,
         kind: DocumentKind,
@@ -184,7 +185,7 @@ impl Writer<'_> {
                 .connection
                 .prepare_cached(
                     "INSERT INTO number_counters (kind, period, last) VALUES (?1, ?2, ?3 + 1)
-                     ON CONFLICT (kind, period) DO UPDATE SET last = last + 1 RETURNING last",
+                     ON CONFLICT (kind, period) DO UPDATE SET last = max(last, ?3) + 1 RETURNING last",
                 )?
                 .query_row((kind.as_str(), &period, range.start), |row| row.get(0))?;
             let number = range.number(dated, customer, counter.unsigned_abs());

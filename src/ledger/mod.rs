@@ -33,6 +33,7 @@ mod network;
 mod open;
 mod operations;
 mod orders;
+mod pages;
 mod payments;
 mod portal;
 mod refund_requests;

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use self::invite::Mailing;
-use self::page::make_page;
+use self::page::{close_others, make_page};
 use self::request::{Asked, CheckoutRequest, OrderAsked, told};
 use super::import::ImportDefaults;
 use super::show::find;
@@ -109,6 +109,7 @@ fn offer(
         (None, Some(why)) => return Err(nobody_is_asked(&why)),
         (None, None) => {
             let (provider, account) = provider?;
+            close_others(&entries, settings, ledger, now)?;
             make_page(request, &provider, &account, &entries, open, linked.len(), settings, ledger, now)?
         }
     };

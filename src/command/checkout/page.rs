@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use super::request::{CheckoutRequest, told};
 use super::{not_taken, title};
 use crate::config::Settings;
+use crate::domain::consequence::Standing;
 use crate::domain::entry::Entry;
-use crate::domain::id::{EntryReference, MerchantAccount, PaymentId, ProviderName};
+use crate::domain::id::{EntryReference, MerchantAccount, MethodName, PaymentId, ProviderName, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::payment::TransactionStatus;
 use crate::exchange::import::{Objection, PaymentRecord};
@@ -116,35 +117,79 @@ fn is_closed(ports: &Ports, provider: &ProviderName, page: &PaymentLink) -> bool
     standing.is_ok_and(|page| matches!(page.status, TransactionStatus::Cancelled | TransactionStatus::Expired))
 }
 
-/// The ledger does not take the page: nobody is given it, and nobody may pay on it. No row of the ledger could be an operation's, so that
-/// it is closed at once or a person is told to.
-fn closed_again(page: &PaymentRecord, ports: &Ports, settings: &Settings, failure: Failure) -> Failure {
+/// A page over other entries or another amount would be paid beside the new one: it is closed before that is made.
+pub(super) fn close_others(
+    entries: &[Entry],
+    settings: &Settings,
+    ledger: &mut Ledger,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let open = ledger.open_pages(entries).map_err(refused)?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    let ports = Ports::open(settings, Purpose::Act, now).map_err(|error| Failure::new(Exit::Config, error))?;
+    for page in open {
+        close(&page.provider, &page.merchant_account, &page.transaction, &page.method, &ports, settings).map_err(|why| {
+            Failure::usage(format!("payment page {} for it is open and was not closed ({why})", page.transaction))
+                .hint("it may be paid this moment: `payjournal sync-payments` learns how it stands; then the same again")
+        })?;
+        // Nobody cancelled the order: it is as new as with a page that ran out (rule 14).
+        let closed = Standing {
+            payment: page.id,
+            status: TransactionStatus::Expired,
+            authorised: None,
+            authorised_at: None,
+            capture_before: None,
+        };
+        ledger.write("payment page", None, now, |writer| writer.apply_standing(&closed)).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Closes a page at the PSP, or says why it may be open still. Closed twice is closed.
+fn close(
+    provider: &ProviderName,
+    account: &MerchantAccount,
+    transaction: &TransactionId,
+    method: &MethodName,
+    ports: &Ports,
+    settings: &Settings,
+) -> Result<(), String> {
     let natural = NaturalKey {
         mode: settings.mode.as_str(),
-        provider: page.provider.as_str(),
-        merchant_account: page.merchant_account.as_str(),
-        transaction: page.transaction.as_str(),
+        provider: provider.as_str(),
+        merchant_account: account.as_str(),
+        transaction: transaction.as_str(),
         document: "AUTH",
         attempt: 1,
     };
     let answer = ports.send(&Request::Cancel(CancelRequest {
-        provider: page.provider.clone(),
-        merchant_account: page.merchant_account.clone(),
-        transaction: page.transaction.clone(),
-        method: page.method.clone(),
+        provider: provider.clone(),
+        merchant_account: account.clone(),
+        transaction: transaction.clone(),
+        method: method.clone(),
         key: Key::of(Kind::Cancel, natural),
         first_sent_at: None,
     }));
-    let why = match answer {
-        Answer::Confirmed { .. } => return failure,
-        Answer::Accepted { .. } => "it is being closed".to_owned(),
-        Answer::Refused(refusal) => refusal.message,
-        Answer::NotDone { why, .. } | Answer::Unknown { why } => why,
-    };
-    failure.hint(format!(
-        "its page was made already, and may not be closed ({why}): close payment {} of provider `{}` in its back office",
-        page.transaction, page.provider
-    ))
+    match answer {
+        Answer::Confirmed { .. } => Ok(()),
+        Answer::Accepted { .. } => Err("it is being closed".to_owned()),
+        Answer::Refused(refusal) => Err(refusal.message),
+        Answer::NotDone { why, .. } | Answer::Unknown { why } => Err(why),
+    }
+}
+
+/// The ledger does not take the page: nobody is given it, and nobody may pay on it. No row of the ledger could be an operation's, so that
+/// it is closed at once or a person is told to.
+fn closed_again(page: &PaymentRecord, ports: &Ports, settings: &Settings, failure: Failure) -> Failure {
+    let PaymentRecord { provider, merchant_account, transaction, method, .. } = page;
+    match close(provider, merchant_account, transaction, method, ports, settings) {
+        Ok(()) => failure,
+        Err(why) => failure.hint(format!(
+            "its page was made already, and may not be closed ({why}): close payment {transaction} of provider `{provider}` in its back office"
+        )),
+    }
 }
 
 /// The payment, or why the ledger does not take it.
@@ -169,6 +214,7 @@ fn record_page(
             Verdict::New | Verdict::Changed | Verdict::Unchanged => {
                 writer.refuse_going(orders)?;
                 writer.refuse_collected(entries)?;
+                writer.refuse_second_page(entries, &record.transaction)?;
                 writer.put_payment_link(record, url, amount)
             }
         }

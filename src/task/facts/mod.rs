@@ -16,7 +16,7 @@ use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::{DocumentId, PaymentId};
 use crate::domain::movement::{Movement, MovementKind};
 use crate::domain::order::Order;
-use crate::domain::payment::Payment;
+use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::PaymentCase;
 use crate::operation::key::NaturalKey;
 use crate::operation::{Answer, Key, Kind, Operation, Refusal, State};
@@ -192,19 +192,22 @@ impl Desk<'_> {
         let authorised = psp.authorised.filter(|amount| amount.is_positive());
         // The ledger keeps whole seconds.
         let deadline = psp.capture_before.map(|at| at.trunc_subsecs(0));
-        let same = psp.status == payment.status
+        // What was closed after it had run out, or so that another page takes its place, is no cancellation of the customer's.
+        let ended = (payment.status, psp.status) == (TransactionStatus::Expired, TransactionStatus::Cancelled);
+        let status = if ended { TransactionStatus::Expired } else { psp.status };
+        let same = status == payment.status
             && authorised.is_none_or(|amount| amount == payment.authorised)
             && (deadline.is_none() || deadline == payment.capture_before);
         if same {
             return None;
         }
-        let mut says = vec![format!("the PSP says {}", psp.status.as_str())];
+        let mut says = vec![format!("the PSP says {}", status.as_str())];
         if let Some(amount) = authorised.filter(|amount| *amount != payment.authorised) {
             says.push(format!("authorised {amount}, was {}", payment.authorised));
         }
         let standing = Standing {
             payment: payment.id,
-            status: psp.status,
+            status,
             authorised,
             authorised_at: psp.authorised_at,
             capture_before: deadline,

@@ -63,7 +63,7 @@ fn unpaid(case: &BillingCase, ties: &[Tie]) -> Result<Option<String>, MoneyError
     Ok((paid.minor() < required.minor()).then(|| format!("{paid} of {required} is paid")))
 }
 
-fn has_collected(case: &BillingCase, key: &Key<'_>) -> bool {
+pub(super) fn has_collected(case: &BillingCase, key: &Key<'_>) -> bool {
     let any = |captures: &[Movement]| captures.iter().any(|capture| capture.untied.is_positive());
     match key {
         Key::Entry(paid) => paid.entry.assigned.is_positive(),

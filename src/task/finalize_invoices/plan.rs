@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::conditions::{is_charged, may_be_billed, unready};
+use super::conditions::{has_collected, is_charged, may_be_billed, unready};
 use crate::config::settings::InvoiceSettings;
 use crate::domain::consequence::Consequence;
 use crate::domain::entry::{Entry, EntryStatus};
@@ -69,9 +69,10 @@ fn bill(case: &BillingCase, frame: &Frame<'_>) -> Result<Billing<InvoiceDraft>, 
     };
     let total = case.order.total;
     let ties = ties(case, &key, total)?;
-    let judged = may_be_billed(case, frame, &key, &ties)?
-        .and_then(|()| fits(case, &key))
-        .and_then(|()| known(case, settings, dated));
+    // Money under a key that does not fit would wait for ever, whether or not the order is ready.
+    let waits = if has_collected(case, &key) { fits(case, &key) } else { Ok(()) };
+    let ready = may_be_billed(case, frame, &key, &ties)?;
+    let judged = waits.and(ready).and_then(|()| fits(case, &key)).and_then(|()| known(case, settings, dated));
     if let Err(obstacle) = judged {
         return Ok(Err(obstacle));
     }

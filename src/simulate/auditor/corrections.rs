@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::Duration;
 
 use crate::ledger::rows::{CorrectionRow, InvoiceRow, RequestRow, Rows};
-use crate::simulate::record::{Act, Claim, Correction, EffectKind, EffectState, Posted, Record, Sale};
+use crate::simulate::record::{
+    Act, Claim, Correction, EffectKind, EffectState, IsFor, Posted, Record, Sale, Transaction,
+};
 
 use super::index::{Booking, Done, Index};
 use super::intents::said;
@@ -73,6 +75,14 @@ pub(super) fn gave_back(index: &Index<'_>, transaction: &str, invoice: &Posted) 
     let journals = index.bookings_of(transaction).flat_map(|booking| &booking.originals);
     let mut returns = journals.filter(|journal| journal.kind == "return");
     returns.any(|journal| index.document(journal.document.as_ref()).is_some_and(|gone| gone.order == invoice.order))
+}
+
+/// Whether it was to pay an entry that went with a cancelled invoice of the same order.
+pub(super) fn was_for(index: &Index<'_>, transaction: &Transaction, invoice: &Posted) -> bool {
+    let IsFor::Entry(reference) = &transaction.is_for else { return false };
+    let claims = index.record.claims.iter().filter(|claim| claim.reference == *reference);
+    let mut gone = claims.filter_map(|claim| index.invoice(ended_with(index, claim)?));
+    gone.any(|gone| gone.order == invoice.order)
 }
 
 /// What is still to be paid back of a transaction on request.

@@ -229,10 +229,7 @@ fn overfull(index: &Index<'_>, entry: &EntryRow) -> Option<String> {
             .map(|done| index.recorded_amount(done))
             .sum();
         let own = match (&entry.reference, &transaction.is_for) {
-            // Or one that took its place when its order was billed again.
-            (Some(reference), IsFor::Entry(named)) => {
-                reference == named || reference.split_once('/').is_some_and(|(first, _)| first == named)
-            }
+            (Some(reference), IsFor::Entry(named)) => reference == named,
             (Some(_), IsFor::Order | IsFor::Key(_)) => false,
             (None, _) => true,
         };
@@ -241,7 +238,12 @@ fn overfull(index: &Index<'_>, entry: &EntryRow) -> Option<String> {
         let invoice = entry.invoice.as_deref().and_then(|number| index.invoice(number));
         let by_order = is_free && invoice.is_some_and(|invoice| invoice.order == transaction.order);
         let by_account = || invoice.is_some_and(|invoice| free_balances::may_pay(index, transaction, invoice));
-        let given_back = || invoice.is_some_and(|invoice| corrections::gave_back(index, id, invoice));
+        // Or one that takes the place of another, which went with a cancelled invoice of the same order.
+        let given_back = || {
+            invoice.is_some_and(|invoice| {
+                corrections::gave_back(index, id, invoice) || corrections::was_for(index, transaction, invoice)
+            })
+        };
         if minor > captured || !(own || by_order || by_account() || given_back()) {
             return Some(format!(
                 "{minor} are of {id}, of which {captured} were captured and which is for {:?}",
@@ -412,7 +414,11 @@ fn not_assigned(index: &Index<'_>, claim: &Claim) -> Option<String> {
     }
     // It may have what a cancelled invoice of the order gave back, whatever that was paid for.
     let gave = |invoice: &Posted| row.assignments.iter().any(|(id, _)| corrections::gave_back(index, id, invoice));
-    if invoice.is_some_and(gave) {
+    let was_for = |invoice: &Posted| {
+        let others = row.assignments.iter().filter_map(|(id, _)| index.transaction_named(id));
+        others.filter(|of| corrections::was_for(index, of, invoice)).count() > 0
+    };
+    if invoice.is_some_and(|invoice| gave(invoice) || was_for(invoice)) {
         return None;
     }
     if claim.cancelled {

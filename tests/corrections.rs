@@ -358,3 +358,19 @@ fn an_invoice_that_is_credited_while_capture_runs_is_not_captured() {
     assert!(credited != taken, "credited: {credited}, taken: {taken}");
     shop.ok("verify");
 }
+
+#[test]
+fn a_payment_that_names_an_entry_comes_again_after_its_order_was_billed_again() {
+    let shop = shop("");
+    orders(&shop, "A,119.00,C1,KEY-A,\n");
+    entries(&shop, "WEB-1,KEY-A,C1,119.00,\n");
+    let row = "TX-A,,WEB-1,,119.00\n";
+    collected(&shop, row);
+    shop.ok("finalize-invoices");
+    cancel(&shop, "2026-00001");
+    shop.ok("finalize-invoices");
+    // The new entry is the order's doing, and not what the payment names.
+    shop.ok("import payments payments.csv");
+    assert_eq!(invoices(&shop)[1], "2026-00002 A 11900 11900");
+    assert_eq!(all_entries(&shop), ["WEB-1 cancelled 0/11900 2026-00001", "WEB-1/2 balanced 11900/11900 2026-00002"]);
+}

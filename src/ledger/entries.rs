@@ -244,6 +244,20 @@ pub(super) fn open_page(connection: &Connection, entry: &Entry) -> Result<Option
     Ok(linked.into_iter().rev().find(|linked| linked.is_usable(open)).map(|linked| linked.url))
 }
 
+/// The entries a payment was made for, and not those that took the place of one when its order was billed again.
+pub(super) fn named_by(connection: &Connection, payment: PaymentId) -> Result<Vec<EntryId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT i.entry_id FROM entry_items i JOIN entries e ON e.id = i.entry_id
+         WHERE i.payment_id = ?1 AND NOT EXISTS (
+           SELECT 1 FROM invoices own JOIN invoices before ON before.order_id = own.order_id
+             JOIN entries old ON old.document_id = before.document_id
+             JOIN entry_items o ON o.entry_id = old.id AND o.payment_id = i.payment_id
+           WHERE own.document_id = e.document_id AND old.id < e.id)
+         ORDER BY i.entry_id",
+    )?;
+    statement.query_and_then([payment.0], |row| row.id("entry_id", EntryId))?.collect()
+}
+
 /// The entries a payment is for: those it names, and the one an invoice made for its key.
 pub(super) fn entries_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<Entry>> {
     let named = list(connection, "id IN (SELECT entry_id FROM entry_items WHERE payment_id = ?1)", [payment.0])?;

@@ -187,15 +187,18 @@ impl Writer<'_> {
         let entry = entry(self.connection, id)?;
         let mut statement = self.connection.prepare_cached(
             "SELECT movement_id, sum(amount_minor) FROM assignments WHERE entry_id = ?1 GROUP BY movement_id HAVING sum(amount_minor) <> 0
-             ORDER BY sum(amount_minor)",
+             ORDER BY movement_id",
         )?;
         let sums: Vec<(i64, i64)> =
             statement.query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         for (movement, minor) in sums {
             let amount = Amount::from_minor(minor, entry.initial.currency()).negated();
-            self.assign(Assignment { entry: id, movement: MovementId(movement), amount })?;
+            self.write_assignment(Assignment { entry: id, movement: MovementId(movement), amount })?;
         }
-        self.connection.prepare_cached("UPDATE entries SET status = 'cancelled' WHERE id = ?1")?.execute([id.0])?;
+        // At once: what came, went and came again is in no order in which the entry never had more than it is over, nor less than nothing.
+        self.connection
+            .prepare_cached("UPDATE entries SET assigned_minor = 0, status = 'cancelled' WHERE id = ?1")?
+            .execute([id.0])?;
         Ok(())
     }
 }

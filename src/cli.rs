@@ -335,7 +335,7 @@ pub struct Simulate {
     pub charges: Option<bool>,
 
     /// Whether persons of shops that payjournal bills cancel invoices, credit lines and have free money paid back [default: as each
-    /// seed says, two of five of these shops]
+    /// seed says, three of five of these shops]
     #[arg(long, value_name = "true|false")]
     pub corrects: Option<bool>,
 }

@@ -19,7 +19,7 @@
 //!    its own: so the histories of seeds from before it stayed what they were.)
 //!    `finalize-invoices` is for shops of its own ([`Shape::bills`]), one seed in three: a ledger bills all of its shop's orders, or
 //!    the ERP does; in half of them some customers only authorise, and are charged for the invoice ([`Shape::charges`]),
-//!    and in two of five persons take invoices back, credit lines of them and have free money paid back ([`Shape::corrects`]). `cleanup-unpaid` is for one shop in four ([`Shape::cleans`]), whether it bills or not, and runs on its own, too.
+//!    and in three of five persons take invoices back, credit lines of them and have free money paid back ([`Shape::corrects`]). `cleanup-unpaid` is for one shop in four ([`Shape::cleans`]), whether it bills or not, and runs on its own, too.
 //! 4. At least one planted bug in `tests/planted` shows that it would be caught.
 
 pub mod auditor;
@@ -63,7 +63,7 @@ pub struct Plan {
     pub cleans: Option<bool>,
     /// Whether shops that payjournal bills charge for the invoice; none: half of them, as the seed says.
     pub charges: Option<bool>,
-    /// Whether persons correct what payjournal billed; none: in two of five of these shops, as the seed says.
+    /// Whether persons correct what payjournal billed; none: in three of five of these shops, as the seed says.
     pub corrects: Option<bool>,
     pub threads: usize,
 }
@@ -105,7 +105,7 @@ fn charges(seed: u64) -> bool {
 }
 
 fn corrects(seed: u64) -> bool {
-    dice::Dice::new(seed, dice::About::Corrections).chance(400)
+    dice::Dice::new(seed, dice::About::Corrections).chance(600)
 }
 
 impl Plan {

@@ -333,6 +333,11 @@ pub struct Simulate {
     /// says, half of these shops]
     #[arg(long, value_name = "true|false")]
     pub charges: Option<bool>,
+
+    /// Whether persons of shops that payjournal bills cancel invoices, credit lines and have free money paid back [default: as each
+    /// seed says, three of five of these shops]
+    #[arg(long, value_name = "true|false")]
+    pub corrects: Option<bool>,
 }
 
 #[derive(Debug, Args)]

@@ -361,3 +361,37 @@ fn an_invoice_that_is_credited_while_capture_runs_is_not_captured() {
     assert!(credited != taken, "credited: {credited}, taken: {taken}");
     shop.ok("verify");
 }
+
+#[test]
+fn a_payment_that_names_an_entry_comes_again_after_its_order_was_billed_again() {
+    let shop = shop("");
+    orders(&shop, "A,119.00,C1,KEY-A,\n");
+    entries(&shop, "WEB-1,KEY-A,C1,119.00,\n");
+    let row = "TX-A,,WEB-1,,119.00\n";
+    collected(&shop, row);
+    shop.ok("finalize-invoices");
+    cancel(&shop, "2026-00001");
+    shop.ok("finalize-invoices");
+    // The new entry is the order's doing, and not what the payment names.
+    shop.ok("import payments payments.csv");
+    assert_eq!(invoices(&shop)[1], "2026-00002 A 11900 11900");
+    assert_eq!(all_entries(&shop), ["WEB-1 cancelled 0/11900 2026-00001", "WEB-1/2 balanced 11900/11900 2026-00002"]);
+}
+
+#[test]
+fn an_invoice_is_cancelled_whose_entry_was_paid_paid_back_and_paid_again() {
+    let shop = shop("");
+    orders(&shop, "A,100.00,C1,KEY-A,\n");
+    entries(&shop, "WEB-1,KEY-A,C1,100.00,\n");
+    collected(&shop, "TX-A,,WEB-1,,100.00\n");
+    refunded_by_hand(&shop, "TX-A", 10_000, "2026-11-20");
+    shop.exits("sync-payments", 1);
+    collected(&shop, "TX-B,,WEB-1,,100.00\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(cancel(&shop, "2026-00001"), "C-2026-11-22-001 100.00 webshop/A");
+    assert_eq!(all_entries(&shop), ["WEB-1 cancelled 0/10000 2026-00001"]);
+    shop.ok("verify");
+    shop.ok("finalize-invoices");
+    assert_eq!(invoices(&shop)[1], "2026-00002 A 10000 10000");
+    shop.ok("verify");
+}

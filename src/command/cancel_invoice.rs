@@ -8,10 +8,28 @@ use serde_json::json;
 use super::person::{answer, given};
 use super::show::find;
 use crate::config::Settings;
-use crate::domain::invoice::correction::{CancellationDraft, Cancelled};
+use crate::domain::document::Document;
+use crate::domain::invoice::correction::{CancellationDraft, Cancelled, CannotCancel};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::ledger::{LedgerError, Writer};
 use crate::run::{open_ledger, refused};
+
+/// What the command does to the ledger; the simulation's persons do it with this, too.
+pub(crate) fn cancel(
+    writer: &Writer<'_>,
+    invoice: &Document,
+    reason: &str,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> std::result::Result<std::result::Result<Cancelled, CannotCancel>, LedgerError> {
+    writer.cancel_invoice(&CancellationDraft {
+        invoice: invoice.id,
+        dated: now.with_timezone(&settings.time_zone).date_naive(),
+        range: settings.invoices.cancellation_numbers.clone(),
+        reason: reason.to_owned(),
+    })
+}
 
 pub fn run(
     number: &str,
@@ -24,13 +42,7 @@ pub fn run(
     let reason = given(reason)?;
     let mut ledger = open_ledger(settings, false, now)?;
     let invoice = find::document(&ledger, number)?;
-    let draft = CancellationDraft {
-        invoice: invoice.id,
-        dated: now.with_timezone(&settings.time_zone).date_naive(),
-        range: settings.invoices.cancellation_numbers.clone(),
-        reason: reason.to_owned(),
-    };
-    let cancelled = ledger.write("cancel-invoice", None, now, |writer| writer.cancel_invoice(&draft));
+    let cancelled = ledger.write("cancel-invoice", None, now, |writer| cancel(writer, &invoice, reason, settings, now));
     let Cancelled { number, total, returned } = cancelled
         .map_err(refused)?
         .map_err(|why| Failure::usage(format!("{} cannot be cancelled: {why}", invoice.name())))?;

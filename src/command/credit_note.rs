@@ -9,10 +9,31 @@ use super::person::{answer, given};
 use super::show::find;
 use crate::cli::CreditedLine;
 use crate::config::Settings;
-use crate::domain::invoice::correction::{CreditDraft, Credited};
+use crate::domain::document::Document;
+use crate::domain::invoice::correction::{CannotCredit, CreditDraft, Credited};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::ledger::{LedgerError, Writer};
 use crate::run::{open_ledger, refused};
+
+/// What the command does to the ledger; the simulation's persons do it with this, too.
+pub(crate) fn credit(
+    writer: &Writer<'_>,
+    invoice: &Document,
+    lines: &[CreditedLine],
+    reason: &str,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> std::result::Result<std::result::Result<Credited, CannotCredit>, LedgerError> {
+    writer.credit_invoice(&CreditDraft {
+        invoice: invoice.id,
+        dated: now.with_timezone(&settings.time_zone).date_naive(),
+        range: settings.invoices.credit_note_numbers.clone(),
+        rounding: settings.invoices.pricing.rounding,
+        lines: lines.iter().map(|line| (line.number, line.quantity)).collect(),
+        reason: reason.to_owned(),
+    })
+}
 
 pub fn run(
     number: &str,
@@ -26,15 +47,8 @@ pub fn run(
     let reason = given(reason)?;
     let mut ledger = open_ledger(settings, false, now)?;
     let invoice = find::document(&ledger, number)?;
-    let draft = CreditDraft {
-        invoice: invoice.id,
-        dated: now.with_timezone(&settings.time_zone).date_naive(),
-        range: settings.invoices.credit_note_numbers.clone(),
-        rounding: settings.invoices.pricing.rounding,
-        lines: lines.iter().map(|line| (line.number, line.quantity)).collect(),
-        reason: reason.to_owned(),
-    };
-    let credited = ledger.write("credit-note", None, now, |writer| writer.credit_invoice(&draft));
+    let credited =
+        ledger.write("credit-note", None, now, |writer| credit(writer, &invoice, lines, reason, settings, now));
     let Credited { number, total, applied } = credited
         .map_err(refused)?
         .map_err(|why| Failure::usage(format!("{} cannot be credited: {why}", invoice.name())))?;

@@ -10,9 +10,11 @@ use super::show::find;
 use crate::config::Settings;
 use crate::domain::invoice::number::{NumberRange, NumberTemplate, Reset};
 use crate::domain::money::Amount;
-use crate::domain::refund_request::{RefundRequest, Requested};
+use crate::domain::payment::Payment;
+use crate::domain::refund_request::{CannotRequest, RefundRequest, Requested};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::ledger::{LedgerError, Writer};
 use crate::run::{open_ledger, refused};
 
 /// What was typed: `amount` in the currency of the payment.
@@ -23,6 +25,19 @@ pub struct Wish<'a> {
     pub reason: &'a str,
 }
 
+/// What the command does to the ledger, without an amount for all that is free; the simulation's persons do it with this, too.
+pub(crate) fn request(
+    writer: &Writer<'_>,
+    payment: &Payment,
+    amount: Option<Amount>,
+    reason: &str,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> std::result::Result<std::result::Result<Requested, CannotRequest>, LedgerError> {
+    let request = RefundRequest { payment: payment.id, amount, reason: reason.to_owned() };
+    writer.request_refund(&request, &numbers(), now.with_timezone(&settings.time_zone).date_naive())
+}
+
 pub fn ask(wish: Wish<'_>, settings: &Settings, json: bool, now: DateTime<Utc>, out: &mut dyn Write) -> Result<Exit> {
     let reason = given(wish.reason)?;
     let mut ledger = open_ledger(settings, false, now)?;
@@ -30,10 +45,8 @@ pub fn ask(wish: Wish<'_>, settings: &Settings, json: bool, now: DateTime<Utc>, 
     let currency = payment.authorised.currency();
     let amount = wish.amount.map(|text| Amount::parse(text, currency)).transpose();
     let amount = amount.map_err(|error| Failure::usage(format!("--amount {}: {error}", wish.amount.unwrap_or(""))))?;
-    let request = RefundRequest { payment: payment.id, amount, reason: reason.to_owned() };
-    let dated = now.with_timezone(&settings.time_zone).date_naive();
     let requested =
-        ledger.write("refund-balance", None, now, |writer| writer.request_refund(&request, &numbers(), dated));
+        ledger.write("refund-balance", None, now, |writer| request(writer, &payment, amount, reason, settings, now));
     let Requested { number, amount } =
         requested.map_err(refused)?.map_err(|why| Failure::usage(format!("nothing was asked for: {why}")))?;
     let said = format!(

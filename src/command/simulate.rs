@@ -41,6 +41,7 @@ pub fn run(args: &Simulate, style: Style, out: &mut dyn Write) -> Result<Exit> {
         bills: args.bills,
         cleans: args.cleans,
         charges: args.charges,
+        corrects: args.corrects,
         // While two runs of one shop hand over to each other, nobody computes: another shop does.
         threads: 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
@@ -88,12 +89,13 @@ fn exit(report: &Report) -> Exit {
 fn again(shape: &Shape) -> String {
     let orders: Vec<String> = shape.orders.iter().map(ToString::to_string).collect();
     format!(
-        "payjournal simulate --seed {} --days {} --planned-days {} --bills {} --charges {} --cleans {} --only {}",
+        "payjournal simulate --seed {} --days {} --planned-days {} --bills {} --charges {} --corrects {} --cleans {} --only {}",
         shape.seed,
         shape.days,
         shape.planned_days,
         shape.bills,
         shape.charges,
+        shape.corrects,
         shape.cleans,
         orders.join(",")
     )

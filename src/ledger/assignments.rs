@@ -213,17 +213,24 @@ impl Writer<'_> {
     }
 
     pub(super) fn assign(&self, assignment: Assignment) -> Result<()> {
-        let Assignment { entry: id, movement, amount } = assignment;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO assignments (entry_id, movement_id, amount_minor, assigned_at, run_id) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute((id.0, movement.0, amount.minor(), time_text(self.now), self.run.map(|run| run.0)))?;
+        let Assignment { entry: id, amount, .. } = assignment;
+        self.write_assignment(assignment)?;
         let before = entry(self.connection, id)?;
         let after = Entry { assigned: before.assigned.checked_add(amount)?, ..before };
         self.connection
             .prepare_cached("UPDATE entries SET assigned_minor = ?2, status = ?3 WHERE id = ?1")?
             .execute((id.0, after.assigned.minor(), after.status_now().as_str()))?;
+        Ok(())
+    }
+
+    /// The row alone: who writes it sees to what the entry has.
+    pub(super) fn write_assignment(&self, assignment: Assignment) -> Result<()> {
+        let Assignment { entry, movement, amount } = assignment;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO assignments (entry_id, movement_id, amount_minor, assigned_at, run_id) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute((entry.0, movement.0, amount.minor(), time_text(self.now), self.run.map(|run| run.0)))?;
         Ok(())
     }
 

@@ -393,11 +393,14 @@ impl Writer<'_> {
         rows.collect()
     }
 
-    /// What was to be looked at about a document that is over.
+    /// What was to be looked at about a document that is over. Not what the ERP has refused of its journals: those are still to be
+    /// delivered, and others wait for them; nor what happened at a PSP and is for a person to end.
     pub(super) fn resolve_of_document(&self, document: DocumentId) -> Result<()> {
         self.connection
             .prepare_cached(
                 "UPDATE exceptions SET state = 'resolved', resolved_at = ?2 WHERE state <> 'resolved'
+                   AND kind NOT IN ('amount_differs', 'answer_contradicts', 'chargeback', 'unasked_movement')
+                   AND ifnull(operation_id, 0) NOT IN (SELECT id FROM operations WHERE kind = 'journal')
                    AND (document_id = ?1 OR operation_id IN (SELECT id FROM operations WHERE document_id = ?1))",
             )?
             .execute((document.0, time_text(self.now)))?;

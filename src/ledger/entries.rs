@@ -198,15 +198,18 @@ impl Writer<'_> {
         let entry = entry(self.connection, id)?;
         let mut statement = self.connection.prepare_cached(
             "SELECT movement_id, sum(amount_minor) FROM assignments WHERE entry_id = ?1 GROUP BY movement_id HAVING sum(amount_minor) <> 0
-             ORDER BY sum(amount_minor)",
+             ORDER BY movement_id",
         )?;
         let sums: Vec<(i64, i64)> =
             statement.query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         for (movement, minor) in sums {
             let amount = Amount::from_minor(minor, entry.initial.currency()).negated();
-            self.assign(Assignment { entry: id, movement: MovementId(movement), amount })?;
+            self.write_assignment(Assignment { entry: id, movement: MovementId(movement), amount })?;
         }
-        self.connection.prepare_cached("UPDATE entries SET status = 'cancelled' WHERE id = ?1")?.execute([id.0])?;
+        // At once: what came, went and came again is in no order in which the entry never had more than it is over, nor less than nothing.
+        self.connection
+            .prepare_cached("UPDATE entries SET assigned_minor = 0, status = 'cancelled' WHERE id = ?1")?
+            .execute([id.0])?;
         Ok(())
     }
 }
@@ -253,6 +256,20 @@ pub(super) fn open_page(connection: &Connection, entry: &Entry) -> Result<Option
     let open = entry.open()?;
     let linked = linked_payments(connection, std::slice::from_ref(entry))?;
     Ok(linked.into_iter().rev().find(|linked| linked.is_usable(open)).map(|linked| linked.url))
+}
+
+/// The entries a payment was made for, and not those that took the place of one when its order was billed again.
+pub(super) fn named_by(connection: &Connection, payment: PaymentId) -> Result<Vec<EntryId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT i.entry_id FROM entry_items i JOIN entries e ON e.id = i.entry_id
+         WHERE i.payment_id = ?1 AND NOT EXISTS (
+           SELECT 1 FROM invoices own JOIN invoices before ON before.order_id = own.order_id
+             JOIN entries old ON old.document_id = before.document_id
+             JOIN entry_items o ON o.entry_id = old.id AND o.payment_id = i.payment_id
+           WHERE own.document_id = e.document_id AND old.id < e.id)
+         ORDER BY i.entry_id",
+    )?;
+    statement.query_and_then([payment.0], |row| row.id("entry_id", EntryId))?.collect()
 }
 
 /// The entries a payment is for: those it names, and the one an invoice made for its key.

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::entries::NewEntry;
 use super::free_balances::still_free;
 use super::row::{Columns, day_text, time_text};
-use super::{Ledger, LedgerError, Result, Writer, orders, payments};
+use super::{Ledger, LedgerError, Result, Writer, entries, orders, payments};
 use crate::domain::booking::Posting;
 use crate::domain::document::DocumentKind;
 use crate::domain::entry::Assignment;
@@ -160,14 +160,14 @@ impl Writer<'_> {
     pub(super) fn bind_payer(&self, movement: MovementId, order: OrderId) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT m.payment_id FROM movements m JOIN payments p ON p.id = m.payment_id
-             WHERE m.id = ?1 AND p.order_id IS NULL AND p.pays = ''
-               AND (SELECT count(*) FROM entry_items i WHERE i.payment_id = p.id) < 2",
+             WHERE m.id = ?1 AND p.order_id IS NULL AND p.pays = ''",
         )?;
         let mut payers = statement.query_and_then([movement.0], |row| row.id("payment_id", PaymentId))?;
-        match payers.next() {
-            Some(payer) => self.bind_payment(&payments::payment(self.connection, payer?)?, order),
-            None => Ok(()),
+        let Some(payer) = payers.next().transpose()? else { return Ok(()) };
+        if entries::named_by(self.connection, payer)?.len() > 1 {
+            return Ok(());
         }
+        self.bind_payment(&payments::payment(self.connection, payer)?, order)
     }
 
     /// The next number of the period. One that the ERP has given already is left out: gaps are allowed, duplicates are not. A start that is

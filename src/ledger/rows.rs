@@ -1,12 +1,14 @@
 //! The ledger's rows as they are written, for the simulation's auditor: no totals, no statuses computed, no domain types
 //! to agree with the code that is audited. Rows are named by what the outside calls them, not by their numbers here.
 
+mod corrections;
 mod deletions;
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, Row};
 
+pub use corrections::{CorrectionRow, RequestRow};
 pub use deletions::{DeletionRow, StockRow, TombstoneRow};
 
 use super::{Ledger, Result};
@@ -27,6 +29,8 @@ pub struct Rows {
     pub settled: Vec<SettledRow>,
     pub invoices: Vec<InvoiceRow>,
     pub entries: Vec<EntryRow>,
+    pub corrections: Vec<CorrectionRow>,
+    pub requests: Vec<RequestRow>,
     pub deletions: Vec<DeletionRow>,
     pub tombstones: Vec<TombstoneRow>,
     pub stock: Vec<StockRow>,
@@ -54,7 +58,7 @@ pub struct PaymentRow {
 
 #[derive(Debug, Clone)]
 pub struct DocumentRow {
-    /// `invoice`, `credit_note` or `shipment`.
+    /// `invoice`, `credit_note`, `shipment`, `cancellation` or `refund_request`.
     pub kind: String,
     pub number: String,
     pub order: Option<String>,
@@ -80,8 +84,8 @@ pub struct MovementRow {
 pub struct JournalRow {
     pub number: String,
     pub movement: i64,
-    /// `receipt`, `prepayment`, `application`, `refund`, `reopening`, `unapplied_refund`, `chargeback` or
-    /// `chargeback_reversed`.
+    /// `receipt`, `prepayment`, `application`, `refund`, `reopening`, `unapplied_refund`, `chargeback`, `chargeback_reversed`,
+    /// `return` or `returned_refund`.
     pub kind: String,
     /// `original` or `reversal`.
     pub direction: String,
@@ -197,6 +201,8 @@ pub struct EntryRow {
     /// None where an invoice made it.
     pub reference: Option<String>,
     pub initial: i64,
+    /// What credit notes took off it.
+    pub reduction: i64,
     pub assigned: i64,
     /// `open`, `balanced` or `cancelled`.
     pub status: String,
@@ -224,6 +230,8 @@ impl Ledger {
             settled: read(connection, SETTLED, settled)?,
             invoices: read(connection, INVOICES, invoice)?,
             entries: read(connection, ENTRIES, entry)?,
+            corrections: read(connection, corrections::CORRECTIONS, corrections::correction)?,
+            requests: read(connection, corrections::REQUESTS, corrections::request)?,
             deletions: read(connection, deletions::DELETIONS, deletions::deletion)?,
             tombstones: read(connection, deletions::TOMBSTONES, deletions::tombstone)?,
             stock: read(connection, deletions::STOCK, deletions::stock)?,
@@ -283,7 +291,7 @@ const INVOICES: &str = "
       (SELECT m.event FROM customer_mails c JOIN mails m ON m.id = c.mail_id WHERE c.document_id = d.id)
     FROM invoices i JOIN documents d ON d.id = i.document_id JOIN orders o ON o.id = i.order_id ORDER BY d.id";
 const ENTRIES: &str = "
-    SELECT e.reference, e.initial_minor, e.assigned_minor, e.status, d.number,
+    SELECT e.reference, e.initial_minor, e.reduction_minor, e.assigned_minor, e.status, d.number,
       (SELECT json_group_array(json_array(p.transaction_id, a.amount_minor)) FROM assignments a JOIN movements m ON m.id = a.movement_id
        JOIN payments p ON p.id = m.payment_id WHERE a.entry_id = e.id)
     FROM entries e LEFT JOIN documents d ON d.id = e.document_id ORDER BY e.id";
@@ -437,10 +445,11 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
     Ok(EntryRow {
         reference: row.get(0)?,
         initial: row.get(1)?,
-        assigned: row.get(2)?,
-        status: row.get(3)?,
-        invoice: row.get(4)?,
-        assignments: list(row, 5)?,
+        reduction: row.get(2)?,
+        assigned: row.get(3)?,
+        status: row.get(4)?,
+        invoice: row.get(5)?,
+        assignments: list(row, 6)?,
     })
 }
 

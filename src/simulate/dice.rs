@@ -41,6 +41,10 @@ pub(super) enum About {
     Charging,
     /// Whether an order's customer is.
     Charge(u32),
+    /// Whether persons take back what payjournal billed.
+    Corrections,
+    /// What they take back in one round of a day.
+    Correcting(u32, u32),
 }
 
 /// Which question of one thing.
@@ -75,6 +79,8 @@ impl Dice {
             About::Neglect(order) => (32, u64::from(order), 0),
             About::Charging => (33, 0, 0),
             About::Charge(order) => (34, u64::from(order), 0),
+            About::Corrections => (35, 0, 0),
+            About::Correcting(day, round) => (36, u64::from(day), u64::from(round)),
         };
         let mut key = [0; 32];
         for (place, word) in key.chunks_exact_mut(8).zip([seed, kind, first, second]) {

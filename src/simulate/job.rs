@@ -2,13 +2,15 @@
 //! is the real one from just below the lock and the log file down.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::correcting::corrects;
 use super::coverage::OF_REPORTS;
 use super::dice::Dice;
+use super::record::Correction;
 use super::world::{Batch, Door};
 use crate::config::Settings;
 use crate::config::settings::TaskName;
@@ -30,6 +32,8 @@ pub(super) enum Job {
     Task(TaskName),
     /// Somebody who reads the open exceptions.
     Person(Box<Dice>),
+    /// Somebody who corrects what payjournal billed.
+    Corrects(Box<Dice>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +62,7 @@ impl Job {
             Self::Import => import(ledger, door, now),
             Self::Task(task) => run_task(*task, ledger, door, settings, now, ahead),
             Self::Person(dice) => person(ledger, door, now, &mut dice.clone()),
+            Self::Corrects(dice) => corrects(ledger, door, settings, now, &mut dice.clone()),
         }));
         let end = match end {
             Ok(Ok(())) => End::Done,
@@ -71,15 +76,17 @@ impl Job {
 }
 
 /// What the world knows to be in the ledger as soon as it is committed, whoever dies then.
-enum Lands {
+pub(super) enum Lands {
     Import(Arc<Batch>),
     Resolved(ExceptionId),
     /// An order, by its number.
     Restored(String),
+    /// What a person corrects, once the ledger has taken it.
+    Corrected(Arc<Mutex<Option<Correction>>>),
 }
 
 /// Every commit is a moment, before and after.
-fn watch(ledger: &mut Ledger, door: &Door, lands: Option<Lands>) {
+pub(super) fn watch(ledger: &mut Ledger, door: &Door, lands: Option<Lands>) {
     let door = door.clone();
     ledger.witnessed_by(Box::new(move |moment, what| match moment {
         Moment::BeforeCommit => door.place.alone(),
@@ -90,6 +97,12 @@ fn watch(ledger: &mut Ledger, door: &Door, lands: Option<Lands>) {
                     door.world().record.resolved.insert(id.0);
                 }
                 (Some(Lands::Restored(order)), "restore") => door.world().is_restored(order),
+                (Some(Lands::Corrected(done)), _) => {
+                    let correction = done.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    if let Some(correction) = correction {
+                        door.world().is_corrected(correction);
+                    }
+                }
                 (Some(Lands::Import(_) | Lands::Resolved(_) | Lands::Restored(_)) | None, _) => {}
             }
             door.place.moment();

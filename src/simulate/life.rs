@@ -1,6 +1,6 @@
 //! One seed's shop from its first day to its last, and some quiet days more: what can finish must have finished then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
@@ -11,7 +11,7 @@ use super::auditor::{self, Violation};
 use super::coverage::Coverage;
 use super::dice::{About, Dice};
 use super::job::{End, Job};
-use super::record::Cleaning;
+use super::record::{Cleaning, EffectKind, EffectState};
 use super::stage::Stage;
 use super::world::{Door, World};
 use crate::config::Settings;
@@ -37,6 +37,7 @@ const LONG_VALID: u32 = 90;
 
 /// Which history to live through.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 pub struct Shape {
     pub seed: u64,
     /// Days with faults.
@@ -51,6 +52,8 @@ pub struct Shape {
     pub cleans: bool,
     /// Where payjournal makes the invoices, some customers only authorise, and are charged for the invoice.
     pub charges: bool,
+    /// Where payjournal makes the invoices, persons take some of them back, in whole or in part, and have free money paid back.
+    pub corrects: bool,
 }
 
 #[derive(Debug)]
@@ -233,6 +236,12 @@ impl<'g> Shop<'g> {
         if round == 0 && !last_quiet {
             jobs.push(Job::Person(Box::new(Dice::new(self.shape.seed, About::Person(day, round)))));
         }
+        if self.shape.corrects && !quiet {
+            let mut dice = Dice::new(self.shape.seed, About::Correcting(day, round));
+            if dice.chance(500) {
+                jobs.insert(dice.index(jobs.len() + 1), Job::Corrects(Box::new(dice)));
+            }
+        }
         let weather = self.world().weather;
         let mut turn = 0;
         while !jobs.is_empty() {
@@ -298,6 +307,7 @@ impl<'g> Shop<'g> {
                 End::Killed => {
                     world.fault(match job {
                         Job::Import => "import: killed",
+                        Job::Corrects(_) => "person: killed while correcting",
                         Job::Task(_) | Job::Person(_) if jobs.len() > 1 => "run: killed while another went on",
                         Job::Task(_) | Job::Person(_) => "run: killed",
                     });
@@ -375,11 +385,31 @@ impl<'g> Shop<'g> {
             world.coverage.transition(before.as_deref().unwrap_or("-"), &state);
         }
         rows.invoices.iter().for_each(|_| world.coverage.work("invoices"));
+        count_corrections(&mut world, &rows);
         for exception in &rows.exceptions {
             world.coverage.exception(&exception.kind);
         }
         let history = format!("{:?}{rows:?}", world.record);
         let digest = hexadecimal(&Sha256::digest(history.as_bytes()));
         Ok(Life { coverage: std::mem::take(&mut world.coverage), failure, digest })
+    }
+}
+
+/// What became of what persons took back.
+fn count_corrections(world: &mut World, rows: &Rows) {
+    let orders: BTreeSet<&str> = rows.invoices.iter().map(|invoice| invoice.order.as_str()).collect();
+    for _ in orders.len()..rows.invoices.len() {
+        world.coverage.work("orders billed again");
+    }
+    let is_ours = |number: &str| rows.corrections.iter().any(|row| row.number == number);
+    for effect in &world.record.effects {
+        if effect.kind != EffectKind::Refund || effect.state != EffectState::Confirmed {
+            continue;
+        }
+        match effect.ours().and_then(|asked| asked.document.as_ref()) {
+            Some((kind, _)) if kind == "refund_request" => world.coverage.work("free money paid back"),
+            Some((_, number)) if is_ours(number) => world.coverage.work("credited lines paid back"),
+            Some(_) | None => {}
+        }
     }
 }

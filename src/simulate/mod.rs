@@ -18,10 +18,12 @@
 //! 3. The task's [`crate::config::settings::TaskName`] makes it run in every round by itself. (`settlements` has an evening run of
 //!    its own: so the histories of seeds from before it stayed what they were.)
 //!    `finalize-invoices` is for shops of its own ([`Shape::bills`]), one seed in three: a ledger bills all of its shop's orders, or
-//!    the ERP does; in half of them some customers only authorise, and are charged for the invoice ([`Shape::charges`]). `cleanup-unpaid` is for one shop in four ([`Shape::cleans`]), whether it bills or not, and runs on its own, too.
+//!    the ERP does; in half of them some customers only authorise, and are charged for the invoice ([`Shape::charges`]),
+//!    and in three of five persons take invoices back, credit lines of them and have free money paid back ([`Shape::corrects`]). `cleanup-unpaid` is for one shop in four ([`Shape::cleans`]), whether it bills or not, and runs on its own, too.
 //! 4. At least one planted bug in `tests/planted` shows that it would be caught.
 
 pub mod auditor;
+mod correcting;
 pub mod coverage;
 mod dice;
 mod explain;
@@ -61,6 +63,8 @@ pub struct Plan {
     pub cleans: Option<bool>,
     /// Whether shops that payjournal bills charge for the invoice; none: half of them, as the seed says.
     pub charges: Option<bool>,
+    /// Whether persons correct what payjournal billed; none: in three of five of these shops, as the seed says.
+    pub corrects: Option<bool>,
     pub threads: usize,
 }
 
@@ -100,13 +104,18 @@ fn charges(seed: u64) -> bool {
     dice::Dice::new(seed, dice::About::Charging).chance(500)
 }
 
+fn corrects(seed: u64) -> bool {
+    dice::Dice::new(seed, dice::About::Corrections).chance(600)
+}
+
 impl Plan {
     pub fn shape(&self, seed: u64) -> Shape {
         let bills = self.bills.unwrap_or_else(|| bills(seed));
         let cleans = self.cleans.unwrap_or_else(|| cleans(seed));
         let charges = bills && self.charges.unwrap_or_else(|| charges(seed));
+        let corrects = bills && self.corrects.unwrap_or_else(|| corrects(seed));
         let orders = self.orders.clone();
-        Shape { seed, days: self.days, planned_days: self.planned_days, orders, bills, cleans, charges }
+        Shape { seed, days: self.days, planned_days: self.planned_days, orders, bills, cleans, charges, corrects }
     }
 }
 

@@ -3,10 +3,14 @@
 //!
 //! Amounts are plain minor units of the currency beside them, on purpose: the auditor shares no arithmetic with the tasks.
 
+mod corrections;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+
+pub use corrections::{Act, Correction};
 
 /// Everything outside, of one simulated shop.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +49,8 @@ pub struct Record {
     /// Orders that the ERP let go, in order.
     pub deletions: Vec<Deletion>,
     pub restorations: Vec<Restoration>,
+    /// What persons had payjournal take back or pay back, in the order it was carried out.
+    pub corrections: Vec<Correction>,
     /// Keys of closings and deletions that were answered with a definite no.
     pub denials: BTreeSet<String>,
 }
@@ -355,16 +361,18 @@ pub struct Refused {
 /// A document as the ERP has it.
 #[derive(Debug, Clone)]
 pub struct Posted {
-    /// `invoice`, `credit_note` or `shipment`.
+    /// `invoice`, `credit_note` or `shipment`; of what payjournal makes also `cancellation` and `refund_request`.
     pub kind: &'static str,
     pub number: String,
     pub order: Option<String>,
     pub currency: &'static str,
     pub total: i64,
-    /// Of a credit note: the invoice it belongs to.
+    /// Of a credit note or cancellation: the invoice it belongs to; of a refund request: the transaction.
     pub references: Option<String>,
     pub posted_on: NaiveDate,
     pub told_at: Option<DateTime<Utc>>,
+    /// Of an invoice of payjournal: when it was taken back.
+    pub cancelled_at: Option<DateTime<Utc>>,
     /// Paid, or paid out, by other means than payjournal's lines.
     pub by_hand: i64,
     /// The part of `by_hand` the ledger was told of.

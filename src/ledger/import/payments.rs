@@ -14,7 +14,7 @@ use crate::exchange::import::payment::{
     ASSIGNMENT_KEY, CAPTURE_ID, CURRENCY, ENTRIES, METHOD, ORDER, PAYS, STATUS, TRANSACTION,
 };
 use crate::exchange::import::{ImportKind, Objection, PaymentRecord};
-use crate::ledger::entries::{by_reference, entry};
+use crate::ledger::entries::{by_reference, entry, named_by};
 use crate::ledger::payments::payment;
 use crate::ledger::row::time_text;
 use crate::ledger::settlements::PaymentKey;
@@ -227,12 +227,8 @@ impl Writer<'_> {
             }
         }
         if !record.entries.is_empty() {
-            let known: Vec<i64> = self
-                .connection
-                .prepare_cached("SELECT entry_id FROM entry_items WHERE payment_id = ?1 ORDER BY entry_id")?
-                .query_map([id.0], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
-            let mut told: Vec<i64> = entries.iter().map(|entry| entry.0).collect();
+            let known = named_by(self.connection, id)?;
+            let mut told = entries.to_vec();
             told.sort_unstable();
             if told != known && told.len() == record.entries.len() {
                 let why = "are not the entries the ledger has for this payment; they never change";

@@ -48,9 +48,10 @@ fn accounts(journal: &JournalRow) -> Option<(&'static str, &'static str)> {
     let (debit, credit) = match journal.kind.as_str() {
         "receipt" => (CLEARING, RECEIVABLES),
         "prepayment" => (CLEARING, PREPAYMENTS),
-        "application" => (PREPAYMENTS, RECEIVABLES),
+        "application" | "returned_refund" => (PREPAYMENTS, RECEIVABLES),
         "refund" | "reopening" => (RECEIVABLES, CLEARING),
         "unapplied_refund" => (PREPAYMENTS, CLEARING),
+        "return" => (RECEIVABLES, PREPAYMENTS),
         "chargeback" => (DISPUTED, CLEARING),
         "chargeback_reversed" => (CLEARING, DISPUTED),
         _ => return None,
@@ -88,27 +89,26 @@ fn under(account: &str, name: &str) -> bool {
     account.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'))
 }
 
-/// The original journals, applications aside, sum to the movement; applications are out of its prepayment.
+/// The original journals, applications and what cancellations gave back aside, sum to the movement; applications are out of what was
+/// prepaid or given back.
 fn not_whole(booking: &Booking<'_>) -> Option<String> {
-    let kinds: &[&str] = match booking.movement.kind.as_str() {
-        "capture" => &["receipt", "prepayment"],
-        "chargeback" => &["chargeback"],
-        "chargeback_reversed" => &["chargeback_reversed"],
-        _ => &["refund", "reopening", "unapplied_refund"],
+    let (kinds, beside): (&[&str], &[&str]) = match booking.movement.kind.as_str() {
+        "capture" => (&["receipt", "prepayment"], &["application", "return"]),
+        "chargeback" => (&["chargeback"], &[]),
+        "chargeback_reversed" => (&["chargeback_reversed"], &[]),
+        _ => (&["refund", "reopening", "unapplied_refund"], &["returned_refund"]),
     };
     let booked = booking.original(kinds);
     let applied = booking.original(&["application"]);
-    let strange = booking
-        .originals
-        .iter()
-        .find(|row| row.kind != "application" && !kinds.contains(&row.kind.as_str()) || row.amount <= 0);
+    let is_known = |kind: &str| kinds.contains(&kind) || beside.contains(&kind);
+    let strange = booking.originals.iter().find(|row| !is_known(&row.kind) || row.amount <= 0);
     if let Some(journal) = strange {
         return Some(format!("booked by the journal {} ({} of {})", journal.number, journal.kind, journal.amount));
     }
     if let Some(journal) = booking.originals.iter().find(|row| row.currency != booking.movement.currency) {
         return Some(format!("in {}, booked in {}", booking.movement.currency, journal.currency));
     }
-    let prepaid = booking.original(&["prepayment"]);
+    let prepaid = booking.original(&["prepayment", "return"]);
     (booked != booking.movement.amount || applied > prepaid)
         .then(|| format!("journals of {booked}, of which {prepaid} prepaid; {applied} were applied"))
 }
@@ -149,6 +149,7 @@ fn for_a_wrong_document(index: &Index<'_>, booking: &Booking<'_>) -> Option<Stri
             "refund" => named.is_some_and(|(kind, number)| {
                 kind == "credit_note" && asked.is_some_and(|asked| asked.is_for(kind, number))
             }),
+            "return" | "returned_refund" => document.is_some_and(|document| document.kind == "cancellation"),
             _ => named.is_none(),
         }
     };
@@ -174,10 +175,33 @@ fn may_pay(index: &Index<'_>, transaction: &Transaction, invoice: &Posted) -> bo
         && invoice.currency == transaction.currency
 }
 
+/// What must be in the ERP before a journal: what it applies, or what it undoes.
+pub(super) fn before<'a>(index: &Index<'a>, journal: &JournalRow) -> Option<&'a JournalRow> {
+    let mut originals = index.booking(journal.movement)?.originals.iter().copied();
+    if journal.direction != "original" {
+        return originals.find(|row| row.document == journal.document);
+    }
+    let earlier = originals.take_while(|row| row.number != journal.number);
+    match journal.kind.as_str() {
+        "application" => earlier.filter(|row| FREED.contains(&row.kind.as_str())).last(),
+        "return" | "returned_refund" => {
+            let invoice = index.document(journal.document.as_ref())?.references.as_deref();
+            let of_it = |row: &&JournalRow| pair(row.document.as_ref()).map(|(_, number)| number) == invoice;
+            earlier.filter(of_it).last()
+        }
+        _ => None,
+    }
+}
+
+/// What brings money to a customer's account, and what takes it from there.
+pub(super) const FREED: [&str; 2] = ["prepayment", "return"];
+pub(super) const USED: [&str; 3] = ["application", "unapplied_refund", "returned_refund"];
+
 /// Captured money of a transaction that belongs to no invoice, and was not paid back.
 pub(super) fn untied(index: &Index<'_>, transaction: &str) -> i64 {
     let bookings = index.bookings_of(transaction);
-    bookings.map(|booking| booking.net(&["prepayment"]) - booking.net(&["application", "unapplied_refund"])).sum()
+    let signed = |booking: &Booking<'_>| booking.net(&FREED) - booking.net(&USED);
+    bookings.map(signed).sum()
 }
 
 /// What a transaction's captures paid of an invoice, whether they failed later or not.
@@ -209,7 +233,8 @@ pub(super) fn tied(index: &Index<'_>, kind: &str, number: &str) -> i64 {
 fn prepayments(index: &Index<'_>, found: &mut Found) {
     for transaction in &index.record.transactions {
         let sum = |kind: &str| index.bookings_of(&transaction.id).map(|booking| booking.net(&[kind])).sum::<i64>();
-        let (prepaid, applied, returned) = (sum("prepayment"), sum("application"), sum("unapplied_refund"));
+        let prepaid = sum("prepayment") + sum("return");
+        let (applied, returned) = (sum("application"), sum("unapplied_refund") + sum("returned_refund"));
         let failed = index.bookings_of(&transaction.id).any(|booking| booking.failure.is_some());
         if applied > 0 && applied + returned > prepaid && !failed {
             let says = format!("of {prepaid} prepaid, {applied} were applied and {returned} paid back");

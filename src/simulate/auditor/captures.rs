@@ -7,7 +7,7 @@ use crate::simulate::record::{
 };
 
 use super::Found;
-use super::index::{Done, Index, pair, was_confirmed};
+use super::index::{Booking, Done, Index, pair, was_confirmed};
 use super::intents::said;
 
 /// By how much a run's clock may be ahead, at most.
@@ -232,12 +232,13 @@ impl Capture<'_, '_> {
         for (_, transaction) in self.index.paying_order(order) {
             let captures = || {
                 let all = self.index.bookings_of(&transaction.id);
-                all.filter(|booking| booking.net(&["prepayment"]) > booking.net(&["application"]))
+                all.filter(|booking| booking.net(&super::books::FREED) > booking.net(&["application"]))
             };
             // What came later is not what was there then.
             let later =
                 captures().filter(|booking| !self.was_known(&booking.movement.learnt_at, &operation.planned_at));
-            let later: i64 = later.map(|booking| booking.net(&["prepayment"]) - booking.net(&["application"])).sum();
+            let left = |booking: &Booking<'_>| booking.net(&super::books::FREED) - booking.net(&["application"]);
+            let later: i64 = later.map(left).sum();
             let untied = super::books::untied(self.index, &transaction.id) - later;
             let known = captures().find(|booking| {
                 self.was_known(&booking.movement.learnt_at, &operation.planned_at)

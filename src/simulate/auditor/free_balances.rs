@@ -27,7 +27,10 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     for order in &index.record.orders {
         let is_going_on = order.told.is_some_and(|told| told.cancelled == Cancelled::No);
         let Some(sale) = sale(index, Some(&order.number)).filter(|_| is_going_on) else { continue };
-        let costs: i64 = sale.lines.iter().map(|(gross, _)| gross).sum();
+        let sold: i64 = sale.lines.iter().map(|(gross, _)| gross).sum();
+        // What a credit note cleared of its invoice nobody has to pay.
+        let invoices = index.documents_of(&order.number).iter().filter(|posted| posted.kind == "invoice");
+        let costs = sold - invoices.map(|posted| posted.told_by_hand).sum::<i64>();
         let (mut captured, mut elsewhere) = (0, 0);
         for (at, transaction) in index.meant_for_order(&order.number).filter(|(_, one)| is_plain(one)) {
             let done = index.of_kind(at, EffectKind::Capture).filter(|done| was_confirmed(done.effect));
@@ -62,7 +65,8 @@ pub(super) fn by_others(index: &Index<'_>, order: &str) -> i64 {
 fn paid_elsewhere(index: &Index<'_>, transaction: &Transaction) -> i64 {
     let is_elsewhere = |journal: &&&JournalRow| {
         let invoice = index.document(journal.document.as_ref());
-        journal.kind == "application" && invoice.is_some_and(|invoice| invoice.order != transaction.order)
+        let stands = invoice.filter(|invoice| invoice.cancelled_at.is_none());
+        journal.kind == "application" && stands.is_some_and(|invoice| invoice.order != transaction.order)
     };
     let bookings = index.bookings_of(&transaction.id).filter(|booking| booking.failure.is_none());
     bookings.map(|booking| booking.originals.iter().filter(is_elsewhere).map(|row| row.amount).sum::<i64>()).sum()

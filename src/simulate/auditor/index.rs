@@ -33,6 +33,8 @@ pub(super) struct Booking<'a> {
 pub(super) struct Index<'a> {
     pub(super) record: &'a Record,
     pub(super) rows: &'a Rows,
+    /// What payjournal made itself: invoices, what takes them back, requests for refunds.
+    pub(super) billed: &'a [Posted],
     pub(super) bookings: Vec<Booking<'a>>,
     /// Failures of movements nobody recorded.
     pub(super) baseless: Vec<&'a MovementRow>,
@@ -84,7 +86,7 @@ fn group<K: Eq + Hash, V: Copy>(pairs: impl Iterator<Item = (K, V)>) -> Many<K, 
 }
 
 impl<'a> Index<'a> {
-    /// `billed`: the invoices payjournal made, beside what the ERP has posted.
+    /// `billed`: what payjournal made, beside what the ERP has posted.
     pub(super) fn of(record: &'a Record, rows: &'a Rows, billed: &'a [Posted]) -> Self {
         let done = || record.effects.iter().enumerate().map(|(place, effect)| Done { place, effect });
         let ours = || done().filter_map(|done| done.effect.ours().map(|asked| (asked, done)));
@@ -92,16 +94,18 @@ impl<'a> Index<'a> {
         let documents = || record.documents.iter().chain(billed);
         let operations = || rows.operations.iter();
         let exceptions = || rows.exceptions.iter();
+        let standing = || documents().filter(|posted| posted.cancelled_at.is_none());
         let mut index = Self {
             record,
             rows,
+            billed,
             bookings: Vec::new(),
             baseless: Vec::new(),
             homeless: Vec::new(),
             transactions: transactions().map(|(at, transaction)| (transaction.id.as_str(), at)).collect(),
             orders: record.orders.iter().map(|order| (order.number.as_str(), order)).collect(),
             documents: documents().map(|posted| ((posted.kind, posted.number.as_str()), posted)).collect(),
-            documents_of_order: group(documents().filter_map(|posted| Some((posted.order.as_deref()?, posted)))),
+            documents_of_order: group(standing().filter_map(|posted| Some((posted.order.as_deref()?, posted)))),
             transactions_of_order: group(transactions().filter_map(|(at, of)| Some((of.order.as_deref()?, at)))),
             transactions_paying: group(
                 transactions().flat_map(|(at, of)| of.pays.iter().map(move |number| (number.as_str(), at))),
@@ -193,11 +197,12 @@ impl<'a> Index<'a> {
         self.documents.get(&("invoice", number)).copied()
     }
 
-    /// Payjournal made the invoice.
-    pub(super) fn is_ours(&self, invoice: &str) -> bool {
-        self.rows.invoices.iter().any(|row| row.number == invoice)
+    /// Payjournal made the document.
+    pub(super) fn is_ours(&self, number: &str) -> bool {
+        self.billed.iter().any(|posted| posted.number == number)
     }
 
+    /// Not the invoices that were taken back.
     pub(super) fn documents_of<'s>(&'s self, order: &'s str) -> &'s [&'a Posted] {
         all(&self.documents_of_order, &order)
     }
@@ -388,7 +393,7 @@ impl<'a> Index<'a> {
         of_it.any(|booking| {
             booking.movement.modification == done.effect.id
                 && !booking.pays(kind, number)
-                && booking.net(&["prepayment"]) <= booking.net(&["application"])
+                && booking.net(&super::books::FREED) <= booking.net(&["application"])
         })
     }
 

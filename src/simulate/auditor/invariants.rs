@@ -117,6 +117,28 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("entry-kept-for-its-invoice", "an entry the shop cancels is kept only where it is billed already (domain 3.3)"),
     ("entry-has-its-money", "an entry has what payments for it brought, and at most what it is over (rule 7)"),
     ("free-balance-is-free", "an order's money pays another order only with what it does not need itself (accounting)"),
+    // Safety: what persons take back.
+    (
+        "correction-as-asked",
+        "a cancellation, credit note or refund request is what one person asked for, once (domain 3.9)",
+    ),
+    ("correction-number-once", "the number of what takes back or pays back is given once (domain 3.7)"),
+    ("correction-is-opposite", "a cancellation is its invoice turned round, a credit note its lines (accounting)"),
+    ("credit-within-line", "of no line more is credited than was sold (accounting)"),
+    (
+        "note-clears-its-invoice",
+        "a credit note clears what its invoice lacks before anything is paid back (accounting)",
+    ),
+    ("cancelled-once", "an invoice is cancelled by one document, and credited by none beside it (rule 6)"),
+    ("cancelled-gives-back", "what had paid a cancelled invoice is on its customer's account again (accounting)"),
+    ("cancelled-entry-is-over", "the entry of a cancelled invoice has nothing, and takes part in nothing (rule 6)"),
+    ("cancelled-not-captured", "for a cancelled invoice nothing is captured (accounting)"),
+    ("cancellation-not-refunded", "what a cancellation gave back is never refunded by itself (rule 16)"),
+    ("request-within-free", "what is to be paid back on request belongs to no invoice and no entry (accounting)"),
+    (
+        "refund-as-requested",
+        "a request is paid back by its own payment, unless somebody else did meanwhile (accounting)",
+    ),
     // Safety: clean-up.
     ("closing-as-intended", "a page is closed by an operation, which is believed to be what it is (rules 4, 23)"),
     ("deletion-as-intended", "an order goes by an operation, which is believed to be what it is (rule 4)"),
@@ -162,6 +184,13 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("billed-or-told", "an order that may be billed is billed; what keeps it back is told (domain 3.8)"),
     ("invoice-mailed", "an invoice is mailed, or a person was told that there is no address (domain 3.8)"),
     ("entry-assigned", "an entry has what was captured for it and kept (domain 3.3)"),
+    // Liveness: what persons take back.
+    ("request-refunded-or-told", "what was asked to be paid back is, or what keeps it back is told (rule 16)"),
+    ("correction-mailed", "what takes back is mailed, or a person was told that there is no address (domain 3.8)"),
+    (
+        "customer-account",
+        "a customer's account is what was invoiced less credited, less paid and not paid back (accounting)",
+    ),
     // Liveness: clean-up.
     ("deletion-recorded", "what is gone in the ERP has a tombstone (design)"),
     ("late-money-told", "money on a deleted order is never silent (rule 22)"),

@@ -4,41 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::ledger::rows::{EntryRow, InvoiceRow, Rows};
+use crate::ledger::rows::{EntryRow, InvoiceRow};
 use crate::simulate::record::{
-    Cancelled, Claim, EffectKind, EffectState, IsFor, Posted, Record, Sale, SaleKey, Transaction, Trigger,
+    Cancelled, Claim, EffectKind, EffectState, IsFor, Posted, Sale, SaleKey, Transaction, Trigger,
 };
 
-use super::index::{Index, was_confirmed};
-use super::{About, Found, books, free_balances, heirs};
+use super::index::{Done, Index, was_confirmed};
+use super::{About, Found, books, corrections, free_balances, heirs};
 
 /// A run that began before, and reads what it decides about once.
 const A_RUN: TimeDelta = TimeDelta::hours(3);
 
-/// The invoices payjournal made, as documents that the other checks can read.
-pub(super) fn posted(record: &Record, rows: &Rows) -> Vec<Posted> {
-    let of_order = |number: &str| record.orders.iter().find(|order| order.number == number);
-    rows.invoices
-        .iter()
-        .filter_map(|row| {
-            let at = moment(&row.finalised_at)?;
-            Some(Posted {
-                kind: "invoice",
-                number: row.number.clone(),
-                order: Some(row.order.clone()),
-                currency: of_order(&row.order)?.currency,
-                total: row.total,
-                references: None,
-                posted_on: at.date_naive(),
-                told_at: Some(at),
-                by_hand: 0,
-                told_by_hand: 0,
-            })
-        })
-        .collect()
-}
-
-fn moment(text: &str) -> Option<DateTime<Utc>> {
+pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
     text.parse().ok()
 }
 
@@ -53,14 +30,15 @@ fn of_claim(index: &Index<'_>, claim: &Claim) -> About {
 }
 
 /// SAFETY.
-pub(super) fn check(index: &Index<'_>, billed: &[Posted], found: &mut Found) {
+pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     let (mut numbers, mut orders) = (BTreeSet::new(), BTreeSet::new());
     for row in &index.rows.invoices {
         let mut tell = |invariant, says: String| found.tell(invariant, of_order(&row.order), says);
         if !numbers.insert(&row.number) {
             tell("invoice-number-once", format!("the number {} is there twice", row.number));
         }
-        if !orders.insert(&row.order) {
+        let stands = !corrections::is_cancelled(index, &row.number);
+        if stands && !orders.insert(&row.order) {
             tell("billed-once", format!("{} is a second invoice", row.number));
         }
         let sale = index.record.sales.iter().find(|sale| sale.order == row.order);
@@ -79,8 +57,8 @@ pub(super) fn check(index: &Index<'_>, billed: &[Posted], found: &mut Found) {
             tell("invoice-mailed-once", format!("{mails} mails bring {}", row.number));
         }
     }
-    for posted in billed {
-        let tied = books::tied(index, "invoice", &posted.number);
+    for posted in index.billed {
+        let tied = books::tied(index, posted.kind, &posted.number);
         if tied > posted.total {
             let says = format!("{tied} are tied to {} over {}", posted.number, posted.total);
             found.tell("document-not-overpaid", About::of_document(posted), says);
@@ -164,13 +142,19 @@ fn forbidden(index: &Index<'_>, row: &InvoiceRow, sale: &Sale) -> Option<String>
     }
     if let SaleKey::Entry(key) = &sale.key {
         let claims = || index.record.claims.iter().filter(|claim| claim.key == *key && claim.told_at.is_some());
-        let live: Vec<&Claim> = claims().filter(|claim| !known(claim.cancelled_at)).collect();
+        // One that went with a cancelled invoice is in nobody's way; where that one is billed again, another takes its place.
+        let is_over = |claim: &Claim| corrections::ended_with(index, claim).is_some_and(|other| *other != row.number);
+        let live: Vec<&Claim> = claims().filter(|claim| !known(claim.cancelled_at) && !is_over(claim)).collect();
+        let is_again = live.is_empty() && claims().any(is_over);
         let certain = live.iter().filter(|claim| known(claim.told_at)).count();
-        let Some(claim) = live.first().filter(|_| certain < 2) else {
-            return Some(format!("{certain} entries have its key, of {} that are not cancelled", live.len()));
-        };
-        if let Some(why) = does_not_fit(claim, sale) {
-            return Some(why);
+        match live.first().filter(|_| certain < 2) {
+            Some(claim) => {
+                if let Some(why) = does_not_fit(claim, sale) {
+                    return Some(why);
+                }
+            }
+            None if is_again => {}
+            None => return Some(format!("{certain} entries have its key, of {} that are not cancelled", live.len())),
         }
     }
     let paid = ever_tied(index, &row.number).max(charged(index, &sale.order));
@@ -222,12 +206,14 @@ fn ever_tied(index: &Index<'_>, number: &str) -> i64 {
 /// An entry never has more than it is over, nor more of a transaction than that was ever captured for, nor of a stranger's.
 fn overfull(index: &Index<'_>, entry: &EntryRow) -> Option<String> {
     let sum: i64 = entry.assignments.iter().map(|(_, minor)| minor).sum();
-    if sum != entry.assigned || entry.assigned > entry.initial || entry.assigned < 0 {
-        return Some(format!("has {} of {}, assigned were {sum}", entry.assigned, entry.initial));
+    // What a credit note cleared nobody pays any more.
+    let due = entry.initial - entry.reduction;
+    if sum != entry.assigned || entry.assigned > due || entry.assigned < 0 {
+        return Some(format!("has {} of {due}, assigned were {sum}", entry.assigned));
     }
     let is_balanced = entry.status == "balanced";
-    if entry.status != "cancelled" && is_balanced != (entry.assigned == entry.initial) {
-        return Some(format!("is {} with {} of {}", entry.status, entry.assigned, entry.initial));
+    if entry.status != "cancelled" && is_balanced != (entry.assigned == due) {
+        return Some(format!("is {} with {} of {due}", entry.status, entry.assigned));
     }
     let mut by_transaction: BTreeMap<&str, i64> = BTreeMap::new();
     for (transaction, minor) in &entry.assignments {
@@ -254,7 +240,13 @@ fn overfull(index: &Index<'_>, entry: &EntryRow) -> Option<String> {
         let invoice = entry.invoice.as_deref().and_then(|number| index.invoice(number));
         let by_order = is_free && invoice.is_some_and(|invoice| invoice.order == transaction.order);
         let by_account = || invoice.is_some_and(|invoice| free_balances::may_pay(index, transaction, invoice));
-        if minor > captured || !(own || by_order || by_account()) {
+        // Or one that takes the place of another, which went with a cancelled invoice of the same order.
+        let given_back = || {
+            invoice.is_some_and(|invoice| {
+                corrections::gave_back(index, id, invoice) || corrections::was_for(index, transaction, invoice)
+            })
+        };
+        if minor > captured || !(own || by_order || by_account() || given_back()) {
             return Some(format!(
                 "{minor} are of {id}, of which {captured} were captured and which is for {:?}",
                 transaction.is_for
@@ -267,8 +259,8 @@ fn overfull(index: &Index<'_>, entry: &EntryRow) -> Option<String> {
 /// LIVENESS.
 pub(super) fn check_at_rest(index: &Index<'_>, found: &mut Found) {
     for sale in index.record.sales.iter().filter(|sale| sale.told_at.is_some()) {
-        let invoice = index.rows.invoices.iter().find(|row| row.order == sale.order);
-        match invoice {
+        let stands = |row: &&InvoiceRow| row.order == sale.order && !corrections::is_cancelled(index, &row.number);
+        match index.rows.invoices.iter().find(stands) {
             None => {
                 if let Some(why) = unbilled(index, sale) {
                     found.tell("billed-or-told", of_order(&sale.order), why);
@@ -308,6 +300,16 @@ fn money(index: &Index<'_>, at: usize) -> i64 {
         stands.map(|done| index.recorded_amount(done)).sum()
     };
     sum(EffectKind::Capture) - sum(EffectKind::Refund)
+}
+
+/// What payjournal paid back for credit notes.
+fn credited(index: &Index<'_>, at: usize) -> i64 {
+    let is_note = |done: &Done<'_>| {
+        let document = done.effect.ours().and_then(|asked| asked.document.as_ref());
+        done.effect.state == EffectState::Confirmed && document.is_some_and(|document| document.0 == "credit_note")
+    };
+    let notes = index.of_kind(at, EffectKind::Refund).filter(is_note);
+    notes.map(|done| index.recorded_amount(done)).sum()
 }
 
 fn is_disputed(index: &Index<'_>, at: usize) -> bool {
@@ -350,8 +352,10 @@ fn unbilled(index: &Index<'_>, sale: &Sale) -> Option<String> {
     match &sale.key {
         SaleKey::Entry(key) => {
             let claims = || index.record.claims.iter().filter(|claim| claim.key == *key && claim.told_at.is_some());
-            let live: Vec<&Claim> = claims().filter(|claim| !claim.cancelled).collect();
+            let is_over = |claim: &Claim| corrections::ended_with(index, claim).is_some();
+            let live: Vec<&Claim> = claims().filter(|claim| !claim.cancelled && !is_over(claim)).collect();
             match live.as_slice() {
+                [] if claims().any(is_over) => {}
                 [] if claims().next().is_none() => return None,
                 [] => return expects("key_mismatch", "its entry is cancelled, and nobody was told".to_owned()),
                 [claim] => {
@@ -370,7 +374,8 @@ fn unbilled(index: &Index<'_>, sale: &Sale) -> Option<String> {
     if of_it.iter().any(|(at, _)| is_disputed(index, *at)) {
         return None;
     }
-    let paid = of_it.iter().map(|(at, _)| money(index, *at).max(0)).sum::<i64>().min(limit);
+    let there = |at: usize, of: &Transaction| (money(index, at) - corrections::wanted_back(index, &of.id)).max(0);
+    let paid = of_it.iter().map(|(at, of)| there(*at, of)).sum::<i64>().min(limit);
     // What still stands authorised is charged for it.
     let stands = of_it.iter().filter(|(_, of)| of.trigger == Trigger::Invoice && of.status == "authorised");
     let charged: i64 = stands.map(|(at, of)| of.authorised - money(index, *at).max(0)).sum();
@@ -404,6 +409,20 @@ fn not_assigned(index: &Index<'_>, claim: &Claim) -> Option<String> {
     let Some(row) = index.rows.entries.iter().find(|row| row.reference.as_ref() == Some(&claim.reference)) else {
         return Some("is not in the ledger".to_owned());
     };
+    // It is over with its invoice; another has taken its place, or will.
+    let invoice = row.invoice.as_deref().and_then(|number| index.invoice(number));
+    if invoice.is_some_and(|invoice| invoice.cancelled_at.is_some()) {
+        return None;
+    }
+    // It may have what a cancelled invoice of the order gave back, whatever that was paid for.
+    let gave = |invoice: &Posted| row.assignments.iter().any(|(id, _)| corrections::gave_back(index, id, invoice));
+    let was_for = |invoice: &Posted| {
+        let others = row.assignments.iter().filter_map(|(id, _)| index.transaction_named(id));
+        others.filter(|of| corrections::was_for(index, of, invoice)).count() > 0
+    };
+    if invoice.is_some_and(|invoice| gave(invoice) || was_for(invoice)) {
+        return None;
+    }
     if claim.cancelled {
         return (row.status != "cancelled" || row.assigned != 0)
             .then(|| format!("is {} with {}", row.status, row.assigned));
@@ -423,7 +442,9 @@ fn not_assigned(index: &Index<'_>, claim: &Claim) -> Option<String> {
             && index.of_kind(*at, EffectKind::Refund).next().is_none()
             && index.effects_of(*at).iter().all(|done| done.effect.is_live())
     };
-    let expected = of_it.iter().map(|at| money(index, *at)).sum::<i64>().clamp(0, claim.amount);
+    // What a credit note cleared nobody pays, and what it paid back leaves its invoice paid.
+    let kept = |at: &usize| money(index, *at) + credited(index, *at);
+    let expected = of_it.iter().map(kept).sum::<i64>().clamp(0, claim.amount - row.reduction);
     // What a person gave back of it before its capture was heard of is told apart from the invoice, which stays paid.
     let is_charged = |at: &usize| {
         index.record.transactions.get(*at).is_some_and(|of| of.trigger == Trigger::Invoice)

@@ -39,11 +39,7 @@ fn tell(found: &mut Found, invariant: &'static str, line: &Line, why: &str) {
 
 /// What a line undoes or applies, where the ERP did not have it when the line came.
 fn missing_before<'i>(index: &'i Index<'_>, place: usize, line: &Line) -> Option<&'i str> {
-    let booking = index.booking(index.journal(&line.number)?.movement)?;
-    let wanted = booking.originals.iter().find(|row| match line.direction {
-        "original" => line.kind == "application" && row.kind == "prepayment",
-        _ => row.document == line.document,
-    })?;
+    let wanted = super::books::before(index, index.journal(&line.number)?)?;
     let mut before = index.record.lines.iter().take(place);
     (!before.any(|earlier| earlier.number == wanted.number)).then_some(wanted.number.as_str())
 }

@@ -32,6 +32,8 @@
 mod books;
 mod captures;
 mod chargebacks;
+mod corrections;
+mod customers;
 mod deletions;
 mod free_balances;
 mod heirs;
@@ -84,7 +86,7 @@ struct Found(Vec<Violation>);
 pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     let mut found = Found::default();
     let record = heirs::with_heirs(record, rows);
-    let billed = invoices::posted(&record, rows);
+    let billed = corrections::posted(&record, rows);
     let index = Index::of(&record, rows, &billed);
     intents::check(&index, &mut found);
     sums::check(&index, &mut found);
@@ -98,7 +100,8 @@ pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     lines::check(&index, &mut found);
     mails::check(&index, &mut found);
     payouts::check(&index, &mut found);
-    invoices::check(&index, &billed, &mut found);
+    invoices::check(&index, &mut found);
+    corrections::check(&index, &mut found);
     free_balances::check(&index, &mut found);
     deletions::check(&index, &mut found);
     found.0
@@ -107,13 +110,15 @@ pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
 /// LIVENESS: holds when everything has come to rest. Beside [`each_day`], not instead of it.
 pub fn at_rest(record: &Record, rows: &Rows) -> Vec<Violation> {
     let record = heirs::with_heirs(record, rows);
-    let billed = invoices::posted(&record, rows);
+    let billed = corrections::posted(&record, rows);
     let index = Index::of(&record, rows, &billed);
     let mut found = Found::default();
     rest::check(&index, &mut found);
     payouts::check_at_rest(&index, &mut found);
     chargebacks::check_at_rest(&index, &mut found);
     invoices::check_at_rest(&index, &mut found);
+    corrections::check_at_rest(&index, &mut found);
+    customers::check_at_rest(&index, &mut found);
     deletions::check_at_rest(&index, &mut found);
     found.0
 }

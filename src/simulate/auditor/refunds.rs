@@ -5,6 +5,7 @@ use chrono::Duration;
 use crate::simulate::record::{Asked, Effect, EffectKind, Posted, Transaction};
 
 use super::Found;
+use super::captures::CLOCK_ERROR;
 use super::index::{Done, Index, pair};
 use super::intents::said;
 
@@ -24,7 +25,10 @@ struct Refund<'i, 'a> {
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     for (at, transaction) in index.record.transactions.iter().enumerate() {
         for Done { place, effect } in index.of_kind(at, EffectKind::Refund) {
-            let Some(asked) = effect.ours().filter(|_| !effect.after_no) else { continue };
+            // What is paid back on request is for no document of anybody else.
+            let is_request =
+                |asked: &&Asked| pair(asked.document.as_ref()).is_some_and(|name| name.0 == "refund_request");
+            let Some(asked) = effect.ours().filter(|asked| !effect.after_no && !is_request(asked)) else { continue };
             let note = index.document(asked.document.as_ref()).filter(|note| note.kind == "credit_note");
             let invoice = note.and_then(|note| index.invoice(note.references.as_deref()?));
             let refund = Refund { index, at, transaction, place, effect, asked, note, invoice };
@@ -89,7 +93,10 @@ impl Refund<'_, '_> {
     }
 
     fn of_unknown_document(&self) -> Option<String> {
-        let known = |posted: &Posted| posted.told_at.is_some_and(|told| told <= self.effect.at);
+        // What payjournal made has the time of the clock it was made by.
+        let is_late = |posted: &Posted| self.index.record.clock_jumps > 0 && self.index.is_ours(&posted.number);
+        let until = |posted: &Posted| if is_late(posted) { self.effect.at + CLOCK_ERROR } else { self.effect.at };
+        let known = |posted: &Posted| posted.told_at.is_some_and(|told| told <= until(posted));
         let both = self.note.is_some_and(known) && self.invoice.is_some_and(known);
         (self.note.is_some() && !both)
             .then(|| "the ledger had not been told of the credit note or its invoice".to_owned())

@@ -51,10 +51,14 @@ fn too_early(asked: &Asked) -> Option<String> {
 fn without_cause(index: &Index<'_>, transaction: &Transaction, asked: &Asked, at: DateTime<Utc>) -> Option<String> {
     let Some(told) = asked.told_order else { return Some("of no order anybody was told of".to_owned()) };
     // What the ERP told, or what payjournal billed itself.
-    let documents = index.documents_of(transaction.order.as_deref().unwrap_or_default()).iter();
+    let order = transaction.order.as_deref().unwrap_or_default();
+    // What a person took back later stood then.
+    let taken_back = |posted: &&Posted| posted.cancelled_at.is_some_and(|taken_back| at < taken_back + A_RUN);
+    let taken_back = index.billed.iter().filter(|posted| posted.order.as_deref() == Some(order)).filter(taken_back);
+    let documents = index.documents_of(order).iter().copied().chain(taken_back);
     // An invoice of ours has the time of the run that made it.
-    let is_late = |posted: &&Posted| index.record.clock_jumps > 0 && index.is_ours(&posted.number);
-    let until = |posted: &&Posted| if is_late(posted) { at + CLOCK_ERROR } else { at };
+    let is_late = |posted: &Posted| index.record.clock_jumps > 0 && index.is_ours(&posted.number);
+    let until = |posted: &Posted| if is_late(posted) { at + CLOCK_ERROR } else { at };
     let billed =
         documents.filter(|posted| posted.kind == "invoice" && posted.told_at.is_some_and(|told| told <= until(posted)));
     let invoiced = asked.told_invoiced.max(billed.map(|posted| posted.total).sum());

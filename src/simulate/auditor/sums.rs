@@ -58,7 +58,7 @@ fn documents(index: &Index<'_>, found: &mut Found) {
         let Some(document) = effect.ours().and_then(|asked| asked.document.as_ref()) else { continue };
         *sums.entry((&document.0, &document.1)).or_default() += effect.amount;
     }
-    for posted in &index.record.documents {
+    for posted in index.record.documents.iter().chain(index.billed) {
         let sum = sums.get(&(posted.kind, posted.number.as_str())).copied().unwrap_or_default();
         if sum > posted.total {
             let says = format!("{sum} were taken or paid back for {}, which is over {}", posted.number, posted.total);

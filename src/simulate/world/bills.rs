@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::dice::Dice;
-use super::super::record::{Cancelled, Claim, IsFor, Sale, SaleKey, ShopOrder, ShopTerms};
+use super::super::record::{Act, Cancelled, Claim, Correction, IsFor, Sale, SaleKey, ShopOrder, ShopTerms};
 use super::World;
 use super::plan::{CURRENCIES, End, Event, Hand, METHODS, Method, OrderPlan, Wrong, hours, minutes};
 use super::turns::BESIDE;
@@ -228,6 +228,18 @@ impl World {
             told_at: None,
         });
         self.record.sales.push(Sale { order: number, told_at: None, ..sale });
+    }
+
+    /// A person has corrected what payjournal billed: committed.
+    pub(crate) fn is_corrected(&mut self, correction: Correction) {
+        self.fault(match &correction.act {
+            Act::Cancels => "person: cancelled an invoice",
+            Act::Credits(lines) if lines.iter().any(|(_, part)| part.is_some()) => "person: credited a part of a line",
+            Act::Credits(_) => "person: credited lines of an invoice",
+            Act::Requests(_) => "person: asked for free money to be paid back",
+            Act::Withdraws => "person: withdrew what was asked for",
+        });
+        self.record.corrections.push(correction);
     }
 
     /// What a payment of the order says of itself.

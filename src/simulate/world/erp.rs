@@ -92,9 +92,10 @@ impl World {
         }
         let posted = self.record.documents.iter().find(|posted| posted.kind == kind && posted.number == number);
         let Some(posted) = posted else {
-            // It takes over the invoices payjournal makes.
-            if !self.record.sales.is_empty() && kind == "invoice" {
-                let left = document.total.minor() - self.paid_by_lines(kind, number);
+            // It takes over what payjournal makes: invoices and credit notes, with what the two have cleared of each other.
+            if !self.record.sales.is_empty() && matches!(kind, "invoice" | "credit_note") {
+                let posted = document.total.minor() - document.paid_elsewhere.minor();
+                let left = posted - self.paid_by_lines(kind, number);
                 self.erp.told.insert((kind.to_owned(), number.to_owned()), left);
                 return Ok(Amount::from_minor(left, document.total.currency()));
             }

@@ -214,6 +214,7 @@ impl World {
             references,
             posted_on: self.now.date_naive(),
             told_at: None,
+            cancelled_at: None,
             by_hand: 0,
             told_by_hand: 0,
         });

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::ledger::rows::{JournalRow, OperationRow};
+use crate::ledger::rows::{ExceptionRow, JournalRow, OperationRow};
 use crate::simulate::auditor::index::{Done, Index, pair, was_confirmed};
 use crate::simulate::auditor::intents::said;
-use crate::simulate::auditor::{About, Found};
+use crate::simulate::auditor::{About, Found, books};
 use crate::simulate::record::{Effect, EffectKind, EffectState, Transaction, Trigger};
 
-use super::{is_in_error, tells};
+use super::is_in_error;
 
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     for operation in &index.rows.operations {
@@ -212,14 +212,9 @@ fn mail_missing(index: &Index<'_>, effect: &Effect) -> Option<String> {
     index.mail(&event).is_none().then_some(event)
 }
 
-/// What must be in the ERP before a journal: the prepayment that is applied, the original that is reversed.
-fn before<'a>(index: &Index<'a>, journal: &JournalRow) -> Option<&'a JournalRow> {
-    let booking = index.booking(journal.movement)?;
-    let of_this = |row: &&&JournalRow| match journal.direction.as_str() {
-        "original" => journal.kind == "application" && row.kind == "prepayment",
-        _ => row.document == journal.document,
-    };
-    booking.originals.iter().find(of_this).copied()
+/// It is open, or a person has ended it. What nobody has looked at nobody knows of.
+fn stands(index: &Index<'_>, row: &ExceptionRow) -> bool {
+    row.state != "resolved" || index.record.resolved.contains(&row.id)
 }
 
 /// Every journal is in the ERP's books and every mail arrived, or a person was told why not.
@@ -227,13 +222,13 @@ fn undelivered(index: &Index<'_>, found: &mut Found) {
     let excused = |deliveries: &[&OperationRow]| {
         deliveries.iter().any(|row| {
             matches!(row.state.as_str(), "refused" | "given_up")
-                && index.told_of_operation(row.id).iter().any(|row| tells(row))
+                && index.told_of_operation(row.id).iter().any(|row| stands(index, row))
         })
     };
     for journal in &index.rows.journals {
         let is_posted =
             |journal: &JournalRow| index.lines(&journal.number).iter().any(|line| !line.draft && !line.changed);
-        let mut missing = std::iter::successors(Some(journal), |journal| before(index, journal))
+        let mut missing = std::iter::successors(Some(journal), |journal| books::before(index, journal))
             .take_while(|journal| !is_posted(journal));
         let told = missing.any(|journal| excused(index.deliveries_of_journal(&journal.number)));
         if !is_posted(journal) && !told {

@@ -19,7 +19,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
 }
 
 /// As long as they are open nothing is taken from their payment or given back.
-const HOLDS: [&str; 2] = ["amount_differs", "chargeback"];
+pub(super) const HOLDS: [&str; 2] = ["amount_differs", "chargeback"];
 
 /// Exceptions of something that happened: they stay what they are when a person resolves them. All others tell how things
 /// stand, and are open as long as it is so.
@@ -55,7 +55,7 @@ const OF_CAPTURES: [&str; 14] = [
     "payment_error",
 ];
 
-fn tells(row: &ExceptionRow) -> bool {
+pub(super) fn tells(row: &ExceptionRow) -> bool {
     row.state != "resolved" || OF_EVENTS.contains(&row.kind.as_str())
 }
 
@@ -65,7 +65,7 @@ fn is_in_error(index: &Index<'_>, order: Option<&str>) -> bool {
 }
 
 /// A person sees, by an exception about the document or one of its operations, why nothing happens to it.
-fn told_of_document(index: &Index<'_>, kind: &str, number: &str) -> bool {
+pub(super) fn told_of_document(index: &Index<'_>, kind: &str, number: &str) -> bool {
     let of_its_operations = || {
         index.effects_for(kind, number).iter().filter_map(|done| {
             let key = done.effect.ours().map(|asked| asked.key.as_str())?;
@@ -103,7 +103,7 @@ fn left(index: &Index<'_>, at: usize, transaction: &Transaction) -> i64 {
 }
 
 /// What an invoice or credit note lacks: not paid by hand, nor by the journals, nor on its way.
-fn lacking(index: &Index<'_>, posted: &Posted) -> i64 {
+pub(super) fn lacking(index: &Index<'_>, posted: &Posted) -> i64 {
     let on_its_way: i64 = index
         .effects_for(posted.kind, &posted.number)
         .iter()
@@ -111,6 +111,11 @@ fn lacking(index: &Index<'_>, posted: &Posted) -> i64 {
         .map(|done| done.effect.amount)
         .sum();
     let by_hand = posted.by_hand.max(posted.told_by_hand);
+    // What is paid back on request stands on no document in the books.
+    if posted.kind == "refund_request" {
+        let live = index.effects_for(posted.kind, &posted.number).iter().filter(|done| done.effect.is_live());
+        return posted.total - by_hand - live.map(|done| done.effect.amount).sum::<i64>();
+    }
     posted.total - by_hand - super::books::tied(index, posted.kind, &posted.number) - on_its_way
 }
 

@@ -21,6 +21,9 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
             _ => unrefunded(index, posted, found),
         }
     }
+    for posted in index.billed.iter().filter(|posted| posted.kind == "credit_note") {
+        unrefunded(index, posted, found);
+    }
     for (at, transaction) in index.record.transactions.iter().enumerate() {
         let told = transaction.told_at.is_some() && !is_in_error(index, transaction.order.as_deref());
         let order = index.order(transaction.order.as_deref()).filter(|_| told && transaction.pays.is_empty());
@@ -137,7 +140,7 @@ fn untied(index: &Index<'_>, posted: &Posted, found: &mut Found) {
         let free = index.bookings_of(&transaction.id).find(|booking| {
             booking.failure.is_none()
                 && !booking.pays("invoice", &posted.number)
-                && booking.net(&["prepayment"]) > booking.net(&["application"])
+                && booking.net(&books::FREED) > booking.net(&["application"])
         });
         let money = books::untied(index, &transaction.id);
         let same = transaction.currency == posted.currency;

@@ -62,6 +62,8 @@ impl<'i, 'a> Told<'i, 'a> {
             .and_then(|number| index.invoice(number))
             .filter(|invoice| invoice.told_at.is_some());
         let name = row.transaction.as_deref().or_else(|| operation.and_then(|row| row.transaction.as_deref()));
+        let request = document.filter(|document| document.kind == "refund_request");
+        let name = name.or_else(|| request.and_then(|request| request.references.as_deref()));
         let mut transactions: Vec<(usize, &Transaction)> = Vec::new();
         if let Some(place) = name.and_then(|id| index.place(id)) {
             transactions.extend(index.record.transactions.get(place).map(|transaction| (place, transaction)));
@@ -82,7 +84,12 @@ impl<'i, 'a> Told<'i, 'a> {
     fn what_is_wrong(&self) -> Option<String> {
         let faulty = self.index.record.faults > 0;
         let of_notes = ["refund_without_invoice", "refund_exceeds_captured", "refund_not_allowed", "outside_refund"];
-        if of_notes.contains(&self.row.kind.as_str()) && self.document.is_none_or(|note| note.kind != "credit_note") {
+        let pays_back = |document: &Posted| match document.kind {
+            "credit_note" => true,
+            "refund_request" => self.row.kind != "refund_without_invoice",
+            _ => false,
+        };
+        if of_notes.contains(&self.row.kind.as_str()) && !self.document.is_some_and(pays_back) {
             return Some("it names no credit note".to_owned());
         }
         match self.row.kind.as_str() {

@@ -50,6 +50,7 @@ impl Story {
         self.rows.entries.push(EntryRow {
             reference: Some("E-1".to_owned()),
             initial: 11_900,
+            reduction: 0,
             assigned: 11_900,
             status: "balanced".to_owned(),
             invoice: Some(INVOICE.to_owned()),
@@ -59,7 +60,7 @@ impl Story {
 
     /// As if nothing had been billed yet.
     fn unbilled(&mut self) {
-        self.rows.invoices.clear();
+        self.rows.invoices.retain(|row| row.number != INVOICE);
         self.rows.entries[0].invoice = None;
         self.rows.journals.retain(|row| row.document.as_ref().is_none_or(|(_, number)| number != INVOICE));
         self.record.lines.retain(|row| row.document.as_ref().is_none_or(|(_, number)| number != INVOICE));
@@ -157,11 +158,14 @@ fn an_entry_that_does_not_fit_keeps_the_bill_back_and_is_told() {
 #[test]
 fn what_is_not_paid_waits_and_a_second_order_of_the_key_is_told() {
     let mut story = clean();
-    let rival = Sale { order: "SO-1".to_owned(), ..story.record.sales[0].clone() };
+    let rival = Sale { order: "SO-1".to_owned(), customer: "E1".to_owned(), ..story.record.sales[0].clone() };
     // It came long after the invoice.
     story.record.sales.push(Sale { told_at: Some(day(30)), ..rival });
-    let names: Vec<&str> = found(&story).iter().map(|violation| violation.invariant).collect();
+    let mut names: Vec<&str> = found(&story).iter().map(|violation| violation.invariant).collect();
+    // The ERP bills its other orders: of those no account is whole.
+    names.retain(|name| *name != "customer-account");
     assert_eq!(names, ["billed-or-told"]);
     story.tell("key_collides", None, None).order = Some("SO-1".to_owned());
-    silent(&story);
+    let names: Vec<&str> = found(&story).iter().map(|violation| violation.invariant).collect();
+    assert_eq!(names, ["customer-account"]);
 }

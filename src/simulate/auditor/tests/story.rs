@@ -32,7 +32,8 @@ pub(super) fn owned(name: Name<'_>) -> Option<(String, String)> {
 }
 
 /// Everything there is, and all of it right: an invoice paid and partly refunded, a cancelled rest given back, an
-/// authorisation captured by itself and applied later, an order that payjournal billed, one that it had deleted.
+/// authorisation captured by itself and applied later, an order that payjournal billed, some of which persons took back, one that it had
+/// deleted.
 pub(super) fn clean() -> Story {
     let mut story = Story::default();
     story.order("SO-1", 10_000);
@@ -59,6 +60,7 @@ pub(super) fn clean() -> Story {
     story.end("TX-3", "SO-3", "captured", "paid");
     story.pay_out(&capture, "SO-3");
     story.billed();
+    story.corrected();
     story.deleted();
     story
 }
@@ -157,6 +159,7 @@ impl Story {
             references: references.map(str::to_owned),
             posted_on: NaiveDate::default(),
             told_at: Some(day(3)),
+            cancelled_at: None,
             by_hand: 0,
             told_by_hand: 0,
         });
@@ -281,20 +284,28 @@ impl Story {
         document: Name<'_>,
         amount: i64,
     ) {
-        let (clearing, receivables, prepayments) =
-            ("Assets:Clearing:psp:EUR", "Assets:Receivables:C1", "Liabilities:Prepayments:C1");
+        let of = self.rows.movements.iter().find(|row| row.id == movement).unwrap().clone();
+        let order = &self.record.transactions[self.at(&of.transaction)].order;
+        // Those that payjournal bills have their account, which is looked at.
+        let is_billed = self.record.sales.iter().any(|sale| Some(&sale.order) == order.as_ref());
+        let clearing = "Assets:Clearing:psp:EUR";
+        let (receivables, prepayments, disputed) = if is_billed {
+            ("Assets:Receivables:C1", "Liabilities:Prepayments:C1", "Assets:Receivables:Disputed:C1")
+        } else {
+            ("Assets:Receivables:E1", "Liabilities:Prepayments:E1", "Assets:Receivables:Disputed:E1")
+        };
         let (debit, credit) = match kind {
             "receipt" => (clearing, receivables),
             "prepayment" => (clearing, prepayments),
             "application" => (prepayments, receivables),
             "unapplied_refund" => (prepayments, clearing),
-            "chargeback" => ("Assets:Receivables:Disputed:C1", clearing),
-            "chargeback_reversed" => (clearing, "Assets:Receivables:Disputed:C1"),
+            "return" => (receivables, prepayments),
+            "chargeback" => (disputed, clearing),
+            "chargeback_reversed" => (clearing, disputed),
             _ => (receivables, clearing),
         };
         let (debit, credit) = if direction == "reversal" { (credit, debit) } else { (debit, credit) };
         let number = format!("PJ-{}", self.rows.journals.len() + 1);
-        let of = self.rows.movements.iter().find(|row| row.id == movement).unwrap().clone();
         self.rows.journals.push(JournalRow {
             number: number.clone(),
             movement,

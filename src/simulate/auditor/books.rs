@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::rows::{JournalRow, Rows};
-use crate::simulate::record::{IsFor, Posted, Transaction};
+use crate::simulate::record::{EffectKind, IsFor, Posted, Transaction};
 
 use super::index::{Booking, Index, pair};
 use super::{About, Found};
@@ -236,7 +236,10 @@ fn prepayments(index: &Index<'_>, found: &mut Found) {
         let prepaid = sum("prepayment") + sum("return");
         let (applied, returned) = (sum("application"), sum("unapplied_refund") + sum("returned_refund"));
         let failed = index.bookings_of(&transaction.id).any(|booking| booking.failure.is_some());
-        if applied > 0 && applied + returned > prepaid && !failed {
+        // Done after it was refused: a second attempt may have paid it back, too, and the first is a fact all the same (rule 2).
+        let mut refunds = index.place(&transaction.id).into_iter().flat_map(|at| index.of_kind(at, EffectKind::Refund));
+        let surprised = refunds.any(|done| done.effect.after_no);
+        if applied > 0 && applied + returned > prepaid && !failed && !surprised {
             let says = format!("of {prepaid} prepaid, {applied} were applied and {returned} paid back");
             found.tell("prepayment-used-once", index.about_transaction(&transaction.id), says);
         }

@@ -226,6 +226,11 @@ impl<'i, 'a> Told<'i, 'a> {
         let record = self.index.record;
         let mut before = record.sales.iter().filter(|other| other.order != sale.order && other.key == sale.key);
         let was_deleted = before.any(|other| record.deletions.iter().any(|gone| gone.order == other.order));
+        // A cancelled invoice takes its entry with it: what pays that one later has nothing to pay.
+        let mut corrections = self.index.rows.corrections.iter();
+        if corrections.any(|row| row.kind == "cancellation" && row.order == sale.order) {
+            return None;
+        }
         match &sale.key {
             SaleKey::Entry(key) => {
                 let total: i64 = sale.lines.iter().map(|(gross, _)| gross).sum();

@@ -103,7 +103,7 @@ impl table::Columns for Columns {
             number: row.line(),
             account: CompactString::default(),
             payout: payout.into(),
-            has_own_id: true,
+            has_own_id: !id.is_empty(),
             transaction: first(self.payment, self.charge)?,
             modification,
             reference: row.optional_text(self.order)?.into(),

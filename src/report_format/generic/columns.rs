@@ -104,6 +104,7 @@ impl table::Columns for Columns {
             AmountIs::Net => (row.checked(main, amount.checked_add(kept))?, amount),
         };
         let kind = self.kind(row)?;
+        let modification = text(self.texts.modification)?;
         let mut fees = fees_of(kind, net, fee);
         if !matches!(kind, LineKind::Fee | LineKind::FeeTax) {
             fees.tax = tax;
@@ -112,9 +113,9 @@ impl table::Columns for Columns {
             number: row.line(),
             account: text(self.texts.account)?,
             payout: self.payout(row)?,
-            has_own_id: self.format.has_own_id,
+            has_own_id: self.format.has_own_id && !modification.is_empty(),
             transaction: text(self.texts.transaction)?,
-            modification: text(self.texts.modification)?,
+            modification,
             reference: text(self.texts.reference)?,
             document: text(self.texts.document)?,
             kind,

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::config::Settings;
 use crate::domain::id::ProviderName;
-use crate::report_format::Format;
+use crate::report_format::{Format, PayoutFrom};
 
 /// A folder, and the providers whose reports it holds: each file is looked at once, however many they are (trap T24).
 #[derive(Debug, Clone, Default)]
@@ -46,6 +46,14 @@ impl Source {
     /// The place of its only provider among the accounts; `None` where several share the folder.
     pub(super) fn only_account(&self) -> Option<usize> {
         (self.providers.len() == 1).then_some(0)
+    }
+
+    /// Whether all its lines have the one payout that the configuration names.
+    pub(super) fn is_one_payout(&self) -> bool {
+        match &self.format {
+            Some(Format::Generic(format)) => matches!(format.payout, Some(PayoutFrom::Fixed(_))),
+            Some(Format::Adyen | Format::Stripe | Format::Paypal | Format::Klarna) | None => false,
+        }
     }
 
     /// Its files by name. What is hidden or carries the name of a download under way is none.

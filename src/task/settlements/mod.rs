@@ -126,6 +126,7 @@ fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<Fil
         bytes: candidate.bytes,
         format: opened.format.to_owned(),
         account: source.only_account(),
+        is_one_payout: source.is_one_payout(),
     };
     let format = opened.format;
     let taken = take_over(run, source, &new, |inlet| opened.read(candidate, inlet), |_| Ok(()))?;

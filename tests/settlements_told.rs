@@ -141,6 +141,24 @@ fn stripes_ids_are_held_against_each_other_within_one_file_too() {
 }
 
 #[test]
+fn a_report_of_which_nothing_could_be_taken_is_refused_by_the_config() {
+    let told = Shop::with(&kasse("")).exits("check", 3).stderr;
+    assert!(told.contains("payout_column` is missing") && told.contains("has_own_id"), "{told}");
+    let shop = shop(&kasse("has_own_id = true"), "kasse");
+    drop_report(&shop, "a.csv", &table(&["100.00,2026-11-10,,S,TX-1,i1", "-1.00,2026-11-10,,F,,"]));
+    let run = shop.json("settlements");
+    assert_eq!((&run["files"][0]["lines_added"], &run["files"][0]["lines_not_paid_out"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn lines_without_a_payout_are_counted_as_left_out() {
+    let shop = shop(&kasse(PAYOUT_COLUMN), "kasse");
+    drop_report(&shop, "a.csv", &table(&["100.00,2026-11-10,P1,S,TX-1,i1", "7.00,2026-11-10,,S,TX-2,i2"]));
+    let log = shop.json("settlements")["log"].as_str().map(std::fs::read_to_string).unwrap().unwrap();
+    assert!(log.contains("1 new lines, 0 known, 1 left out (1 of them name no payout)"), "{log}");
+}
+
+#[test]
 fn with_one_payout_for_all_a_line_without_an_id_is_another_one_on_another_day() {
     let shop = shop(&kasse("payout = \"X\""), "kasse");
     let november = ["100.00,2026-11-10,,S,TX-1,i1", "-5.00,2026-11-10,,F,,", "-5.00,2026-11-10,,F,,"];

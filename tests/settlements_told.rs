@@ -141,6 +141,48 @@ fn stripes_ids_are_held_against_each_other_within_one_file_too() {
 }
 
 #[test]
+fn lines_with_an_order_whose_payment_is_not_in_the_ledger_are_told_until_it_is_imported() {
+    let config = format!("{ADYEN}order_in_reference = \"WEB-(?<order>.+)\"\n[method.card]\nstrategy = \"automatic\"\n");
+    let shop = shop(&config, "adyen");
+    let lines = [
+        "TX-8 WEB-SO-1 Settled CAP-8 100.00 100.00 0 7",
+        "TX-9 SO-2 Settled CAP-9 100.00 100.00 0 7",
+        "- - MerchantPayout - - -200.00 - 7",
+    ];
+    drop_report(&shop, "7.csv", &report(&lines));
+    shop.exits("settlements", 1);
+    shop.ok("match 1:3 SO-2 --reason ticket");
+    shop.ok("settlements");
+    let missing = shop.rows("SELECT message FROM exceptions WHERE kind = 'payment_unknown' AND state <> 'resolved'");
+    assert_eq!(missing.len(), 1, "one for the payout");
+    for part in ["2 lines", "line 1:2 (100.00 EUR, transaction TX-8, order webshop/SO-1)", "line 1:3", "adyen"] {
+        assert!(missing[0].contains(part), "{part}: {missing:?}");
+    }
+    let row = |n: u32, order: &str| format!("adyen,TX-{n},{order},card,EUR,authorised,100.00,2026-11-02T08:00:00Z,\n");
+    import_payments(&shop, &row(8, "SO-1"));
+    let _ = shop.run(&["settlements"]);
+    assert_eq!(open(&shop), ["payment_unknown"], "that of the person's match is still missing");
+    import_payments(&shop, &row(9, "SO-2"));
+    shop.ok("settlements");
+    assert_eq!(open(&shop), Vec::<String>::new());
+    assert_eq!(shop.rows("SELECT count(*) FROM movements WHERE kind = 'capture'"), ["2"]);
+    shop.ok("verify");
+}
+
+#[test]
+fn a_payment_that_is_not_in_the_ledger_is_told_no_more_once_a_person_has_ended_it() {
+    let config = format!("{ADYEN}order_in_reference = \"WEB-(?<order>.+)\"\n");
+    let shop = shop(&config, "adyen");
+    drop_report(&shop, "7.csv", &report(&["- WEB-SO-1 Settled CAP-8 100.00 100.00 0 7"]));
+    let run = shop.json("settlements");
+    assert!(told(&run, "payment_unknown")[0].contains("without a transaction"), "{run:#}");
+    let id = shop.rows("SELECT id FROM exceptions WHERE kind = 'payment_unknown'").concat();
+    shop.ok(&format!("resolve {id}"));
+    shop.ok("settlements");
+    assert_eq!(open(&shop), Vec::<String>::new());
+}
+
+#[test]
 fn a_report_of_which_nothing_could_be_taken_is_refused_by_the_config() {
     let told = Shop::with(&kasse("")).exits("check", 3).stderr;
     assert!(told.contains("payout_column` is missing") && told.contains("has_own_id"), "{told}");

@@ -1,0 +1,101 @@
+//! Lines that have their order by their reference or by a person, and whose payment is not in the ledger: there is nothing that what
+//! they tell could be booked on.
+
+use rusqlite::Connection;
+
+use super::payouts::PayoutOverview;
+use crate::domain::id::PayoutId;
+use crate::domain::settlement::Decimal;
+use crate::ledger::row::Columns;
+use crate::ledger::{LedgerError, Result, Writer};
+
+/// One of these lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineWithoutPayment {
+    /// File and number, as `match` takes them.
+    pub line: String,
+    /// What the customer saw, with its currency.
+    pub amount: String,
+    /// Empty: the report names none.
+    pub transaction: String,
+    /// SHOP/NUMBER.
+    pub order: String,
+}
+
+/// All of a payout, and the newest of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinesWithoutPayment {
+    pub lines: i64,
+    pub some: Vec<LineWithoutPayment>,
+}
+
+/// Lines that are named.
+const NAMED: usize = 3;
+
+const NEWEST_MATCH: &str = "NOT EXISTS (SELECT 1 FROM settlement_matches n WHERE n.supersedes = m.id)";
+
+const HAS_PAYMENT: &str = "
+    EXISTS (SELECT 1 FROM merchant_accounts a JOIN payments y ON y.provider = a.provider AND y.merchant_account = a.merchant_account
+            WHERE a.id = m.account_id AND y.transaction_id = m.transaction_id AND m.transaction_id <> '')";
+
+/// The lines of a payout (?1) that match `m` is of: those in its batch, and those with an id of their own.
+const LINES: &str = "
+    CROSS JOIN (SELECT ?1 AS id UNION ALL SELECT 0) place
+    CROSS JOIN settlement_lines l ON l.account_id = m.account_id AND l.batch = place.id AND l.transaction_id = m.transaction_id
+      AND l.kind BETWEEN 1 AND 7 AND (m.transaction_id <> '' OR l.reference = m.reference)
+    LEFT JOIN settlement_line_payouts since ON l.batch = 0 AND since.account_id = l.account_id
+      AND since.transaction_id = l.transaction_id AND since.modification_id = l.modification_id AND since.kind = l.kind";
+
+const OF_PAYOUT: &str =
+    "m.account_id = (SELECT account_id FROM payouts WHERE id = ?1) AND ifnull(since.payout_id, l.payout_id) = ?1";
+
+impl Writer<'_> {
+    /// Those of a payout. What a report matched by reference is counted with the payout, until its payment comes; so only what a person
+    /// has said is looked through.
+    pub fn lines_without_payment(&self, payout: &PayoutOverview) -> Result<LinesWithoutPayment> {
+        if payout.lines.by_reference == 0 {
+            return Ok(LinesWithoutPayment::default());
+        }
+        let lines = payout.lines.by_reference - judged_otherwise(self.connection, payout.id)?;
+        if lines <= 0 {
+            return Ok(LinesWithoutPayment::default());
+        }
+        let mut some = newest(self.connection, payout.id, "m.transaction_id <> ''")?;
+        if some.is_empty() {
+            some = newest(self.connection, payout.id, "m.transaction_id = ''")?;
+        }
+        Ok(LinesWithoutPayment { lines, some })
+    }
+}
+
+/// Lines that are no order's, or have a payment all the same, by what a person said.
+fn judged_otherwise(connection: &Connection, payout: PayoutId) -> Result<i64> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT count(*) FROM settlement_matches m {LINES}
+         WHERE m.rule = 'person' AND {OF_PAYOUT} AND {NEWEST_MATCH} AND (m.order_id IS NULL OR {HAS_PAYMENT})"
+    ))?;
+    Ok(statement.query_row([payout.0], |row| row.get(0))?)
+}
+
+/// The matches of the newest reports are the newest: few are looked at before some are found.
+fn newest(connection: &Connection, payout: PayoutId, which: &str) -> Result<Vec<LineWithoutPayment>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT l.file_id, l.file_line, l.scale, ifnull(l.gross, l.net + l.fee + l.tax) AS presented,
+           ifnull(l.gross_currency, l.net_currency) AS currency, l.transaction_id, o.shop || '/' || o.number AS order_name
+         FROM settlement_matches m {LINES} CROSS JOIN orders o ON o.id = m.order_id
+         WHERE {OF_PAYOUT} AND {which} AND {NEWEST_MATCH} AND NOT {HAS_PAYMENT}
+         ORDER BY m.id DESC LIMIT {NAMED}"
+    ))?;
+    let found = statement.query_and_then([payout.0], |row| {
+        let (units, scale): (i64, u8) = (row.plain("presented")?, row.plain("scale")?);
+        let amount = Decimal::new(units, scale)
+            .ok_or_else(|| LedgerError::damaged(format!("{units} as an amount of a line")))?;
+        Ok(LineWithoutPayment {
+            line: format!("{}:{}", row.plain::<i64>("file_id")?, row.plain::<i64>("file_line")?),
+            amount: format!("{amount} {}", row.text("currency")?),
+            transaction: row.plain("transaction_id")?,
+            order: row.plain("order_name")?,
+        })
+    })?;
+    found.collect()
+}

@@ -218,3 +218,27 @@ fn with_one_payout_for_all_a_line_without_an_id_is_another_one_on_another_day() 
     shop.ok("verify");
 }
 
+#[test]
+fn captures_beyond_what_was_authorised_are_booked_and_told() {
+    let twice = ["TX-1 - Settled CAP-1 100.00 100.00 0 7", "TX-1 - Settled CAP-2 100.00 100.00 0 7"];
+    let once = ["TX-1 - Settled CAP-1 200.00 200.00 0 7"];
+    for lines in [twice.as_slice(), &once] {
+        let shop = shop(&format!("{ADYEN}[method.card]\nstrategy = \"automatic\"\n"), "adyen");
+        drop_report(&shop, "7.csv", &report(lines));
+        let run = shop.json("settlements");
+        let differs = told(&run, "amount_differs");
+        assert!(differs.len() == 1 && differs[0].contains("100.00 EUR too much"), "{run:#}");
+        assert_eq!(shop.rows("SELECT sum(amount_minor) FROM movements WHERE kind = 'capture'"), ["20000"]);
+        shop.ok("settlements");
+        assert_eq!(open(&shop), ["amount_differs"], "told once");
+    }
+    let shop = shop(&format!("{ADYEN}[method.card]\nstrategy = \"automatic\"\n"), "adyen");
+    drop_report(
+        &shop,
+        "7.csv",
+        &report(&["TX-1 - Settled CAP-1 60.00 60.00 0 7", "TX-1 - Settled CAP-2 40.00 40.00 0 7"]),
+    );
+    shop.ok("settlements");
+    assert_eq!(open(&shop), Vec::<String>::new());
+}
+

@@ -242,3 +242,22 @@ fn captures_beyond_what_was_authorised_are_booked_and_told() {
     assert_eq!(open(&shop), Vec::<String>::new());
 }
 
+#[test]
+fn a_line_of_a_day_on_which_no_money_can_have_moved_is_left_out_and_told() {
+    let shop = shop(&kasse(PAYOUT_COLUMN), "kasse");
+    let rows = [
+        "100.00,9999-12-31,P1,S,TX-1,i1",
+        "100.00,1999-12-31,P1,S,TX-2,i2",
+        "100.00,2026-11-18,P1,S,TX-3,i3",
+        "100.00,2026-11-15,P1,S,TX-3,i4",
+    ];
+    drop_report(&shop, "a.csv", &table(&rows));
+    let run: Value =
+        serde_json::from_str(&shop.exits("settlements --json --as-of 2026-11-15T02:00:00Z", 1).stdout).unwrap();
+    let refused = told(&run, "line_refused");
+    assert_eq!((refused.len(), &run["files"][0]["lines_added"]), (3, &1.into()), "{run:#}");
+    assert!(
+        refused.iter().any(|told| told.contains("a.csv") && told.contains("line 2, column `Date`, `9999-12-31`")),
+        "{refused:?}"
+    );
+}

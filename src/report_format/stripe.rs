@@ -162,9 +162,10 @@ impl Moment {
             Some(found) => found,
             None => (row.optional_text(self.local)?, reading.time_zone),
         };
-        date_time(text)
+        let at = date_time(text)
             .and_then(|local| clock.moment(local, zone))
-            .ok_or_else(|| row.problem(self.either, text, "not a date such as `2026-11-22 14:05:59`"))
+            .ok_or_else(|| row.problem(self.either, text, "not a date such as `2026-11-22 14:05:59`"))?;
+        row.dated(self.either, at, reading)
     }
 }
 

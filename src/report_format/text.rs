@@ -4,9 +4,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::{DateTime, Utc};
 use csv::ByteRecord;
 
-use super::Problem;
+use super::{Problem, Reading};
 use crate::domain::money::Currency;
 use crate::domain::settlement::{Decimal, ReportLine};
 
@@ -280,6 +281,12 @@ impl Row<'_> {
         parsed.map_err(|error| self.problem(column, text, error.to_string()))
     }
 
+    /// The time that stands in a column, if money can have moved then.
+    pub(super) fn dated(&self, column: Column, at: DateTime<Utc>, reading: Reading) -> Result<DateTime<Utc>, Problem> {
+        let value = self.text(column)?;
+        reading.dated(at).map_err(|what| self.problem(column, value, what))
+    }
+
     pub(super) fn problem(&self, column: Column, value: &str, what: impl Into<String>) -> Problem {
         Problem::of_line(self.line, self.name(column), value, what)
     }
@@ -404,7 +411,7 @@ mod tests {
     fn a_line_longer_than_any_report_has_ends_it() {
         let endless = io::repeat(b'a').take(LONGEST_LINE + (1 << 20));
         let input = io::Cursor::new(HEAD).chain(endless);
-        let reading = crate::report_format::Reading { time_zone: chrono_tz::Tz::UTC };
+        let reading = crate::report_format::sample::READING;
         let mut report = crate::report_format::open(&table(), Box::new(input), reading);
         let problem = report.next_line().unwrap().unwrap_err();
         assert!(problem.is_fatal && problem.what.contains("longer than 16 MiB"), "{problem}");

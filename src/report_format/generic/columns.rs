@@ -240,14 +240,15 @@ impl Columns {
     fn moment(&self, row: &Row<'_>, reading: Reading, clock: &Clock) -> Result<DateTime<Utc>, Problem> {
         let text = row.text(self.date)?;
         let zone = self.format.time_zone.unwrap_or(reading.time_zone);
-        match &self.format.date_format {
+        let at = match &self.format.date_format {
             None => date_time(text).and_then(|local| clock.moment(local, zone)),
             Some(format) => formatted(text, format, zone, clock),
         }
         .ok_or_else(|| {
             let shape = self.format.date_format.as_deref().unwrap_or("2026-11-22 14:05:59");
             row.problem(self.date, text, format!("not a date such as `{shape}`"))
-        })
+        })?;
+        row.dated(self.date, at, reading)
     }
 }
 

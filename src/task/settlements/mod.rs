@@ -113,7 +113,7 @@ fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<Fil
     if let Some(before) = before.filter(|before| before.strangers == 0) {
         return Ok(report(&digest, FileOutcome::Known { name: before.name }));
     }
-    let opened = match reading::open(candidate, source, run.settings) {
+    let opened = match reading::open(candidate, source, run.settings, run.now) {
         Ok(opened) => opened,
         Err(why) => {
             refuse(run, &Origin::File(candidate.path.clone()), &why)?;

@@ -196,7 +196,7 @@ fn a_report_of_which_nothing_could_be_taken_is_refused_by_the_config() {
 fn lines_without_a_payout_are_counted_as_left_out() {
     let shop = shop(&kasse(PAYOUT_COLUMN), "kasse");
     drop_report(&shop, "a.csv", &table(&["100.00,2026-11-10,P1,S,TX-1,i1", "7.00,2026-11-10,,S,TX-2,i2"]));
-    let log = shop.json("settlements")["log"].as_str().map(std::fs::read_to_string).unwrap().unwrap();
+    let log = log(&shop, &shop.json("settlements"));
     assert!(log.contains("1 new lines, 0 known, 1 left out (1 of them name no payout)"), "{log}");
 }
 
@@ -260,4 +260,44 @@ fn a_line_of_a_day_on_which_no_money_can_have_moved_is_left_out_and_told() {
         refused.iter().any(|told| told.contains("a.csv") && told.contains("line 2, column `Date`, `9999-12-31`")),
         "{refused:?}"
     );
+}
+
+fn log(shop: &Shop, run: &Value) -> String {
+    std::fs::read_to_string(shop.path.join(run["log"].as_str().unwrap())).unwrap()
+}
+
+#[test]
+fn a_column_that_stands_twice_in_the_head_is_named_and_nothing_is_read() {
+    let shop = shop(ADYEN, "adyen");
+    let text = report(&["TX-1 - Settled CAP-1 100.00 100.00 0 7"]);
+    let twice = text.replace('\n', ",x\n").replacen(",x\n", ",Net Credit (NC)\n", 1);
+    drop_report(&shop, "a.csv", &twice);
+    let run = shop.json("settlements");
+    assert!(told(&run, "report_refused")[0].contains("the column `Net Credit (NC)` stands twice"), "{run:#}");
+    drop_report(&shop, "a.csv", &twice.replacen(",Net Credit (NC)\n", ",visa\n", 1));
+    assert_eq!(shop.json("settlements")["files"][0]["lines_added"], 1, "another one may");
+}
+
+#[test]
+fn a_report_in_utf_16_is_told_by_that_name() {
+    let text = report(&["TX-1 - Settled CAP-1 100.00 100.00 0 7"]);
+    for mark in ["", "\u{feff}"] {
+        let shop = shop(ADYEN, "adyen");
+        let bytes: Vec<u8> = format!("{mark}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        std::fs::write(shop.path.join("reports/a.csv"), bytes).unwrap();
+        let run = shop.json("settlements");
+        assert!(told(&run, "report_refused")[0].contains("UTF-16: save it as UTF-8"), "{run:#}");
+    }
+}
+
+#[test]
+fn what_lies_among_the_reports_and_is_no_file_is_named_in_the_log() {
+    let shop = shop(ADYEN, "adyen");
+    std::fs::create_dir(shop.path.join("reports/old")).unwrap();
+    std::os::unix::fs::symlink("/nowhere", shop.path.join("reports/linked.csv")).unwrap();
+    let run = shop.json("settlements");
+    let log = log(&shop, &run);
+    for part in ["reports/old` is no file", "reports/linked.csv` is a link to nothing"] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
 }

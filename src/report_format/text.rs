@@ -173,7 +173,7 @@ pub(super) struct Column {
 }
 
 impl Head {
-    /// The first column of this name: some reports repeat one.
+    /// The first column of this name.
     pub(super) fn column(&self, name: &str) -> Option<Column> {
         self.first(|cell| cell == name)
     }
@@ -182,9 +182,20 @@ impl Head {
         self.0.iter().position(|cell| is_it(cell)).map(|at| Column { at })
     }
 
+    /// A column that is read where it is there. Nobody can tell which of two is meant; what is not read may stand twice.
+    pub(super) fn optional_column(&self, name: &str, line: u64) -> Result<Option<Column>, Problem> {
+        if self.0.iter().filter(|cell| *cell == name).count() > 1 {
+            return Err(Problem::of_file(
+                line,
+                format!("the column `{name}` stands twice in the head; remove or rename one"),
+            ));
+        }
+        Ok(self.column(name))
+    }
+
     /// A column the report cannot be read without. `line` is the head's.
     pub(super) fn needed_column(&self, name: &str, line: u64) -> Result<Column, Problem> {
-        self.column(name).ok_or_else(|| {
+        self.optional_column(name, line)?.ok_or_else(|| {
             let what = format!("the column `{name}` is missing; have the report made with it, or correct the head");
             Problem::of_file(line, what)
         })
@@ -219,6 +230,10 @@ impl Rows {
 
     pub(super) fn column(&self, name: &str) -> Result<Column, Problem> {
         self.head.needed_column(name, self.head_line)
+    }
+
+    pub(super) fn optional_column(&self, name: &str) -> Result<Option<Column>, Problem> {
+        self.head.optional_column(name, self.head_line)
     }
 
     pub(super) fn head(&self) -> &Head {

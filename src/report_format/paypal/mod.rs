@@ -316,7 +316,7 @@ impl Columns {
             gross: sided("Transaction Debit or Credit", "Gross Transaction Amount", "Gross Transaction Currency")?,
             fee: sided("Fee Debit or Credit", "Fee Amount", "Fee Currency")?,
             custom: needed("Custom Field")?,
-            bank: head.column("Bank Reference ID"),
+            bank: head.optional_column("Bank Reference ID", line)?,
         })
     }
 

@@ -68,14 +68,17 @@ fn settle_all(run: &mut Run<'_>) -> Result<(), LedgerError> {
     run.ledger.forget_touched();
     welcome(run)?;
     for source in folder::sources(run.settings) {
-        let candidates = match source.files() {
-            Ok(candidates) => candidates,
+        let (candidates, others) = match source.files() {
+            Ok(found) => found,
             Err(why) => {
                 run.summary.count_unreachable(None, &why);
                 run.watch.say(Level::Error, &why);
                 continue;
             }
         };
+        for other in others {
+            run.watch.say(Level::Info, &format!("not read: {other}"));
+        }
         for candidate in candidates {
             if (run.host.stop)() {
                 break;

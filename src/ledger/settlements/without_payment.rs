@@ -1,6 +1,8 @@
 //! Lines that have their order by their reference or by a person, and whose payment is not in the ledger: there is nothing that what
 //! they tell could be booked on.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Connection;
 
 use super::payouts::PayoutOverview;
@@ -30,7 +32,7 @@ pub struct LinesWithoutPayment {
 }
 
 /// Lines that are named.
-const NAMED: usize = 3;
+const NAMED: i64 = 3;
 
 const NEWEST_MATCH: &str = "NOT EXISTS (SELECT 1 FROM settlement_matches n WHERE n.supersedes = m.id)";
 
@@ -38,55 +40,63 @@ const HAS_PAYMENT: &str = "
     EXISTS (SELECT 1 FROM merchant_accounts a JOIN payments y ON y.provider = a.provider AND y.merchant_account = a.merchant_account
             WHERE a.id = m.account_id AND y.transaction_id = m.transaction_id AND m.transaction_id <> '')";
 
-/// The lines of a payout (?1) that match `m` is of: those in its batch, and those with an id of their own.
+/// The lines in the payouts of `place`, and those with an id of their own, that a match `m` is of.
 const LINES: &str = "
-    CROSS JOIN (SELECT ?1 AS id UNION ALL SELECT 0) place
     CROSS JOIN settlement_lines l ON l.account_id = m.account_id AND l.batch = place.id AND l.transaction_id = m.transaction_id
       AND l.kind BETWEEN 1 AND 7 AND (m.transaction_id <> '' OR l.reference = m.reference)
     LEFT JOIN settlement_line_payouts since ON l.batch = 0 AND since.account_id = l.account_id
       AND since.transaction_id = l.transaction_id AND since.modification_id = l.modification_id AND since.kind = l.kind";
 
-const OF_PAYOUT: &str =
-    "m.account_id = (SELECT account_id FROM payouts WHERE id = ?1) AND ifnull(since.payout_id, l.payout_id) = ?1";
-
 impl Writer<'_> {
-    /// Those of a payout. What a report matched by reference is counted with the payout, until its payment comes; so only what a person
-    /// has said is looked through.
-    pub fn lines_without_payment(&self, payout: &PayoutOverview) -> Result<LinesWithoutPayment> {
-        if payout.lines.by_reference == 0 {
-            return Ok(LinesWithoutPayment::default());
+    /// Those of each payout that has some. What a report matched by reference is counted with the payout, until its payment comes; so
+    /// only what a person has said is looked through, once for all payouts.
+    pub fn lines_without_payment(&self, payouts: &[PayoutOverview]) -> Result<BTreeMap<PayoutId, LinesWithoutPayment>> {
+        let counted = || payouts.iter().filter(|payout| payout.lines.by_reference > 0);
+        if counted().next().is_none() {
+            return Ok(BTreeMap::new());
         }
-        let lines = payout.lines.by_reference - judged_otherwise(self.connection, payout.id)?;
-        if lines <= 0 {
-            return Ok(LinesWithoutPayment::default());
+        let ids: Vec<i64> = counted().map(|payout| payout.id.0).collect();
+        let otherwise = judged_otherwise(self.connection, &ids)?;
+        let mut found = BTreeMap::new();
+        for payout in counted() {
+            let lines = payout.lines.by_reference - otherwise.get(&payout.id).copied().unwrap_or(0);
+            if lines > 0 {
+                let most = lines.min(NAMED);
+                let mut some = newest(self.connection, payout.id, most, "m.transaction_id <> ''")?;
+                if some.is_empty() {
+                    some = newest(self.connection, payout.id, most, "m.transaction_id = ''")?;
+                }
+                found.insert(payout.id, LinesWithoutPayment { lines, some });
+            }
         }
-        let mut some = newest(self.connection, payout.id, "m.transaction_id <> ''")?;
-        if some.is_empty() {
-            some = newest(self.connection, payout.id, "m.transaction_id = ''")?;
-        }
-        Ok(LinesWithoutPayment { lines, some })
+        Ok(found)
     }
 }
 
-/// Lines that are no order's, or have a payment all the same, by what a person said.
-fn judged_otherwise(connection: &Connection, payout: PayoutId) -> Result<i64> {
+/// Lines that are no order's, or have a payment all the same, by what a person said; by payout.
+fn judged_otherwise(connection: &Connection, payouts: &[i64]) -> Result<BTreeMap<PayoutId, i64>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT count(*) FROM settlement_matches m {LINES}
-         WHERE m.rule = 'person' AND {OF_PAYOUT} AND {NEWEST_MATCH} AND (m.order_id IS NULL OR {HAS_PAYMENT})"
+        "SELECT ifnull(since.payout_id, l.payout_id) AS payout_id, count(*) AS lines
+         FROM settlement_matches m CROSS JOIN (SELECT value AS id FROM json_each(?1) UNION ALL SELECT 0) place {LINES}
+         WHERE m.rule = 'person' AND {NEWEST_MATCH} AND (m.order_id IS NULL OR {HAS_PAYMENT}) GROUP BY 1"
     ))?;
-    Ok(statement.query_row([payout.0], |row| row.get(0))?)
+    let list = format!("{payouts:?}");
+    let found = statement.query_and_then([list], |row| Ok((row.id("payout_id", PayoutId)?, row.plain("lines")?)))?;
+    found.collect()
 }
 
-/// The matches of the newest reports are the newest: few are looked at before some are found.
-fn newest(connection: &Connection, payout: PayoutId, which: &str) -> Result<Vec<LineWithoutPayment>> {
+/// The matches of the newest reports are the newest: from the last one back, few are looked at before `most` lines are found.
+fn newest(connection: &Connection, payout: PayoutId, most: i64, which: &str) -> Result<Vec<LineWithoutPayment>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT l.file_id, l.file_line, l.scale, ifnull(l.gross, l.net + l.fee + l.tax) AS presented,
            ifnull(l.gross_currency, l.net_currency) AS currency, l.transaction_id, o.shop || '/' || o.number AS order_name
-         FROM settlement_matches m {LINES} CROSS JOIN orders o ON o.id = m.order_id
-         WHERE {OF_PAYOUT} AND {which} AND {NEWEST_MATCH} AND NOT {HAS_PAYMENT}
-         ORDER BY m.id DESC LIMIT {NAMED}"
+         FROM settlement_matches m NOT INDEXED CROSS JOIN (SELECT ?1 AS id UNION ALL SELECT 0) place {LINES}
+         CROSS JOIN orders o ON o.id = m.order_id
+         WHERE m.account_id = (SELECT account_id FROM payouts WHERE id = ?1) AND ifnull(since.payout_id, l.payout_id) = ?1
+           AND {which} AND {NEWEST_MATCH} AND NOT {HAS_PAYMENT}
+         ORDER BY m.id DESC LIMIT ?2"
     ))?;
-    let found = statement.query_and_then([payout.0], |row| {
+    let found = statement.query_and_then((payout.0, most), |row| {
         let (units, scale): (i64, u8) = (row.plain("presented")?, row.plain("scale")?);
         let amount = Decimal::new(units, scale)
             .ok_or_else(|| LedgerError::damaged(format!("{units} as an amount of a line")))?;

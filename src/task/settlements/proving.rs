@@ -38,12 +38,13 @@ pub(super) fn prove(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), Ledg
     if !payouts.is_empty() {
         let (settings, now, task) = (run.settings, run.now, run.task_name);
         run.ledger.write("payouts", run.id, now, |writer| {
+            let unpaid = writer.lines_without_payment(&payouts)?;
             for payout in &payouts {
                 // Lines of an earlier version of the ledger were not booked with their file.
                 writer.book_payout(payout.id)?;
                 writer.set_payout_state(ProvedPayout { id: payout.id, state: payout.state })?;
                 let mut drafts = exceptions(payout, settings, now);
-                drafts.extend(without_payment(payout, &writer.lines_without_payment(payout)?));
+                drafts.extend(unpaid.get(&payout.id).map(|found| without_payment(payout, found)));
                 for kind in KINDS {
                     if !drafts.iter().any(|draft| draft.kind == kind) {
                         writer.resolve_subject(kind, &subject(payout))?;
@@ -117,10 +118,7 @@ fn exceptions(payout: &PayoutOverview, settings: &Settings, now: chrono::DateTim
 }
 
 /// What no movement tells of: the lines have an order, and no payment that it could hang on.
-fn without_payment(payout: &PayoutOverview, found: &LinesWithoutPayment) -> Option<ExceptionDraft> {
-    if found.lines == 0 {
-        return None;
-    }
+fn without_payment(payout: &PayoutOverview, found: &LinesWithoutPayment) -> ExceptionDraft {
     let named: Vec<String> = found.some.iter().map(named).collect();
     let more = if i64::try_from(named.len()) == Ok(found.lines) { "" } else { ", and others" };
     let message = format!(
@@ -132,12 +130,8 @@ fn without_payment(payout: &PayoutOverview, found: &LinesWithoutPayment) -> Opti
         payout.provider,
         payout.reference
     );
-    Some(ExceptionDraft {
-        kind: ExceptionKind::PaymentUnknown,
-        subject: subject(payout),
-        message,
-        about: About::default(),
-    })
+    let kind = ExceptionKind::PaymentUnknown;
+    ExceptionDraft { kind, subject: subject(payout), message, about: About::default() }
 }
 
 fn named(line: &LineWithoutPayment) -> String {

@@ -24,7 +24,7 @@ pub struct LineWithoutPayment {
     pub order: String,
 }
 
-/// All of a payout, and the newest of them.
+/// All of a payout, and some of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinesWithoutPayment {
     pub lines: i64,
@@ -62,9 +62,10 @@ impl Writer<'_> {
             let lines = payout.lines.by_reference - otherwise.get(&payout.id).copied().unwrap_or(0);
             if lines > 0 {
                 let most = lines.min(NAMED);
-                let mut some = newest(self.connection, payout.id, most, "m.transaction_id <> ''")?;
+                let find = |from: &str| some_of(self.connection, payout.id, most, from);
+                let mut some = find(OF_BATCH)?;
                 if some.is_empty() {
-                    some = newest(self.connection, payout.id, most, "m.transaction_id = ''")?;
+                    some = find(OF_OWN_ID)?;
                 }
                 found.insert(payout.id, LinesWithoutPayment { lines, some });
             }
@@ -85,16 +86,30 @@ fn judged_otherwise(connection: &Connection, payouts: &[i64]) -> Result<BTreeMap
     found.collect()
 }
 
-/// The matches of the newest reports are the newest: from the last one back, few are looked at before `most` lines are found.
-fn newest(connection: &Connection, payout: PayoutId, most: i64, which: &str) -> Result<Vec<LineWithoutPayment>> {
+/// Lines that lie in the batch of their payout: read on until some are found.
+const OF_BATCH: &str = "
+    payouts p CROSS JOIN settlement_lines l ON l.account_id = p.account_id AND l.batch = p.id AND l.kind BETWEEN 1 AND 7
+    CROSS JOIN settlement_matches m ON m.account_id = l.account_id AND m.transaction_id = l.transaction_id
+      AND m.reference = CASE l.transaction_id WHEN '' THEN l.reference ELSE '' END
+    LEFT JOIN settlement_line_payouts since ON l.batch = 0";
+
+/// Lines with an id of their own lie among those of all payouts: from the last match back, as the newest payouts have the newest.
+const OF_OWN_ID: &str = "
+    settlement_matches m NOT INDEXED CROSS JOIN payouts p ON p.account_id = m.account_id
+    CROSS JOIN settlement_lines l ON l.account_id = m.account_id AND l.batch = 0 AND l.transaction_id = m.transaction_id
+      AND l.kind BETWEEN 1 AND 7 AND (m.transaction_id <> '' OR l.reference = m.reference)
+    LEFT JOIN settlement_line_payouts since ON since.account_id = l.account_id AND since.transaction_id = l.transaction_id
+      AND since.modification_id = l.modification_id AND since.kind = l.kind";
+
+/// No more than `most`, and none looked for beyond them.
+fn some_of(connection: &Connection, payout: PayoutId, most: i64, from: &str) -> Result<Vec<LineWithoutPayment>> {
+    let order = if from == OF_OWN_ID { "ORDER BY m.id DESC" } else { "" };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT l.file_id, l.file_line, l.scale, ifnull(l.gross, l.net + l.fee + l.tax) AS presented,
            ifnull(l.gross_currency, l.net_currency) AS currency, l.transaction_id, o.shop || '/' || o.number AS order_name
-         FROM settlement_matches m NOT INDEXED CROSS JOIN (SELECT ?1 AS id UNION ALL SELECT 0) place {LINES}
-         CROSS JOIN orders o ON o.id = m.order_id
-         WHERE m.account_id = (SELECT account_id FROM payouts WHERE id = ?1) AND ifnull(since.payout_id, l.payout_id) = ?1
-           AND {which} AND {NEWEST_MATCH} AND NOT {HAS_PAYMENT}
-         ORDER BY m.id DESC LIMIT ?2"
+         FROM {from} CROSS JOIN orders o ON o.id = m.order_id
+         WHERE p.id = ?1 AND ifnull(since.payout_id, l.payout_id) = ?1 AND {NEWEST_MATCH} AND NOT {HAS_PAYMENT}
+         {order} LIMIT ?2"
     ))?;
     let found = statement.query_and_then((payout.0, most), |row| {
         let (units, scale): (i64, u8) = (row.plain("presented")?, row.plain("scale")?);

@@ -90,8 +90,7 @@ fn judged_otherwise(connection: &Connection, payouts: &[i64]) -> Result<BTreeMap
 const OF_BATCH: &str = "
     payouts p CROSS JOIN settlement_lines l ON l.account_id = p.account_id AND l.batch = p.id AND l.kind BETWEEN 1 AND 7
     CROSS JOIN settlement_matches m ON m.account_id = l.account_id AND m.transaction_id = l.transaction_id
-      AND m.reference = CASE l.transaction_id WHEN '' THEN l.reference ELSE '' END
-    LEFT JOIN settlement_line_payouts since ON l.batch = 0";
+      AND m.reference = CASE l.transaction_id WHEN '' THEN l.reference ELSE '' END";
 
 /// Lines with an id of their own lie among those of all payouts: from the last match back, as the newest payouts have the newest.
 const OF_OWN_ID: &str = "
@@ -103,12 +102,16 @@ const OF_OWN_ID: &str = "
 
 /// No more than `most`, and none looked for beyond them.
 fn some_of(connection: &Connection, payout: PayoutId, most: i64, from: &str) -> Result<Vec<LineWithoutPayment>> {
-    let order = if from == OF_OWN_ID { "ORDER BY m.id DESC" } else { "" };
+    let (is_paid_out, order) = if from == OF_OWN_ID {
+        ("AND ifnull(since.payout_id, l.payout_id) = ?1", "ORDER BY m.id DESC")
+    } else {
+        ("", "")
+    };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT l.file_id, l.file_line, l.scale, ifnull(l.gross, l.net + l.fee + l.tax) AS presented,
            ifnull(l.gross_currency, l.net_currency) AS currency, l.transaction_id, o.shop || '/' || o.number AS order_name
          FROM {from} CROSS JOIN orders o ON o.id = m.order_id
-         WHERE p.id = ?1 AND ifnull(since.payout_id, l.payout_id) = ?1 AND {NEWEST_MATCH} AND NOT {HAS_PAYMENT}
+         WHERE p.id = ?1 {is_paid_out} AND {NEWEST_MATCH} AND NOT {HAS_PAYMENT}
          {order} LIMIT ?2"
     ))?;
     let found = statement.query_and_then((payout.0, most), |row| {

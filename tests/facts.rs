@@ -257,6 +257,7 @@ fn parts_that_do_not_sum_to_what_was_collected_are_told_and_not_booked_beside_it
 #[test]
 fn of_captures_beside_the_collected_one_each_is_a_fact_of_its_own() {
     let shop = collected_in(&[10000, 2000]);
-    shop.ok("sync-payments");
+    shop.exits("sync-payments", 1);
     assert_eq!(movements(&shop), ["capture 10000", "capture 2000"], "the books hold what the PSP holds");
+    assert_eq!(exceptions(&shop), ["amount_differs"], "and that is more than was authorised");
 }

@@ -368,7 +368,7 @@ fn without_a_folder_the_run_says_so_and_is_tried_again() {
 fn settlement_lines_and_matches_cannot_be_rewritten() {
     let shop = shop();
     drop_report(&shop, "lost.csv", &report(&["TX-LOST WEB-SO-4 Settled CAP-4 30.00 29.70 0.30 7"]));
-    shop.ok("settlements");
+    shop.exits("settlements", 1);
     for change in [
         "UPDATE settlement_lines SET net = 0",
         "DELETE FROM settlement_lines",

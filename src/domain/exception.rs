@@ -66,6 +66,8 @@ pub enum ExceptionKind {
     LinesUnmatched,
     /// Settlement lines name more than one order.
     MatchAmbiguous,
+    /// Settlement lines have their order, and their payment is not in the ledger: nothing of them can be booked.
+    PaymentUnknown,
     /// Settlement lines of a payment may be money the ledger has under another name, or money it does not have.
     LinesUnclear,
     /// The customer got the money back at the bank: until a person has ended it, nothing is taken from the payment or given back.
@@ -115,7 +117,7 @@ pub struct About {
 }
 
 impl ExceptionKind {
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::ExceedsAuthorised,
         Self::ExceedsOrder,
         Self::PartialCaptureNotAllowed,
@@ -149,6 +151,7 @@ impl ExceptionKind {
         Self::AccountUnknown,
         Self::LinesUnmatched,
         Self::MatchAmbiguous,
+        Self::PaymentUnknown,
         Self::LinesUnclear,
         Self::Chargeback,
         Self::PayoutRemainder,
@@ -198,6 +201,7 @@ impl ExceptionKind {
             Self::AccountUnknown => "account_unknown",
             Self::LinesUnmatched => "lines_unmatched",
             Self::MatchAmbiguous => "match_ambiguous",
+            Self::PaymentUnknown => "payment_unknown",
             Self::LinesUnclear => "lines_unclear",
             Self::Chargeback => "chargeback",
             Self::PayoutRemainder => "payout_remainder",

@@ -63,8 +63,8 @@ impl Columns {
             reference: rows.column("Merchant Reference")?,
             method: rows.column("Payment Method")?,
             created: rows.column("Creation Date")?,
-            booked: rows.head().column("Booking Date"),
-            booked_zone: rows.head().column("Booking Date TimeZone"),
+            booked: rows.optional_column("Booking Date")?,
+            booked_zone: rows.optional_column("Booking Date TimeZone")?,
             zone: rows.column("TimeZone")?,
             kind: rows.column("Type")?,
             modification: rows.column("Modification Reference")?,
@@ -147,7 +147,8 @@ impl Columns {
         let zone = if zone_text.is_empty() { Some(reading.time_zone) } else { zone(zone_text) };
         let zone =
             zone.ok_or_else(|| row.problem(zone_column, zone_text, "not a time zone this report is known to name"))?;
-        clock.moment(local, zone).ok_or_else(|| row.problem(column, text, "not a time of this zone"))
+        let at = clock.moment(local, zone).ok_or_else(|| row.problem(column, text, "not a time of this zone"))?;
+        row.dated(column, at, reading)
     }
 }
 

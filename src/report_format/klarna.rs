@@ -116,7 +116,10 @@ impl Report for Transactions {
         };
         let at = self.next;
         self.next += 1;
-        let time = |text: &str| moment(text, self.reading, &self.clock);
+        let time = |text: &str| {
+            let at = moment(text, self.reading, &self.clock);
+            at.ok_or(NOT_A_DATE).and_then(|at| self.reading.dated(at))
+        };
         let number = u64::try_from(self.next).unwrap_or(u64::MAX);
         if let Some(transaction) = answer.transactions.get(at) {
             return Some(transaction.line(number, self.takes_sign_from_type, time));
@@ -190,14 +193,14 @@ impl Transaction {
         &self,
         number: u64,
         takes_sign_from_type: bool,
-        moment: impl Fn(&str) -> Option<DateTime<Utc>>,
+        moment: impl Fn(&str) -> Result<DateTime<Utc>, &'static str>,
     ) -> Result<ReportLine, Problem> {
         let kind = kind_of(&self.kind);
         let is_kept = takes_sign_from_type && direction(&self.kind) == Some(Direction::Kept);
         let amount = if is_kept { self.amount.checked_neg() } else { Some(self.amount) };
         let net = amount_of(amount, self.amount, "amount", &self.currency_code, number)?;
         let at = [&self.capture_date, &self.sale_date].into_iter().flatten().next().map_or("", String::as_str);
-        let occurred_at = moment(at).ok_or_else(|| Problem::of_line(number, "capture_date", at, NOT_A_DATE))?;
+        let occurred_at = moment(at).map_err(|what| Problem::of_line(number, "capture_date", at, what))?;
         let first = |one: &Option<String>, other: &Option<String>| text_of(one.as_ref().or(other.as_ref()));
         let comes_back = kind != LineKind::Sale;
         let line = ReportLine {
@@ -240,10 +243,14 @@ impl Transaction {
 
 impl Payout {
     /// What was paid out, and the debts before and after it. A debt is one whichever sign it is written with.
-    fn lines(&self, number: u64, moment: impl Fn(&str) -> Option<DateTime<Utc>>) -> Result<[ReportLine; 3], Problem> {
+    fn lines(
+        &self,
+        number: u64,
+        moment: impl Fn(&str) -> Result<DateTime<Utc>, &'static str>,
+    ) -> Result<[ReportLine; 3], Problem> {
         let Totals { paid, opening_debt, closing_debt } = self.totals;
         let at = &self.date;
-        let occurred_at = moment(at).ok_or_else(|| Problem::of_line(number, "payout_date", at, NOT_A_DATE))?;
+        let occurred_at = moment(at).map_err(|what| Problem::of_line(number, "payout_date", at, what))?;
         let line = |kind, modification: &str, amount: Option<i64>, written, name| {
             let net = amount_of(amount, written, name, &self.currency_code, number)?;
             Ok(self.line(number, kind, modification, net, occurred_at))
@@ -460,7 +467,7 @@ mod tests {
     #[test]
     fn a_file_too_large_to_be_read_whole_says_what_to_do() {
         let input = Box::new(std::io::repeat(b' ').take(LARGEST + 1));
-        let reading = Reading { time_zone: chrono_tz::Tz::UTC };
+        let reading = crate::report_format::sample::READING;
         let problem = Transactions::open(input, reading).next_line().unwrap().unwrap_err();
         assert!(problem.is_fatal && problem.what.contains("64 MiB"), "{problem}");
     }

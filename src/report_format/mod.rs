@@ -19,6 +19,7 @@ mod text;
 use std::fmt;
 use std::io::Read;
 
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::settlement::{Decimal, Fees, LineKind, ReportLine};
@@ -47,6 +48,27 @@ pub enum Format {
 pub struct Reading {
     /// The zone of times that name none.
     pub time_zone: Tz,
+    /// Nothing has moved later than this.
+    pub latest: DateTime<Utc>,
+}
+
+impl Reading {
+    /// `time_zone` is that of times that name none. Clocks and zones may differ; more than two days from now is a mistake.
+    pub fn at(now: DateTime<Utc>, time_zone: Tz) -> Self {
+        Self { time_zone, latest: now.checked_add_signed(TimeDelta::days(2)).unwrap_or(now) }
+    }
+
+    /// A time at which money can have moved, or why not: a line is booked on its day.
+    fn dated(self, at: DateTime<Utc>) -> Result<DateTime<Utc>, &'static str> {
+        let earliest = NaiveDate::from_ymd_opt(2000, 1, 1).map(|day| day.and_time(NaiveTime::MIN).and_utc());
+        if at > self.latest {
+            Err("more than two days from now: no money can have moved then")
+        } else if earliest.is_some_and(|earliest| at < earliest) {
+            Err("before the year 2000")
+        } else {
+            Ok(at)
+        }
+    }
 }
 
 /// A report that is being read.
@@ -93,7 +115,7 @@ pub fn open(format: &Format, input: Box<dyn Read + Send>, reading: Reading) -> B
     match format {
         Format::Adyen => Box::new(adyen::open(input, reading)),
         Format::Stripe => Box::new(stripe::open(input, reading)),
-        Format::Paypal => Box::new(paypal::Settlement::open(input)),
+        Format::Paypal => Box::new(paypal::Settlement::open(input, reading)),
         Format::Klarna => Box::new(klarna::Transactions::open(input, reading)),
         Format::Generic(format) => Box::new(generic::open(format, input, reading)),
     }

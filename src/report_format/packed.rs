@@ -17,17 +17,40 @@ pub fn open_file(mut file: File) -> io::Result<Box<dyn Read + Send>> {
     }
     let is_gzip = first.starts_with(&[0x1f, 0x8b]);
     let whole = io::Cursor::new(first).chain(file);
-    Ok(if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
+    if is_gzip { not_utf16(Box::new(MultiGzDecoder::new(whole))) } else { not_utf16(Box::new(whole)) }
+}
+
+/// A spreadsheet's "Unicode text": every other byte of its head is none, with a mark before it or without.
+fn not_utf16(mut text: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    let mut first = Vec::new();
+    text.by_ref().take(2).read_to_end(&mut first)?;
+    let is_utf16 = match first.as_slice() {
+        [0xff, 0xfe] | [0xfe, 0xff] => true,
+        [one, other] => (*one == 0) != (*other == 0),
+        _ => false,
+    };
+    if is_utf16 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "its text is in UTF-16: save it as UTF-8"));
+    }
+    Ok(Box::new(io::Cursor::new(first).chain(text)))
 }
 
 fn unzipped(file: File) -> io::Result<Box<dyn Read + Send>> {
     let refused = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-    let mut archive = ZipArchive::new(file).map_err(|error| refused(format!("the zip cannot be read: {error}")))?;
-    if archive.len() != 1 {
-        let files = archive.len();
-        return Err(refused(format!("the zip holds {files} files; it has to hold one report: unpack it")));
+    let unreadable = |error: zip::result::ZipError| refused(format!("the zip cannot be read: {error}"));
+    let mut archive = ZipArchive::new(file).map_err(unreadable)?;
+    let mut files = Vec::new();
+    for at in 0..archive.len() {
+        // Folders are entries too.
+        if !archive.by_index_raw(at).map_err(unreadable)?.is_dir() {
+            files.push(at);
+        }
     }
-    let entry = archive.by_index_raw(0).map_err(|error| refused(format!("the zip cannot be read: {error}")))?;
+    let [at] = *files.as_slice() else {
+        let files = files.len();
+        return Err(refused(format!("the zip holds {files} files; it has to hold one report: unpack it")));
+    };
+    let entry = archive.by_index_raw(at).map_err(unreadable)?;
     if entry.encrypted() {
         return Err(refused("the file in the zip is encrypted: unpack it".to_owned()));
     }
@@ -44,7 +67,7 @@ fn unzipped(file: File) -> io::Result<Box<dyn Read + Send>> {
     } else {
         return Err(refused("the zip is packed in another way than by `deflate`: unpack it".to_owned()));
     };
-    Ok(Box::new(Checked { text, seen: Crc::new(), left: size, crc }))
+    not_utf16(Box::new(Checked { text, seen: Crc::new(), left: size, crc }))
 }
 
 /// What comes out of a zip has to be what went in.
@@ -133,6 +156,13 @@ mod tests {
         bytes.extend(start.to_le_bytes());
         bytes.extend([0, 0]);
         bytes
+    }
+
+    #[test]
+    fn a_folder_in_a_zip_is_no_file() {
+        assert_eq!(text_of(&zipped(&[("november/", ""), ("november/a.csv", TEXT)], true)).unwrap(), TEXT);
+        let two = zipped(&[("november/", ""), ("november/a.csv", TEXT), ("b.csv", TEXT)], false);
+        assert!(text_of(&two).unwrap_err().to_string().contains("the zip holds 2 files"));
     }
 
     #[test]

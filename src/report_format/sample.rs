@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -10,10 +11,13 @@ use super::{Format, Problem, Reading, open};
 use crate::domain::settlement::proof::{KindSum, PayoutSums, Proof};
 use crate::domain::settlement::{LineKind, ReportLine};
 
+/// The tests of the formats have lines of 2026.
+pub(super) const READING: Reading = Reading { time_zone: Tz::Europe__Berlin, latest: DateTime::<Utc>::MAX_UTC };
+
 /// Lines and problems, each in their order. What is fatal ends a report.
 pub(super) fn read(format: &Format, bytes: impl Into<Vec<u8>>) -> (Vec<ReportLine>, Vec<Problem>) {
     let input = Box::new(std::io::Cursor::new(bytes.into()));
-    let mut report = open(format, input, Reading { time_zone: Tz::Europe__Berlin });
+    let mut report = open(format, input, READING);
     let (mut lines, mut problems) = (Vec::new(), Vec::new());
     while let Some(next) = report.next_line() {
         match next {

@@ -63,6 +63,7 @@ struct Moment {
 impl Columns {
     fn find(rows: &Rows) -> Result<Self, Problem> {
         let head = rows.head();
+        let order = ORDER_KEYS.iter().find_map(|key| rows.optional_column(key).transpose()).transpose()?;
         Ok(Self {
             id: rows.column(SIGN)?,
             category: rows.column("reporting_category")?,
@@ -71,17 +72,17 @@ impl Columns {
             fee: rows.column("fee")?,
             net: rows.column("net")?,
             moment: Moment::find(rows)?,
-            automatic_payout: head.column("automatic_payout_id"),
-            payout: head.column("payout_id"),
-            source: head.column("source_id"),
-            payment: head.column("payment_intent_id"),
-            charge: head.column("charge_id"),
-            order: ORDER_KEYS.iter().find_map(|key| head.column(key)),
+            automatic_payout: rows.optional_column("automatic_payout_id")?,
+            payout: rows.optional_column("payout_id")?,
+            source: rows.optional_column("source_id")?,
+            payment: rows.optional_column("payment_intent_id")?,
+            charge: rows.optional_column("charge_id")?,
+            order,
             refund_document: head.first(|name| name.starts_with("refund_metadata[")),
-            invoice: head.column("invoice_number"),
-            method: head.column("payment_method_type"),
-            customer_amount: head.column("customer_facing_amount"),
-            customer_currency: head.column("customer_facing_currency"),
+            invoice: rows.optional_column("invoice_number")?,
+            method: rows.optional_column("payment_method_type")?,
+            customer_amount: rows.optional_column("customer_facing_amount")?,
+            customer_currency: rows.optional_column("customer_facing_currency")?,
         })
     }
 }
@@ -103,7 +104,7 @@ impl table::Columns for Columns {
             number: row.line(),
             account: CompactString::default(),
             payout: payout.into(),
-            has_own_id: true,
+            has_own_id: !id.is_empty(),
             transaction: first(self.payment, self.charge)?,
             modification,
             reference: row.optional_text(self.order)?.into(),
@@ -149,9 +150,8 @@ impl Columns {
 impl Moment {
     /// The payouts report calls it `effective_at`.
     fn find(rows: &Rows) -> Result<Self, Problem> {
-        let head = rows.head();
-        let either = |one, other| head.column(one).or_else(|| head.column(other));
-        let (utc, local) = (either("created_utc", "effective_at_utc"), either("created", "effective_at"));
+        let either = |one, other| Ok(rows.optional_column(one)?.or(rows.optional_column(other)?));
+        let (utc, local) = (either("created_utc", "effective_at_utc")?, either("created", "effective_at")?);
         let found = utc.or(local).map_or_else(|| rows.column("created_utc"), Ok)?;
         Ok(Self { utc, local, either: found })
     }
@@ -162,9 +162,10 @@ impl Moment {
             Some(found) => found,
             None => (row.optional_text(self.local)?, reading.time_zone),
         };
-        date_time(text)
+        let at = date_time(text)
             .and_then(|local| clock.moment(local, zone))
-            .ok_or_else(|| row.problem(self.either, text, "not a date such as `2026-11-22 14:05:59`"))
+            .ok_or_else(|| row.problem(self.either, text, "not a date such as `2026-11-22 14:05:59`"))?;
+        row.dated(self.either, at, reading)
     }
 }
 

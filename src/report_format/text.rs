@@ -4,9 +4,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::{DateTime, Utc};
 use csv::ByteRecord;
 
-use super::Problem;
+use super::{Problem, Reading};
 use crate::domain::money::Currency;
 use crate::domain::settlement::{Decimal, ReportLine};
 
@@ -172,7 +173,7 @@ pub(super) struct Column {
 }
 
 impl Head {
-    /// The first column of this name: some reports repeat one.
+    /// The first column of this name.
     pub(super) fn column(&self, name: &str) -> Option<Column> {
         self.first(|cell| cell == name)
     }
@@ -181,9 +182,20 @@ impl Head {
         self.0.iter().position(|cell| is_it(cell)).map(|at| Column { at })
     }
 
+    /// A column that is read where it is there. Nobody can tell which of two is meant; what is not read may stand twice.
+    pub(super) fn optional_column(&self, name: &str, line: u64) -> Result<Option<Column>, Problem> {
+        if self.0.iter().filter(|cell| *cell == name).count() > 1 {
+            return Err(Problem::of_file(
+                line,
+                format!("the column `{name}` stands twice in the head; remove or rename one"),
+            ));
+        }
+        Ok(self.column(name))
+    }
+
     /// A column the report cannot be read without. `line` is the head's.
     pub(super) fn needed_column(&self, name: &str, line: u64) -> Result<Column, Problem> {
-        self.column(name).ok_or_else(|| {
+        self.optional_column(name, line)?.ok_or_else(|| {
             let what = format!("the column `{name}` is missing; have the report made with it, or correct the head");
             Problem::of_file(line, what)
         })
@@ -218,6 +230,10 @@ impl Rows {
 
     pub(super) fn column(&self, name: &str) -> Result<Column, Problem> {
         self.head.needed_column(name, self.head_line)
+    }
+
+    pub(super) fn optional_column(&self, name: &str) -> Result<Option<Column>, Problem> {
+        self.head.optional_column(name, self.head_line)
     }
 
     pub(super) fn head(&self) -> &Head {
@@ -278,6 +294,12 @@ impl Row<'_> {
         let text = self.text(column)?;
         let parsed = Currency::parse(text).or_else(|_| Currency::parse(&text.to_ascii_uppercase()));
         parsed.map_err(|error| self.problem(column, text, error.to_string()))
+    }
+
+    /// The time that stands in a column, if money can have moved then.
+    pub(super) fn dated(&self, column: Column, at: DateTime<Utc>, reading: Reading) -> Result<DateTime<Utc>, Problem> {
+        let value = self.text(column)?;
+        reading.dated(at).map_err(|what| self.problem(column, value, what))
     }
 
     pub(super) fn problem(&self, column: Column, value: &str, what: impl Into<String>) -> Problem {
@@ -404,7 +426,7 @@ mod tests {
     fn a_line_longer_than_any_report_has_ends_it() {
         let endless = io::repeat(b'a').take(LONGEST_LINE + (1 << 20));
         let input = io::Cursor::new(HEAD).chain(endless);
-        let reading = crate::report_format::Reading { time_zone: chrono_tz::Tz::UTC };
+        let reading = crate::report_format::sample::READING;
         let mut report = crate::report_format::open(&table(), Box::new(input), reading);
         let problem = report.next_line().unwrap().unwrap_err();
         assert!(problem.is_fatal && problem.what.contains("longer than 16 MiB"), "{problem}");

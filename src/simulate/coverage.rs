@@ -114,7 +114,7 @@ pub const FAULTS: &[&str] = &[
 ];
 
 /// What only settlement reports raise.
-pub(super) const OF_REPORTS: [ExceptionKind; 7] = [
+pub(super) const OF_REPORTS: [ExceptionKind; 8] = [
     ExceptionKind::LinesUnmatched,
     ExceptionKind::PayoutRemainder,
     ExceptionKind::ReportRefused,
@@ -122,11 +122,12 @@ pub(super) const OF_REPORTS: [ExceptionKind; 7] = [
     ExceptionKind::LineDiffers,
     ExceptionKind::AccountUnknown,
     ExceptionKind::MatchAmbiguous,
+    ExceptionKind::PaymentUnknown,
 ];
 
 /// No simulated PSP writes a report that is wrong in itself, and its lines go by their transactions; no simulated shop sells what
 /// cannot be billed.
-const NOT_SIMULATED: [ExceptionKind; 7] = [
+const NOT_SIMULATED: [ExceptionKind; 8] = [
     ExceptionKind::NotBillable,
     ExceptionKind::PortalUndelivered,
     ExceptionKind::ReportRefused,
@@ -134,6 +135,7 @@ const NOT_SIMULATED: [ExceptionKind; 7] = [
     ExceptionKind::LineDiffers,
     ExceptionKind::AccountUnknown,
     ExceptionKind::MatchAmbiguous,
+    ExceptionKind::PaymentUnknown,
 ];
 
 /// Counts, by name.

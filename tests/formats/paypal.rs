@@ -54,7 +54,7 @@ fn paypal() {
     let run = all(&shop);
     assert_eq!(
         (&run["exit_code"], exceptions(&run)),
-        (&1.into(), vec!["chargeback", "payout_remainder", "unasked_movement", "unasked_movement"]),
+        (&1.into(), vec!["chargeback", "payment_unknown", "payout_remainder", "unasked_movement", "unasked_movement"]),
         "{run:#}"
     );
     // 15 rows and the 3 balances of the evening, 1 and 2, 1 and 1, 3 and 2.

@@ -244,6 +244,7 @@ impl ReportTable {
         let format = kinds.resolve(format, described, all);
         let format = kept.resolve(format, described, all);
         let format = texts.resolve(format, described, all);
+        described.ask_for_payout(&format, all);
         Some(GenericFormat { amount: amount?, currency: currency?, date: date?, ..format })
     }
 }
@@ -359,6 +360,15 @@ impl Described {
         if !self.is_wrong(name, others, all) {
             let key = self.key(name);
             all.reading.problem(self.position, &key, format!("`{key}` is missing: {why}"));
+        }
+    }
+
+    /// What has neither a payout nor an id of its own cannot be told apart, so that nothing of the report would be taken.
+    fn ask_for_payout(&self, format: &GenericFormat, all: &Resolver<'_, '_>) {
+        if format.payout.is_none() && !format.has_own_id {
+            let why = "the column of the payout's reference, or in its place `payout`, one reference for all lines. Only lines with an id \
+                       of their own (`modification` and `has_own_id = true`) can be told apart without it, and then no payout is proved";
+            self.missing("payout_column", why, &["payout", "modification", "has_own_id"], all);
         }
     }
 

@@ -30,20 +30,24 @@ fn refused(columns: &str, why: &str) {
     assert!(told.contains(why) && told.contains("provider.own.report_columns"), "{told}");
 }
 
-const LEAST: &str = "amount = \"Sum\"\ncurrency = \"EUR\"\ndate = \"Day\"\n";
+const WITHOUT_PAYOUT: &str = "amount = \"Sum\"\ncurrency = \"EUR\"\ndate = \"Day\"\n";
+const LEAST: &str = "amount = \"Sum\"\ncurrency = \"EUR\"\ndate = \"Day\"\npayout_column = \"Payout\"\n";
 
 #[test]
-fn the_least_that_explains_a_report_is_amount_currency_and_date() {
+fn the_least_that_explains_a_report_is_amount_currency_date_and_payout() {
     let least = GenericFormat {
         amount: AmountColumns::Signed("Sum".to_owned()),
         currency: CurrencyFrom::Fixed(super::currency("EUR").unwrap()),
         date: "Day".to_owned(),
+        payout: Some(PayoutFrom::Column("Payout".to_owned())),
         ..GenericFormat::default()
     };
     assert_eq!(format(LEAST), least);
     refused("", "amount` is missing: an amount stands in `amount` (a column with a sign), or `credit` and `debit`");
     refused("", "currency` is missing: the currency of every line, or in its place `currency_column`");
     refused("", "date` is missing");
+    refused(WITHOUT_PAYOUT, "payout_column` is missing");
+    assert_eq!(format(&format!("{WITHOUT_PAYOUT}modification = \"Id\"\nhas_own_id = true")).payout, None);
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn keys_that_only_mean_something_together_stand_together() {
     wrong("has_own_id = true", "modification` is missing");
     wrong("thousands_separator = \".\"", "the same as `decimal_point`");
     wrong("currency_column = \"Cur\"", "currency_column`: excludes `currency`");
-    wrong("payout_column = \"P\"\npayout = \"1\"", "payout`: excludes `payout_column`");
+    wrong("payout = \"1\"", "payout`: excludes `payout_column`");
 }
 
 #[test]
@@ -113,7 +117,8 @@ fn separators_are_single_characters() {
 #[test]
 fn what_is_explained_is_shown_with_its_defaults() {
     let loaded =
-        load(&format!("{LEAST}payout = \"7\"\nkind = \"Art\"\nkinds = {{ \"Ein Kauf\" = \"sale\" }}")).unwrap();
+        load(&format!("{WITHOUT_PAYOUT}payout = \"7\"\nkind = \"Art\"\nkinds = {{ \"Ein Kauf\" = \"sale\" }}"))
+            .unwrap();
     let shown = |name: &str| {
         let key = format!("provider.own.report_columns.{name}");
         let setting = loaded.shown().iter().find(|setting| setting.key == key).unwrap();
@@ -124,5 +129,5 @@ fn what_is_explained_is_shown_with_its_defaults() {
     assert_eq!(shown("separator"), "\",\" (default)");
     assert_eq!(shown("default_kind"), "\"unknown\" (default)");
     assert!(!loaded.shown().iter().any(|setting| setting.key == "provider.own.report_columns.fee"));
-    assert_eq!(format(&format!("{LEAST}payout = \"7\"")).payout, Some(PayoutFrom::Fixed("7".to_owned())));
+    assert_eq!(format(&format!("{WITHOUT_PAYOUT}payout = \"7\"")).payout, Some(PayoutFrom::Fixed("7".to_owned())));
 }

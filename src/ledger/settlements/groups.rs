@@ -203,7 +203,9 @@ impl Writer<'_> {
         let Some((account, is_by_person)) = found else { return Ok(()) };
         self.learn_of(AccountId(account), payment.transaction)?;
         if is_by_person {
-            return Ok(());
+            // That their payment was missing is told no longer.
+            let group = GroupKey { account: AccountId(account), transaction: payment.transaction, reference: "" };
+            return self.stored_lines(group)?.iter().try_for_each(|line| self.reopen_payout(line.payout));
         }
         self.settle_payment(payment, Before::Absent, order)?;
         self.connection

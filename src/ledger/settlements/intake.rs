@@ -2,6 +2,7 @@
 
 use std::hash::BuildHasher;
 
+use chrono::NaiveDate;
 use compact_str::CompactString;
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 
@@ -9,7 +10,7 @@ use super::delta::{OrderDelta, add_to_orders};
 use super::insert::{LineInserter, PlacedLine};
 use super::row::Stored;
 use super::standing::{self, Standing, Standings};
-use super::takeover::{Accounts, Differing, Prepared, Sent, Taken, Takeover};
+use super::takeover::{Accounts, Differing, NewReport, Prepared, Sent, Taken, Takeover};
 use super::touched::IdSet;
 use super::{Found, Looked, by_reference, by_transaction, overflow};
 use crate::domain::id::{AccountId, FileId, OrderId, PayoutId, ShopName};
@@ -28,6 +29,7 @@ pub(super) struct Intake<'w> {
     /// Their numbers in the ledger.
     ids: Vec<AccountId>,
     shop: &'w ShopName,
+    report: &'w NewReport,
     file: FileId,
     inserter: LineInserter<'w>,
     /// The payout of the line before: lines of a payout stand together.
@@ -36,7 +38,7 @@ pub(super) struct Intake<'w> {
     /// Stored rows of earlier files that a line of this file was recognised as, by two hashes of their key.
     recognised: HashSet<[u64; 2]>,
     /// Where a line with a key that stood several times in this file is looked for first.
-    next_ordinal: HashMap<RowKey, i64>,
+    next_ordinal: HashMap<(RowKey, Option<NaiveDate>), i64>,
     hashers: [DefaultHashBuilder; 2],
     sums: HashMap<(PayoutId, DayKey), DaySum>,
     by_reference: HashMap<PayoutId, i64>,
@@ -86,6 +88,7 @@ impl<'w> Intake<'w> {
             standings: writer.standings()?,
             ids,
             shop: takeover.shop,
+            report: takeover.report,
             file,
             inserter: LineInserter::prepare(writer.connection)?,
             last_payout: None,
@@ -185,27 +188,29 @@ impl<'w> Intake<'w> {
             self.added(placed)?;
             return Ok(true);
         }
+        if line.has_own_id {
+            self.repeats(placed)?;
+            return Ok(false);
+        }
         let key: RowKey = (account_id, batch, line.transaction.clone(), line.modification.clone(), line.kind);
-        if let Some(next) = self.next_ordinal.get(&key) {
+        let day = self.is_by_day(line).then_some(row.key.day);
+        if let Some(next) = self.next_ordinal.get(&(key.clone(), day)) {
             ordinal = *next;
         }
         let mut other: Option<Stored> = None;
-        loop {
-            let Some(stored) = self.writer.stored_row(account_id, batch, line, ordinal)? else { break };
+        while let Some(stored) = self.writer.stored_row(account_id, batch, line, ordinal)? {
             // The very line, where a file is read again for what was left out of it.
-            let is_itself = stored.file == self.file && u64::try_from(stored.line) == Ok(line.number);
-            let is_of_another =
-                stored.file == self.file || self.recognised.contains(&self.hashes(&key, stored.ordinal));
+            let is_itself = self.is_itself(line, &stored);
+            let is_of_another = stored.file == self.file
+                || self.recognised.contains(&self.hashes(&key, stored.ordinal))
+                || day.is_some_and(|day| day != stored.day);
             if is_itself || !is_of_another {
                 if stored.amounts == row.amounts() {
-                    self.is_known(placed, &key, &stored)?;
+                    self.taken.known += 1;
+                    self.recognised.insert(self.hashes(&key, stored.ordinal));
                     return Ok(false);
                 }
                 other.get_or_insert(stored);
-            }
-            // A line with an id of its own is one row.
-            if line.has_own_id {
-                break;
             }
             ordinal += 1;
         }
@@ -215,12 +220,7 @@ impl<'w> Intake<'w> {
             self.differs(line, &stored);
             return Ok(false);
         }
-        if line.has_own_id {
-            // The same line twice in one file.
-            self.taken.known += 1;
-            return Ok(false);
-        }
-        self.next_ordinal.insert(key, ordinal + 1);
+        self.next_ordinal.insert((key, day), ordinal + 1);
         if !self.inserter.insert(placed, ordinal)? {
             return Err(LedgerError::Invariant(format!("the key of line {} is taken and is not", line.number)));
         }
@@ -228,25 +228,47 @@ impl<'w> Intake<'w> {
         Ok(true)
     }
 
+    /// Whether nothing but its day tells a line from those of the report before.
+    fn is_by_day(&self, line: &ReportLine) -> bool {
+        self.report.is_one_payout && line.modification.is_empty()
+    }
+
+    fn is_itself(&self, line: &ReportLine, stored: &Stored) -> bool {
+        stored.file == self.file && u64::try_from(stored.line) == Ok(line.number)
+    }
+
     fn hashes(&self, key: &RowKey, ordinal: i64) -> [u64; 2] {
         self.hashers.each_ref().map(|hasher| hasher.hash_one((key, ordinal)))
     }
 
-    fn is_known(&mut self, placed: &PlacedLine<'_>, key: &RowKey, stored: &Stored) -> Result<()> {
+    /// A line with an id of its own is one row, in however many files it stands, and how often in one. It may name its payout later.
+    fn repeats(&mut self, placed: &PlacedLine<'_>) -> Result<()> {
+        let PlacedLine { line, row, account_id, batch, payout, .. } = *placed;
         self.taken.known += 1;
-        self.recognised.insert(self.hashes(key, stored.ordinal));
-        let PlacedLine { line, payout, .. } = *placed;
-        if line.has_own_id && !line.payout.is_empty() && stored.payout != payout {
-            if self.writer.is_paid_out(stored.payout)? {
-                self.differs(line, stored);
-            } else {
-                if stored.kind != line.kind {
-                    self.differs(line, stored);
-                }
-                self.paid_out_since(placed, stored)?;
-            }
+        let Some(stored) = self.writer.stored_row(account_id, batch, line, 1)? else {
+            return Err(LedgerError::Invariant(format!("the id of line {} is taken and is not", line.number)));
+        };
+        let is_same =
+            stored.amounts == row.amounts() && stored.kind == line.kind && self.is_of_payment_of(line, &stored);
+        if !is_same {
+            self.differs(line, &stored);
+        }
+        if stored.amounts != row.amounts() || line.payout.is_empty() || stored.payout == payout {
+            return Ok(());
+        }
+        if !self.writer.is_paid_out(stored.payout)? {
+            return self.paid_out_since(placed, &stored);
+        }
+        if is_same {
+            self.differs(line, &stored);
         }
         Ok(())
+    }
+
+    /// Stripe's reports name a payment by its intent, or by its charge where they lack that column: only within one file, or in a report
+    /// whose columns are always the same, another id is another payment.
+    fn is_of_payment_of(&self, line: &ReportLine, stored: &Stored) -> bool {
+        stored.transaction == line.transaction || (stored.file != self.file && self.report.format == "stripe")
     }
 
     fn added(&mut self, placed: &PlacedLine<'_>) -> Result<()> {
@@ -258,9 +280,10 @@ impl<'w> Intake<'w> {
 
     fn differs(&mut self, line: &ReportLine, stored: &Stored) {
         if self.taken.differing.len() < MOST_DIFFERING {
+            let report = if stored.file == self.file { "this report itself" } else { "an earlier report" };
             let what = format!(
-                "transaction `{}`, modification `{}`: an earlier report (`payjournal list lines`, line {}:{}) has another amount, \
-                 kind or payout for this line",
+                "transaction `{}`, modification `{}`: {report} (`payjournal list lines`, line {}:{}) has another amount, kind, \
+                 transaction or payout for this line",
                 line.transaction, line.modification, stored.file, stored.line
             );
             self.taken.differing.push(Differing { number: line.number, what });

@@ -25,6 +25,7 @@ mod standing;
 mod statements;
 mod takeover;
 mod touched;
+mod without_payment;
 
 use std::path::PathBuf;
 
@@ -44,6 +45,7 @@ pub use payouts::{PayoutOverview, PayoutTally, ProvedPayout};
 pub use rehearsal::{About, Mark, Rehearsed, RehearsedBooking, RehearsedFact, RehearsedSum};
 pub use takeover::{Differing, Inlet, NewReport, Taken, Takeover};
 pub(super) use touched::{IdSet, Touched};
+pub use without_payment::{LineWithoutPayment, LinesWithoutPayment};
 
 use super::row::Columns;
 use super::{Ledger, LedgerError, Result, Writer};

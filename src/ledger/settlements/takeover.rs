@@ -26,6 +26,8 @@ pub struct NewReport {
     pub format: String,
     /// The account of lines that name none: of the provider whose folder it lies in, if it is one provider's.
     pub account: Option<usize>,
+    /// All lines have one payout, and so have those of the next report: what has no id is told apart by its day.
+    pub is_one_payout: bool,
 }
 
 /// What became of a report's lines.

@@ -104,6 +104,7 @@ impl table::Columns for Columns {
             AmountIs::Net => (row.checked(main, amount.checked_add(kept))?, amount),
         };
         let kind = self.kind(row)?;
+        let modification = text(self.texts.modification)?;
         let mut fees = fees_of(kind, net, fee);
         if !matches!(kind, LineKind::Fee | LineKind::FeeTax) {
             fees.tax = tax;
@@ -112,9 +113,9 @@ impl table::Columns for Columns {
             number: row.line(),
             account: text(self.texts.account)?,
             payout: self.payout(row)?,
-            has_own_id: self.format.has_own_id,
+            has_own_id: self.format.has_own_id && !modification.is_empty(),
             transaction: text(self.texts.transaction)?,
-            modification: text(self.texts.modification)?,
+            modification,
             reference: text(self.texts.reference)?,
             document: text(self.texts.document)?,
             kind,
@@ -239,14 +240,15 @@ impl Columns {
     fn moment(&self, row: &Row<'_>, reading: Reading, clock: &Clock) -> Result<DateTime<Utc>, Problem> {
         let text = row.text(self.date)?;
         let zone = self.format.time_zone.unwrap_or(reading.time_zone);
-        match &self.format.date_format {
+        let at = match &self.format.date_format {
             None => date_time(text).and_then(|local| clock.moment(local, zone)),
             Some(format) => formatted(text, format, zone, clock),
         }
         .ok_or_else(|| {
             let shape = self.format.date_format.as_deref().unwrap_or("2026-11-22 14:05:59");
             row.problem(self.date, text, format!("not a date such as `{shape}`"))
-        })
+        })?;
+        row.dated(self.date, at, reading)
     }
 }
 

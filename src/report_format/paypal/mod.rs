@@ -20,7 +20,7 @@ use compact_str::{CompactString, format_compact};
 use self::event::kind_of;
 use self::total::{Footer, Totals, footer};
 use super::text::{Column, Head, Records, Row};
-use super::{Problem, Report, fees_of};
+use super::{Problem, Reading, Report, fees_of};
 use crate::domain::money::Currency;
 use crate::domain::settlement::{Decimal, Fees, LineKind, ReportLine};
 
@@ -31,6 +31,7 @@ pub(super) const OTHER_MARK: &str = "Transactional Status";
 
 pub(super) struct Settlement {
     records: Records,
+    reading: Reading,
     file: File,
     section: Option<Section>,
     /// Lines a footer gave.
@@ -82,9 +83,9 @@ struct Sided {
 }
 
 impl Settlement {
-    pub(super) fn open(input: Box<dyn Read + Send>) -> Self {
+    pub(super) fn open(input: Box<dyn Read + Send>, reading: Reading) -> Self {
         let records = Records::open(input, b',');
-        Self { records, file: File::default(), section: None, ready: VecDeque::new(), is_over: false }
+        Self { records, reading, file: File::default(), section: None, ready: VecDeque::new(), is_over: false }
     }
 
     /// Reads one record. Most give a line; the end of the file gives `Ok(None)` and sets `is_over`.
@@ -94,7 +95,7 @@ impl Settlement {
             self.file.is_whole(self.records.line())?;
             return Ok(None);
         }
-        let Self { records, file, section, ready, .. } = self;
+        let Self { records, reading, file, section, ready, .. } = self;
         let line = records.line();
         match records.cell(0) {
             b"SB" => return self.body().map(Some),
@@ -102,7 +103,7 @@ impl Settlement {
             b"FH" => file.has_head = true,
             b"SH" => {
                 file.sections += 1;
-                *section = Some(Section::open(records)?);
+                *section = Some(Section::open(records, *reading)?);
             }
             b"CH" => begun(section, line)?.find_columns(records)?,
             b"SF" => ready.extend(begun(section, line)?.foot(records)?),
@@ -140,7 +141,7 @@ impl Settlement {
                 for total in totals {
                     total.add(&amounts);
                 }
-                columns.line(&row, &amounts, section)
+                columns.line(&row, &amounts, section, self.reading)
             }
             Err(problem) => {
                 for total in totals {
@@ -202,7 +203,7 @@ impl File {
 }
 
 impl Section {
-    fn open(records: &Records) -> Result<Self, Problem> {
+    fn open(records: &Records, reading: Reading) -> Result<Self, Problem> {
         let line = records.line();
         let cell = |at: usize| String::from_utf8_lossy(records.cell(at)).trim().to_owned();
         let moment = |at: usize| {
@@ -214,6 +215,11 @@ impl Section {
             })
         };
         let (begins, ends) = (moment(1)?, moment(2)?);
+        for (at, moment) in [(1, begins), (2, ends)] {
+            reading
+                .dated(moment.to_utc())
+                .map_err(|what| Problem { value: cell(at), ..Problem::of_file(line, what) })?;
+        }
         Ok(Self {
             account: cell(3).into(),
             window: ends.format("%Y-%m-%d").to_string().into(),
@@ -310,7 +316,7 @@ impl Columns {
             gross: sided("Transaction Debit or Credit", "Gross Transaction Amount", "Gross Transaction Currency")?,
             fee: sided("Fee Debit or Credit", "Fee Amount", "Fee Currency")?,
             custom: needed("Custom Field")?,
-            bank: head.column("Bank Reference ID"),
+            bank: head.optional_column("Bank Reference ID", line)?,
         })
     }
 
@@ -321,7 +327,13 @@ impl Columns {
         Ok(Amounts { gross, fee: (fee, fee_currency) })
     }
 
-    fn line(&self, row: &Row<'_>, amounts: &Amounts, section: &Section) -> Result<ReportLine, Problem> {
+    fn line(
+        &self,
+        row: &Row<'_>,
+        amounts: &Amounts,
+        section: &Section,
+        reading: Reading,
+    ) -> Result<ReportLine, Problem> {
         let Amounts { gross: (gross, currency), fee: (fee, fee_currency) } = *amounts;
         if currency != fee_currency {
             return Err(row.problem(self.fee.currency, fee_currency.code(), "not the currency of the amount"));
@@ -340,7 +352,7 @@ impl Columns {
             document: row.text(self.invoice)?.into(),
             kind,
             method: CompactString::default(),
-            occurred_at: self.moment(row)?,
+            occurred_at: self.moment(row, reading)?,
             gross: kind.is_of_payment().then_some((gross, currency)),
             net: (net, currency),
             fees: fees_of(kind, net, fee.negated()),
@@ -375,12 +387,12 @@ impl Columns {
         })
     }
 
-    fn moment(&self, row: &Row<'_>) -> Result<DateTime<Utc>, Problem> {
+    fn moment(&self, row: &Row<'_>, reading: Reading) -> Result<DateTime<Utc>, Problem> {
         let done = row.text(self.done)?;
         let (column, text) = if done.is_empty() { (self.begun, row.text(self.begun)?) } else { (self.done, done) };
         let read = DateTime::parse_from_str(text, DATE);
         let read = read.map_err(|_| row.problem(column, text, "not a date such as `2026/01/06 00:00:30 -0800`"))?;
-        Ok(read.to_utc())
+        row.dated(column, read.to_utc(), reading)
     }
 
     fn note(&self, row: &Row<'_>, kind: LineKind) -> Result<CompactString, Problem> {

@@ -1,6 +1,7 @@
 //! What the PSP says of one payment, held against what the ledger has of it: each fact that is news, whoever caused it
 //! (rules 1 and 2).
 
+mod beyond;
 mod by_report;
 mod handed_over;
 
@@ -172,6 +173,7 @@ impl Desk<'_> {
             let unmoved = Consequence::Unmoved { payment: self.payment.id, since };
             steps.insert(0, Step::record(self.name.clone(), "no other movement was recorded meanwhile", unmoved));
         }
+        steps.extend(self.beyond_authorised(&steps));
         steps.extend(all.iter().filter_map(|modification| self.contradiction(modification)));
         steps.extend(self.parts_differ());
         steps.extend(self.report_differs());

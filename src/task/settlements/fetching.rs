@@ -91,6 +91,7 @@ fn take(
         bytes: 0,
         format: FORMAT.to_owned(),
         account: Some(0),
+        is_one_payout: false,
     };
     let source = Source { providers: vec![provider.clone()], ..Source::default() };
     let paid_at = payout.paid_at;

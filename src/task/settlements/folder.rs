@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::config::Settings;
 use crate::domain::id::ProviderName;
-use crate::report_format::Format;
+use crate::report_format::{Format, PayoutFrom};
 
 /// A folder, and the providers whose reports it holds: each file is looked at once, however many they are (trap T24).
 #[derive(Debug, Clone, Default)]
@@ -48,28 +48,47 @@ impl Source {
         (self.providers.len() == 1).then_some(0)
     }
 
-    /// Its files by name. What is hidden or carries the name of a download under way is none.
-    pub(super) fn files(&self) -> Result<Vec<Candidate>, String> {
+    /// Whether all its lines have the one payout that the configuration names.
+    pub(super) fn is_one_payout(&self) -> bool {
+        match &self.format {
+            Some(Format::Generic(format)) => matches!(format.payout, Some(PayoutFrom::Fixed(_))),
+            Some(Format::Adyen | Format::Stripe | Format::Paypal | Format::Klarna) | None => false,
+        }
+    }
+
+    /// Its files by name, and what else lies there. What is hidden or carries the name of a download under way is neither.
+    pub(super) fn files(&self) -> Result<(Vec<Candidate>, Vec<String>), String> {
         let folder = self.folder.display();
         let unreadable = |error: std::io::Error| format!("the folder of reports `{folder}` cannot be read: {error}");
-        let mut files = Vec::new();
+        let (mut files, mut others) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let name = entry.file_name().to_string_lossy().into_owned();
+            if is_under_way(&name) {
+                continue;
+            }
             // Through a symbolic link too.
             let (is_file, bytes, modified) = match fs::metadata(entry.path()) {
                 Ok(metadata) => (metadata.is_file(), metadata.len(), metadata.modified().ok()),
-                // Gone again: somebody tidied up.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    // Else it is gone again: somebody tidied up.
+                    if fs::symlink_metadata(entry.path()).is_ok() {
+                        others.push(format!("`{}` is a link to nothing", entry.path().display()));
+                    }
+                    continue;
+                }
                 // Told of as a file that cannot be read, and the others go on.
                 Err(_) => (true, 0, None),
             };
-            if is_file && !is_under_way(&name) {
+            if is_file {
                 files.push(Candidate { path: entry.path(), name, bytes, modified });
+            } else {
+                others.push(format!("`{}` is no file but a folder, a pipe or the like", entry.path().display()));
             }
         }
+        others.sort();
         files.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(files)
+        Ok((files, others))
     }
 }
 

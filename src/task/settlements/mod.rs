@@ -68,14 +68,17 @@ fn settle_all(run: &mut Run<'_>) -> Result<(), LedgerError> {
     run.ledger.forget_touched();
     welcome(run)?;
     for source in folder::sources(run.settings) {
-        let candidates = match source.files() {
-            Ok(candidates) => candidates,
+        let (candidates, others) = match source.files() {
+            Ok(found) => found,
             Err(why) => {
                 run.summary.count_unreachable(None, &why);
                 run.watch.say(Level::Error, &why);
                 continue;
             }
         };
+        for other in others {
+            run.watch.say(Level::Info, &format!("not read: {other}"));
+        }
         for candidate in candidates {
             if (run.host.stop)() {
                 break;
@@ -113,7 +116,7 @@ fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<Fil
     if let Some(before) = before.filter(|before| before.strangers == 0) {
         return Ok(report(&digest, FileOutcome::Known { name: before.name }));
     }
-    let opened = match reading::open(candidate, source, run.settings) {
+    let opened = match reading::open(candidate, source, run.settings, run.now) {
         Ok(opened) => opened,
         Err(why) => {
             refuse(run, &Origin::File(candidate.path.clone()), &why)?;
@@ -126,6 +129,7 @@ fn take(run: &mut Run<'_>, source: &Source, candidate: &Candidate) -> Result<Fil
         bytes: candidate.bytes,
         format: opened.format.to_owned(),
         account: source.only_account(),
+        is_one_payout: source.is_one_payout(),
     };
     let format = opened.format;
     let taken = take_over(run, source, &new, |inlet| opened.read(candidate, inlet), |_| Ok(()))?;

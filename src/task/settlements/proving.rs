@@ -10,12 +10,16 @@ use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::PayoutId;
 use crate::domain::settlement::proof::{Proof, ProofState};
 use crate::ledger::LedgerError;
-use crate::ledger::settlements::{PayoutOverview, ProvedPayout};
+use crate::ledger::settlements::{LineWithoutPayment, LinesWithoutPayment, PayoutOverview, ProvedPayout};
 use crate::run::engine::Run;
 
 /// The kinds of exceptions a payout has; what does not hold any more is resolved.
-const KINDS: [ExceptionKind; 3] =
-    [ExceptionKind::PayoutRemainder, ExceptionKind::LinesUnmatched, ExceptionKind::MatchAmbiguous];
+const KINDS: [ExceptionKind; 4] = [
+    ExceptionKind::PayoutRemainder,
+    ExceptionKind::LinesUnmatched,
+    ExceptionKind::MatchAmbiguous,
+    ExceptionKind::PaymentUnknown,
+];
 
 /// Looks at every payout that is not done with, and at those that changed.
 pub(super) fn prove(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), LedgerError> {
@@ -34,11 +38,13 @@ pub(super) fn prove(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), Ledg
     if !payouts.is_empty() {
         let (settings, now, task) = (run.settings, run.now, run.task_name);
         run.ledger.write("payouts", run.id, now, |writer| {
+            let unpaid = writer.lines_without_payment(&payouts)?;
             for payout in &payouts {
                 // Lines of an earlier version of the ledger were not booked with their file.
                 writer.book_payout(payout.id)?;
                 writer.set_payout_state(ProvedPayout { id: payout.id, state: payout.state })?;
-                let drafts = exceptions(payout, settings, now);
+                let mut drafts = exceptions(payout, settings, now);
+                drafts.extend(unpaid.get(&payout.id).map(|found| without_payment(payout, found)));
                 for kind in KINDS {
                     if !drafts.iter().any(|draft| draft.kind == kind) {
                         writer.resolve_subject(kind, &subject(payout))?;
@@ -46,7 +52,9 @@ pub(super) fn prove(run: &mut Run<'_>, settled: &mut Settled) -> Result<(), Ledg
                 }
                 for draft in &drafts {
                     // What a person has ended is told again when its figures have changed, and not every night.
-                    let is_ended = draft.kind == ExceptionKind::PayoutRemainder && writer.is_ended(draft)?;
+                    let may_be_ended =
+                        matches!(draft.kind, ExceptionKind::PayoutRemainder | ExceptionKind::PaymentUnknown);
+                    let is_ended = may_be_ended && writer.is_ended(draft)?;
                     if !is_ended {
                         writer.raise(draft, Some(task))?;
                     }
@@ -107,6 +115,29 @@ fn exceptions(payout: &PayoutOverview, settings: &Settings, now: chrono::DateTim
         drafts.push(draft(ExceptionKind::MatchAmbiguous, message));
     }
     drafts
+}
+
+/// What no movement tells of: the lines have an order, and no payment that it could hang on.
+fn without_payment(payout: &PayoutOverview, found: &LinesWithoutPayment) -> ExceptionDraft {
+    let named: Vec<String> = found.some.iter().map(named).collect();
+    let more = if i64::try_from(named.len()) == Ok(found.lines) { "" } else { ", and others" };
+    let message = format!(
+        "{} lines have their order by their reference or by a person, but their payment is not in the ledger, and nothing of them is \
+         booked: {}{more}. Import the payments (`payjournal import payments`) with these transaction ids and the provider {}; where \
+         there is no such payment, book them by hand and `payjournal resolve` this. `payjournal list lines --payout {}` shows them",
+        found.lines,
+        named.join(", "),
+        payout.provider,
+        payout.reference
+    );
+    let kind = ExceptionKind::PaymentUnknown;
+    ExceptionDraft { kind, subject: subject(payout), message, about: About::default() }
+}
+
+fn named(line: &LineWithoutPayment) -> String {
+    let LineWithoutPayment { line, amount, transaction, order } = line;
+    let transaction = if transaction.is_empty() { "without a transaction" } else { transaction };
+    format!("line {line} ({amount}, transaction {transaction}, order {order})")
 }
 
 fn remainder(payout: &PayoutOverview) -> String {

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::Read;
 
+use chrono::{DateTime, Utc};
+
 use super::folder::{Candidate, Source};
 use crate::config::Settings;
 use crate::domain::settlement::ReportLine;
@@ -48,7 +50,12 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-pub(super) fn open(candidate: &Candidate, source: &Source, settings: &Settings) -> Result<Opened, String> {
+pub(super) fn open(
+    candidate: &Candidate,
+    source: &Source,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<Opened, String> {
     let unreadable = |error: std::io::Error| format!("it cannot be opened: {error}");
     let input = report_format::open_file(File::open(&candidate.path).map_err(unreadable)?).map_err(unreadable)?;
     let (format, input) = if let Some(format) = &source.format {
@@ -57,7 +64,7 @@ pub(super) fn open(candidate: &Candidate, source: &Source, settings: &Settings) 
         let (found, input) = report_format::detect_in(input).map_err(unreadable)?;
         (found.ok_or_else(unknown)?, input)
     };
-    let reading = Reading { time_zone: settings.time_zone };
+    let reading = Reading::at(now, settings.time_zone);
     let input: Box<dyn Read + Send> = if format == Format::Klarna { input } else { Box::new(WholeLines::of(input)) };
     Ok(Opened { format: format.as_str(), report: report_format::open(&format, input, reading) })
 }

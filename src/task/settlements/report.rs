@@ -128,12 +128,16 @@ impl FileReport {
         match &self.outcome {
             FileOutcome::Taken { format, taken, refused_lines } => {
                 let strangers: u64 = taken.strangers.values().sum();
+                let not_paid_out = match taken.not_paid_out {
+                    0 => String::new(),
+                    lines => format!(" ({lines} of them name no payout)"),
+                };
                 format!(
-                    "report {origin} ({format}, blake3 {digest}): {} new lines, {} known, {} left out; {} matched by transaction, {} by \
-                     reference, {} by a person, {} unmatched, {} ambiguous",
+                    "report {origin} ({format}, blake3 {digest}): {} new lines, {} known, {} left out{not_paid_out}; {} matched by \
+                     transaction, {} by reference, {} by a person, {} unmatched, {} ambiguous",
                     taken.added,
                     taken.known,
-                    refused_lines + strangers,
+                    refused_lines + strangers + taken.not_paid_out,
                     taken.by_transaction,
                     taken.by_reference,
                     taken.by_person,

@@ -65,7 +65,7 @@ fn is_of_a_database(path: &Path) -> bool {
 }
 
 impl Replaced {
-    /// As [`Output::named`], and never a pipe or a device.
+    /// A regular file, or none yet. A link is followed. Refused: a pipe, a device, the config, and any database, as the ledger is.
     pub fn named(path: &Path, config: &Path) -> Result<Self> {
         match Output::named(path, config)? {
             Output::File(file) => Ok(file),

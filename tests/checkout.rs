@@ -213,3 +213,39 @@ fn one_debt_has_one_page() {
     assert_eq!(shop.rows("SELECT sum(amount_minor) FROM movements"), ["2500"]);
     shop.ok("verify");
 }
+
+/// Nobody cancelled the order, whoever hears first that its page was closed.
+#[test]
+fn a_page_that_is_closed_for_another_leaves_its_order_new() {
+    let shop = Shop::with(&format!(
+        "{}\n[seller]\nname = \"Coffee Ltd.\"\n",
+        support::CONFIG.replace("merchant_account", "faults = { cancel = \"timeout-after\" }\nmerchant_account")
+    ));
+    shop.write("request.json", REQUEST);
+    let first = asked(&shop, "request.json");
+    billing::entries(&shop, "E-2,K2,10042,10.00,\n");
+    shop.write("both.json", r#"{"entries": ["WEB-1", "E-2"]}"#);
+    assert!(shop.exits("checkout both.json", 2).stderr.contains("was not closed"));
+    shop.ok("sync-payments");
+    let both = asked(&shop, "both.json");
+    assert_ne!(url(&first), url(&both));
+    assert_eq!(shop.rows("SELECT payment_status FROM orders"), ["new"]);
+    assert_eq!(shop.rows("SELECT status FROM payments"), ["expired", "open"]);
+    shop.ok("verify --against-provider");
+}
+
+/// Who pays an invoice by its number is not asked to pay it once more.
+#[test]
+fn nobody_is_asked_for_an_invoice_that_a_payment_under_way_names() {
+    let shop = billing::shop("");
+    billing::orders(&shop, "A,119.00,C1,,\n");
+    shop.ok("finalize-invoices");
+    shop.payments("T9,,2026-00001,card,EUR,authorised,119.00,2026-11-16T08:00:00Z,,\n");
+    for line in ["checkout --order A", "invite 2026-00001"] {
+        let refused = shop.exits(line, 2).stderr;
+        assert!(refused.contains("nobody is asked to pay"), "{line}: {refused}");
+    }
+    shop.ok("sync-journals");
+    shop.ok("capture");
+    assert_eq!(billing::invoices(&shop), ["2026-00001 A 11900 11900"]);
+}

@@ -84,11 +84,11 @@ fn an_invoice_that_is_due_is_collected_and_paid() {
     support::billing::orders(&shop, "SO-1,119.00,C1,,\n");
     import(&shop, "mandates", &format!("{HEAD}psp,,MD-4711,C1,sepa,EUR,2026-11-02,\n"));
     shop.ok("finalize-invoices");
-    assert_eq!(all_entries(&shop), ["- open 0/11900 2026-00001"]);
+    assert_eq!(all_entries(&shop), ["2026-00001 open 0/11900 2026-00001"]);
     assert_eq!(shop.json("collect")["not_eligible"].to_string(), r#"{"not due":1}"#);
     let due = "2026-11-29T02:00:00Z";
     shop.ok(&format!("collect --as-of {due}"));
-    assert_eq!(all_entries(&shop), ["- balanced 11900/11900 2026-00001"]);
+    assert_eq!(all_entries(&shop), ["2026-00001 balanced 11900/11900 2026-00001"]);
     shop.ok(&format!("capture --as-of {due}"));
     shop.ok(&format!("sync-journals --as-of {due}"));
     assert_eq!(support::billing::invoices(&shop), ["2026-00001 SO-1 11900 11900"]);
@@ -108,7 +108,7 @@ fn the_collection_of_an_invoice_is_shown_by_the_number_of_the_invoice() {
         shop.ok(&format!("show document 2026-00001 --as-of {at}"));
         shop.ok(&format!("show order SO-1~collect:confirm-late --as-of {at}"));
         let transaction = shop.rows("SELECT transaction_id FROM payments").concat();
-        for line in ["show entry 1".to_owned(), format!("show payment {transaction}")] {
+        for line in ["show entry 2026-00001".to_owned(), format!("show payment {transaction}")] {
             let line = format!("{line} --as-of {at}");
             shop.ok(&line);
             assert_eq!(shop.json(&line)["operations"][0]["entry"], "2026-00001", "{line}");
@@ -120,7 +120,7 @@ fn the_collection_of_an_invoice_is_shown_by_the_number_of_the_invoice() {
     assert!(shop.json(status).to_string().contains(r#""entry":"2026-00001""#));
     look("2026-11-29T03:00:00Z");
     shop.ok("collect --as-of 2026-12-01T02:00:00Z");
-    assert_eq!(all_entries(&shop), ["- balanced 11900/11900 2026-00001"]);
+    assert_eq!(all_entries(&shop), ["2026-00001 balanced 11900/11900 2026-00001"]);
     shop.ok("status --as-of 2026-12-01T03:00:00Z");
     look("2026-12-01T03:00:00Z");
 }

@@ -15,6 +15,7 @@ fn what_payjournal_lives_on_is_never_replaced_by_what_it_writes() {
         ("export --output payjournal.db", "is of a database"),
         ("export --output ./payjournal.db-wal", "is of a database"),
         ("export --output sandbox.db", "is of a database"),
+        ("export --output payjournal.db.capture.lock", "is of a database"),
         ("export --output payjournal.toml", "is the config"),
         ("export --output mail", "is a folder"),
         ("import orders --rejects payjournal.db payjournal.toml", "is of a database"),

@@ -248,7 +248,7 @@ fn a_line_of_a_day_on_which_no_money_can_have_moved_is_left_out_and_told() {
     let rows = [
         "100.00,9999-12-31,P1,S,TX-1,i1",
         "100.00,1999-12-31,P1,S,TX-2,i2",
-        "100.00,2026-11-18,P1,S,TX-3,i3",
+        "100.00,2026-12-18,P1,S,TX-3,i3",
         "100.00,2026-11-15,P1,S,TX-3,i4",
     ];
     drop_report(&shop, "a.csv", &table(&rows));

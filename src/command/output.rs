@@ -57,10 +57,11 @@ fn is_of_a_database(path: &Path) -> bool {
         File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == SQLITE
     };
     let name = path.to_string_lossy();
-    let beside = ["-wal", "-shm", "-journal"]
-        .iter()
-        .filter_map(|ending| name.strip_suffix(ending))
-        .any(|stem| is_database(Path::new(stem)));
+    // A lock's name holds the ledger's and the task's.
+    let lock = name.strip_suffix(".lock").map(|stem| stem.rsplit_once('.').map_or(stem, |(stem, _)| stem));
+    let mut stems =
+        ["-wal", "-shm", "-journal", ".lock"].iter().filter_map(|ending| name.strip_suffix(ending)).chain(lock);
+    let beside = stems.any(|stem| is_database(Path::new(stem)));
     beside || is_database(path)
 }
 

@@ -462,7 +462,7 @@ fn is_free(connection: &Connection, payment: &Payment) -> Result<Option<String>>
 }
 
 /// An invoice may be paid in ways that its entry does not show.
-fn money_of_invoice(connection: &Connection, entry: &Entry) -> Result<Option<String>> {
+pub(super) fn money_of_invoice(connection: &Connection, entry: &Entry) -> Result<Option<String>> {
     let Some(document) = entry.document else { return Ok(None) };
     let invoice = documents::document(connection, document)?;
     if let Some(why) = paid_elsewhere(std::slice::from_ref(&invoice)) {

@@ -147,10 +147,15 @@ pub(super) fn orders_of_entries(connection: &Connection, entries: &[Entry]) -> R
 }
 
 fn objection(connection: &Connection, entries: &[Entry]) -> Result<Option<String>> {
-    match collections::under_way(connection, entries)? {
-        Some(why) => Ok(Some(why)),
-        None => money_under_way(connection, entries),
+    if let Some(why) = collections::under_way(connection, entries)? {
+        return Ok(Some(why));
     }
+    for entry in entries {
+        if let Some(why) = collections::money_of_invoice(connection, entry)? {
+            return Ok(Some(why));
+        }
+    }
+    money_under_way(connection, entries)
 }
 
 /// Why nothing more should be taken for these entries: their order is gone, or money for it is there or on its way by a payment.

@@ -3,21 +3,34 @@
 use rusqlite::Connection;
 
 use super::{Ledger, LedgerError, Result, Writer, payments};
+use crate::domain::consequence::Standing;
 use crate::domain::entry::Entry;
-use crate::domain::id::TransactionId;
-use crate::domain::payment::Payment;
+use crate::domain::id::{PaymentId, TransactionId};
+use crate::domain::payment::{Payment, TransactionStatus};
 
 impl Ledger {
-    /// The pages on which any of the entries can be paid, as far as is known.
-    pub fn open_pages(&self, entries: &[Entry]) -> Result<Vec<Payment>> {
-        open_pages(&self.connection, entries)
+    /// The pages that were made for any of the entries and may be open: one that counts as expired was closed, or was to be.
+    pub fn pages_to_close(&self, entries: &[Entry]) -> Result<Vec<Payment>> {
+        pages(&self.connection, entries, "p.status IN ('open', 'expired')")
     }
 }
 
 impl Writer<'_> {
+    /// Before a page is closed at the PSP it counts as expired: nobody cancelled the order, and it stays as new as with a page that ran out
+    /// (rule 14), whoever hears first that it is closed. `false` if it is not what it was any more.
+    pub fn move_page(&self, page: PaymentId, from: TransactionStatus, to: TransactionStatus) -> Result<bool> {
+        if payments::payment(self.connection, page)?.status != from {
+            return Ok(false);
+        }
+        let standing =
+            Standing { payment: page, status: to, authorised: None, authorised_at: None, capture_before: None };
+        self.apply_standing(&standing).map(|()| true)
+    }
+
     /// Another page may have been made for one of the entries meanwhile.
     pub fn refuse_second_page(&self, entries: &[Entry], page: &TransactionId) -> Result<()> {
-        match open_pages(self.connection, entries)?.into_iter().find(|other| other.transaction != *page) {
+        match pages(self.connection, entries, "p.status = 'open'")?.into_iter().find(|other| other.transaction != *page)
+        {
             Some(other) => {
                 Err(LedgerError::Invariant(format!("another page for it is open, payment {}", other.transaction)))
             }
@@ -26,12 +39,12 @@ impl Writer<'_> {
     }
 }
 
-fn open_pages(connection: &Connection, entries: &[Entry]) -> Result<Vec<Payment>> {
+fn pages(connection: &Connection, entries: &[Entry], condition: &str) -> Result<Vec<Payment>> {
     let mut pages: Vec<Payment> = Vec::new();
     for entry in entries {
-        let of_entry = "p.status = 'open' AND p.id IN (SELECT payment_id FROM entry_items WHERE entry_id = ?1)
+        let of_entry = "p.id IN (SELECT payment_id FROM entry_items WHERE entry_id = ?1)
             AND EXISTS (SELECT 1 FROM payment_links l WHERE l.payment_id = p.id)";
-        for page in payments::list(connection, of_entry, [entry.id.0])? {
+        for page in payments::list(connection, &format!("{of_entry} AND {condition}"), [entry.id.0])? {
             if pages.iter().all(|known| known.id != page.id) {
                 pages.push(page);
             }

@@ -53,16 +53,16 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// `time_zone` is that of times that name none. Clocks and zones may differ; more than two days from now is a mistake.
+    /// `time_zone` is that of times that name none. Clocks and zones may differ; a payout may be told with the day it arrives; more than a month from now is a mistake.
     pub fn at(now: DateTime<Utc>, time_zone: Tz) -> Self {
-        Self { time_zone, latest: now.checked_add_signed(TimeDelta::days(2)).unwrap_or(now) }
+        Self { time_zone, latest: now.checked_add_signed(TimeDelta::days(31)).unwrap_or(now) }
     }
 
     /// A time at which money can have moved, or why not: a line is booked on its day.
     fn dated(self, at: DateTime<Utc>) -> Result<DateTime<Utc>, &'static str> {
         let earliest = NaiveDate::from_ymd_opt(2000, 1, 1).map(|day| day.and_time(NaiveTime::MIN).and_utc());
         if at > self.latest {
-            Err("more than two days from now: no money can have moved then")
+            Err("more than a month from now: no money can have moved then")
         } else if earliest.is_some_and(|earliest| at < earliest) {
             Err("before the year 2000")
         } else {

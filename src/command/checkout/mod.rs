@@ -105,11 +105,15 @@ fn offer(
         return Err(failure);
     }
     let page = match (page, objection) {
-        (Some(page), _) => same_provider(page, request)?,
+        (Some(page), _) => {
+            let page = same_provider(page, request)?;
+            close_others(&entries, Some(page.id), settings, ledger, now)?;
+            page
+        }
         (None, Some(why)) => return Err(nobody_is_asked(&why)),
         (None, None) => {
             let (provider, account) = provider?;
-            close_others(&entries, settings, ledger, now)?;
+            close_others(&entries, None, settings, ledger, now)?;
             make_page(request, &provider, &account, &entries, open, linked.len(), settings, ledger, now)?
         }
     };

@@ -5,11 +5,10 @@ use chrono::{DateTime, Utc};
 use super::request::{CheckoutRequest, told};
 use super::{not_taken, title};
 use crate::config::Settings;
-use crate::domain::consequence::Standing;
 use crate::domain::entry::Entry;
 use crate::domain::id::{EntryReference, MerchantAccount, MethodName, PaymentId, ProviderName, TransactionId};
 use crate::domain::money::Amount;
-use crate::domain::payment::TransactionStatus;
+use crate::domain::payment::{Payment, TransactionStatus};
 use crate::exchange::import::{Objection, PaymentRecord};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -22,7 +21,7 @@ use crate::provider::{LinkRequest, PaymentLink, PortError};
 use crate::run::ports::{Ports, Purpose};
 use crate::run::refused;
 
-/// So many pages in a row may have been closed because their order was being deleted.
+/// So many pages in a row may have been closed at once, because the ledger did not take them.
 const MOST_CLOSED: usize = 10;
 
 #[expect(clippy::too_many_arguments, reason = "all that a page is made of")]
@@ -63,9 +62,9 @@ pub(super) fn make_page(
     let adapter = ports.providers.get(provider).and_then(|provider| provider.payment_links());
     let adapter = adapter.ok_or_else(|| Failure::usage(format!("provider `{provider}` offers no payment pages")))?;
     let mut made = adapter.create(&link).map_err(|error| not_made(&error))?;
-    // One that was made while its order was being deleted was closed again, and no row tells of it.
+    // One that was made while its order was being deleted, or another page over its entries, was closed again, and no row tells of it.
     let mut further = attempts;
-    while was_deleted(ledger, entries)? && is_closed(&ports, provider, &made) && further < attempts + MOST_CLOSED {
+    while is_closed(&ports, provider, &made) && further < attempts + MOST_CLOSED {
         further += 1;
         made = adapter.create(&LinkRequest { key: key(further), ..link.clone() }).map_err(|error| not_made(&error))?;
     }
@@ -102,52 +101,72 @@ fn not_made(error: &PortError) -> Failure {
     }
 }
 
-/// Whether the deletion of an order of these entries was ever asked for.
-fn was_deleted(ledger: &Ledger, entries: &[Entry]) -> Result<bool> {
-    for order in ledger.orders_of_entries(entries).map_err(refused)? {
-        if !ledger.deletions_of_order(order).map_err(refused)?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 fn is_closed(ports: &Ports, provider: &ProviderName, page: &PaymentLink) -> bool {
     let standing = ports.standing(provider, &page.transaction);
     standing.is_ok_and(|page| matches!(page.status, TransactionStatus::Cancelled | TransactionStatus::Expired))
 }
 
-/// A page over other entries or another amount would be paid beside the new one: it is closed before that is made.
+/// A page over other entries or another amount would be paid beside the one that counts: it is closed, and before a new one is made.
 pub(super) fn close_others(
     entries: &[Entry],
+    but: Option<PaymentId>,
     settings: &Settings,
     ledger: &mut Ledger,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let open = ledger.open_pages(entries).map_err(refused)?;
-    if open.is_empty() {
+    let others = ledger.pages_to_close(entries).map_err(refused)?.into_iter().filter(|page| Some(page.id) != but);
+    let others: Vec<Payment> = others.collect();
+    if others.is_empty() {
         return Ok(());
     }
     let ports = Ports::open(settings, Purpose::Act, now).map_err(|error| Failure::new(Exit::Config, error))?;
-    for page in open {
-        close(&page.provider, &page.merchant_account, &page.transaction, &page.method, &ports, settings).map_err(|why| {
-            Failure::usage(format!("payment page {} for it is open and was not closed ({why})", page.transaction))
-                .hint("it may be paid this moment: `payjournal sync-payments` learns how it stands; then the same again")
+    for page in others {
+        close_page(&page, &ports, settings, ledger, now).map_err(|why| {
+            Failure::usage(format!("payment page {} for it is open and was not closed ({why})", page.transaction)).hint(
+                "it may be paid this moment: `payjournal sync-payments` learns how it stands; then the same again",
+            )
         })?;
-        // Nobody cancelled the order: it is as new as with a page that ran out (rule 14).
-        let closed = Standing {
-            payment: page.id,
-            status: TransactionStatus::Expired,
-            authorised: None,
-            authorised_at: None,
-            capture_before: None,
-        };
-        ledger.write("payment page", None, now, |writer| writer.apply_standing(&closed)).map_err(refused)?;
     }
     Ok(())
 }
 
-/// Closes a page at the PSP, or says why it may be open still. Closed twice is closed.
+fn close_page(
+    page: &Payment,
+    ports: &Ports,
+    settings: &Settings,
+    ledger: &mut Ledger,
+    now: DateTime<Utc>,
+) -> Result<(), String> {
+    use TransactionStatus::{Expired, Open};
+    if page.status == Expired {
+        // Closed before, as a rule. A run may have died on the way, or the PSP not have answered.
+        let standing = ports.standing(&page.provider, &page.transaction).map_err(|error| error.to_string())?;
+        if matches!(standing.status, TransactionStatus::Cancelled | Expired | TransactionStatus::Refused) {
+            return Ok(());
+        }
+    }
+    let mut moved = |from, to| {
+        let moved = ledger.write("payment page", None, now, |writer| writer.move_page(page.id, from, to));
+        moved.map_err(|error| error.to_string())
+    };
+    if page.status == Open && !moved(Open, Expired)? {
+        return Err("it was heard of this moment".to_owned());
+    }
+    match close(&page.provider, &page.merchant_account, &page.transaction, &page.method, ports, settings) {
+        Closed::Yes => Ok(()),
+        Closed::Unknown(why) => Err(why),
+        Closed::No(why) => moved(Expired, Open).and(Err(why)),
+    }
+}
+
+/// Whether a page is closed at the PSP, and why not, or why nobody knows.
+enum Closed {
+    Yes,
+    No(String),
+    Unknown(String),
+}
+
+/// Closes a page at the PSP. Closed twice is closed.
 fn close(
     provider: &ProviderName,
     account: &MerchantAccount,
@@ -155,7 +174,7 @@ fn close(
     method: &MethodName,
     ports: &Ports,
     settings: &Settings,
-) -> Result<(), String> {
+) -> Closed {
     let natural = NaturalKey {
         mode: settings.mode.as_str(),
         provider: provider.as_str(),
@@ -173,10 +192,11 @@ fn close(
         first_sent_at: None,
     }));
     match answer {
-        Answer::Confirmed { .. } => Ok(()),
-        Answer::Accepted { .. } => Err("it is being closed".to_owned()),
-        Answer::Refused(refusal) => Err(refusal.message),
-        Answer::NotDone { why, .. } | Answer::Unknown { why } => Err(why),
+        Answer::Confirmed { .. } => Closed::Yes,
+        Answer::Refused(refusal) => Closed::No(refusal.message),
+        Answer::NotDone { why, .. } => Closed::No(why),
+        Answer::Accepted { .. } => Closed::Unknown("it is being closed".to_owned()),
+        Answer::Unknown { why } => Closed::Unknown(why),
     }
 }
 
@@ -185,8 +205,8 @@ fn close(
 fn closed_again(page: &PaymentRecord, ports: &Ports, settings: &Settings, failure: Failure) -> Failure {
     let PaymentRecord { provider, merchant_account, transaction, method, .. } = page;
     match close(provider, merchant_account, transaction, method, ports, settings) {
-        Ok(()) => failure,
-        Err(why) => failure.hint(format!(
+        Closed::Yes => failure,
+        Closed::No(why) | Closed::Unknown(why) => failure.hint(format!(
             "its page was made already, and may not be closed ({why}): close payment {transaction} of provider `{provider}` in its back office"
         )),
     }
@@ -221,9 +241,8 @@ fn record_page(
     });
     match recorded {
         Err(_) if !objections.is_empty() => Ok(Err(not_taken(&told("payment", &objections).collect::<Vec<_>>()))),
-        Err(LedgerError::Invariant(why)) => {
-            Ok(Err(Failure::usage(why).hint("`payjournal restore` puts an order back")))
-        }
+        Err(LedgerError::Invariant(why)) => Ok(Err(Failure::usage(why)
+            .hint("the same again gives the page that counts; `payjournal restore` puts a deleted order back"))),
         recorded => recorded.map(Ok).map_err(refused),
     }
 }

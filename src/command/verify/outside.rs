@@ -11,6 +11,7 @@ use crate::domain::consequence::LearntFrom;
 use crate::domain::document::Document;
 use crate::domain::id::{DocumentId, OperationId, PaymentId};
 use crate::domain::movement::{Movement, MovementKind};
+use crate::domain::payment::TransactionStatus;
 use crate::ledger::{Finding, Ledger, LedgerError, PaymentCase};
 use crate::operation::request::Request;
 use crate::operation::{Answer, LookUp, Operation};
@@ -176,7 +177,9 @@ fn standing(case: &PaymentCase, psp: &PspPayment, payment: &str, compared: &mut 
         let message = format!("{} is authorised by the ledger, {authorised} by the PSP; {SYNC}", here.authorised);
         compared.add(AUTHORISED, payment, message);
     }
-    if psp.status != here.status {
+    // Closed so that another page takes its place, or after it had run out.
+    let is_closed = (here.status, psp.status) == (TransactionStatus::Expired, TransactionStatus::Cancelled);
+    if psp.status != here.status && !is_closed {
         let message =
             format!("it is {} in the ledger and {} at the PSP; {SYNC}", here.status.as_str(), psp.status.as_str());
         compared.add(STATUS, payment, message);

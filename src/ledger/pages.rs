@@ -13,6 +13,20 @@ impl Ledger {
     pub fn pages_to_close(&self, entries: &[Entry]) -> Result<Vec<Payment>> {
         pages(&self.connection, entries, "p.status IN ('open', 'expired')")
     }
+
+    /// Whether any of them had a page or was collected: another one made meanwhile may have been closed at once.
+    pub fn were_asked_for(&self, entries: &[Entry]) -> Result<bool> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM entry_items i JOIN payment_links l ON l.payment_id = i.payment_id WHERE i.entry_id = ?1)
+               OR EXISTS (SELECT 1 FROM operations WHERE entry_id = ?1)",
+        )?;
+        for entry in entries {
+            if statement.query_row([entry.id.0], |row| row.get(0))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 impl Writer<'_> {

@@ -64,7 +64,8 @@ pub(super) fn make_page(
     let mut made = adapter.create(&link).map_err(|error| not_made(&error))?;
     // One that was made while its order was being deleted, or another page over its entries, was closed again, and no row tells of it.
     let mut further = attempts;
-    while is_closed(&ports, provider, &made) && further < attempts + MOST_CLOSED {
+    let may_be_closed = was_deleted(ledger, entries)? || ledger.were_asked_for(entries).map_err(refused)?;
+    while may_be_closed && is_closed(&ports, provider, &made) && further < attempts + MOST_CLOSED {
         further += 1;
         made = adapter.create(&LinkRequest { key: key(further), ..link.clone() }).map_err(|error| not_made(&error))?;
     }
@@ -99,6 +100,16 @@ fn not_made(error: &PortError) -> Failure {
             Failure::new(Exit::NeedsPerson, anyhow::anyhow!("no page was made: {error}"))
         }
     }
+}
+
+/// Whether the deletion of an order of these entries was ever asked for.
+fn was_deleted(ledger: &Ledger, entries: &[Entry]) -> Result<bool> {
+    for order in ledger.orders_of_entries(entries).map_err(refused)? {
+        if !ledger.deletions_of_order(order).map_err(refused)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn is_closed(ports: &Ports, provider: &ProviderName, page: &PaymentLink) -> bool {

@@ -308,19 +308,28 @@ impl<'a> Reckoning<'a> {
     /// The one that can be meant, if all of it went back: the one of its id, else the only one of its amount.
     fn taken_back(&mut self, takeback: &Takeback<'a>) -> Option<Is<'a>> {
         let Takeback { id, minor, .. } = *takeback;
-        let is_named = id.is_some()
-            && (self.items.iter().any(|item| item.id == id)
-                || self.live.iter().any(|recorded| Some(&recorded.id) == id));
-        let fits = |its_id: Option<&ModificationId>, its: i64| if is_named { its_id == id } else { its == minor };
+        let names = |its_id: Option<&ModificationId>| id.is_some() && its_id == id;
+        // The line may name it as the ledger does, and the item's as the report does.
+        let is_its = |item: &Item<'_>| match item.is {
+            Is::Recorded(recorded) => names(item.id) || names(Some(&recorded.id)),
+            Is::News | Is::Settled(_) | Is::Awaited(_) | Is::Nothing | Is::Doubtful => names(item.id),
+        };
+        let is_named = self.items.iter().any(&is_its) || self.live.iter().any(|recorded| names(Some(&recorded.id)));
+        // What names an operation without an answer is about that, and nothing else of its amount went back.
+        let is_under_way = |it: &UnderWay| it.side == self.side && names(it.id.as_ref());
+        if !is_named && self.known.under_way.iter().any(is_under_way) {
+            return None;
+        }
+        let fits = |its_id: bool, its: i64| if is_named { its_id } else { its == minor };
         let can = |item: &Item<'_>| {
             let open = match item.is {
                 Is::News | Is::Doubtful => true,
                 Is::Recorded(recorded) => !recorded.is_undone,
                 Is::Settled(_) | Is::Awaited(_) | Is::Nothing => false,
             };
-            open && fits(item.id, item.minor)
+            open && fits(is_its(item), item.minor)
         };
-        let free = |recorded: &Recorded| fits(Some(&recorded.id), recorded.amount.minor());
+        let free = |recorded: &Recorded| fits(names(Some(&recorded.id)), recorded.amount.minor());
         let items = self.items.iter().filter(|item| can(item)).count();
         if items + self.live.iter().filter(|recorded| free(recorded)).count() != 1 {
             return None;

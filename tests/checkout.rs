@@ -249,3 +249,21 @@ fn nobody_is_asked_for_an_invoice_that_a_payment_under_way_names() {
     shop.ok("capture");
     assert_eq!(billing::invoices(&shop), ["2026-00001 A 11900 11900"]);
 }
+
+/// A PSP that has forgotten a page that ran out keeps nobody from paying.
+#[test]
+fn a_page_of_long_ago_is_in_nobody_s_way() {
+    let shop = portal();
+    asked(&shop, "request.json");
+    shop.sandbox("UPDATE transactions SET status = 'expired'");
+    shop.ok("sync-payments");
+    assert_eq!(shop.rows("SELECT status FROM payments"), ["expired"]);
+    let config = std::fs::read_to_string(shop.path.join("payjournal.toml")).unwrap_or_default();
+    shop.write(
+        "payjournal.toml",
+        &config
+            .replace("[provider.psp]", "[provider.next]")
+            .replace("merchant_account = \"Shop\"", "merchant_account = \"Next\""),
+    );
+    assert!(url(&asked(&shop, "request.json")).starts_with("https://"));
+}

@@ -11,7 +11,7 @@ use super::money::{Amount, MoneyError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub id: EntryId,
-    /// The portal's own name of it; none where an invoice made it.
+    /// The portal's own name of it; the invoice's number where an invoice made it, and none in ledgers of earlier versions.
     pub reference: Option<EntryReference>,
     pub customer: CustomerNumber,
     pub order: Option<OrderId>,

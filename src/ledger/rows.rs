@@ -198,7 +198,7 @@ pub struct InvoiceRow {
 
 #[derive(Debug, Clone)]
 pub struct EntryRow {
-    /// None where an invoice made it.
+    /// The shop's, or the number of the invoice that made it.
     pub reference: Option<String>,
     pub initial: i64,
     /// What credit notes took off it.

@@ -113,8 +113,12 @@ fn was_deleted(ledger: &Ledger, entries: &[Entry]) -> Result<bool> {
 }
 
 fn is_closed(ports: &Ports, provider: &ProviderName, page: &PaymentLink) -> bool {
-    let standing = ports.standing(provider, &page.transaction);
-    standing.is_ok_and(|page| matches!(page.status, TransactionStatus::Cancelled | TransactionStatus::Expired))
+    ports.standing(provider, &page.transaction).is_ok_and(|page| has_ended(page.status))
+}
+
+/// A page on which nothing was paid, and nothing can be.
+fn has_ended(status: TransactionStatus) -> bool {
+    matches!(status, TransactionStatus::Cancelled | TransactionStatus::Expired | TransactionStatus::Refused)
 }
 
 /// A page over other entries or another amount would be paid beside the one that counts: it is closed, and before a new one is made.
@@ -150,10 +154,13 @@ fn close_page(
 ) -> Result<(), String> {
     use TransactionStatus::{Expired, Open};
     if page.status == Expired {
-        // Closed before, as a rule. A run may have died on the way, or the PSP not have answered.
-        let standing = ports.standing(&page.provider, &page.transaction).map_err(|error| error.to_string())?;
-        if matches!(standing.status, TransactionStatus::Cancelled | Expired | TransactionStatus::Refused) {
-            return Ok(());
+        // Closed before, or run out, as a rule. A run may have died while it closed it, or the PSP not have answered.
+        match ports.standing(&page.provider, &page.transaction) {
+            Ok(standing) if has_ended(standing.status) => return Ok(()),
+            Ok(_) => {}
+            Err(PortError::Unreachable { why }) => return Err(why),
+            // It is of a provider that is gone, or of long ago: nobody can pay on it.
+            Err(PortError::NotOffered | PortError::CannotTell { .. }) => return Ok(()),
         }
     }
     let mut moved = |from, to| {

@@ -227,3 +227,16 @@ fn what_waits_for_the_next_invoice_of_an_order_fills_no_other_entry() {
     assert!(invoices(&shop).contains(&"2026-00002 B 6000 6000".to_owned()), "{:?}", invoices(&shop));
     shop.ok("verify");
 }
+
+#[test]
+fn it_leaves_the_account_it_came_to_before_anybody_knew_whose_it_is() {
+    let shop = shop("");
+    collected(&shop, "TX-A,,,KEY-A,60.00\n");
+    orders(&shop, "A,50.00,C1,,KEY-A\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(prepayments(&shop), ["Liabilities:Prepayments:CASH -1000"]);
+    ask(&shop, "TX-A", "");
+    shop.ok("refunds");
+    assert_eq!(prepayments(&shop), [""; 0]);
+    shop.ok("verify --against-provider");
+}

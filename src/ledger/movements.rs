@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::row::{Columns, InOrder, Layout, time_text};
 use super::{Ledger, LedgerError, Result, Writer, documents, journals, orders, payments};
-use crate::domain::booking::{Share, spread};
+use crate::domain::booking::{JournalKind, Share, spread};
 use crate::domain::consequence::{LearntFrom, MovementDraft};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
@@ -158,7 +158,13 @@ impl Writer<'_> {
         }
         for share in shares.into_iter().filter(|share| !share.amount.is_zero()) {
             let customer = self.customer(payment, share.document)?;
-            let journal = self.books.journal(draft.kind, payment, share, &customer, draft.occurred_at)?;
+            let mut journal = self.books.journal(draft.kind, payment, share, &customer, draft.occurred_at)?;
+            if journal.kind == JournalKind::UnappliedRefund
+                && let Some(prepayments) = self.prepayments_of_payment(payment)?
+            {
+                let [debit, _] = &mut journal.postings;
+                debit.account = prepayments;
+            }
             self.insert_journal(movement, payment, draft.kind, &draft.modification, &journal)?;
         }
         Ok(())

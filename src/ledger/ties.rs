@@ -4,6 +4,8 @@ use super::{LedgerError, Result, Writer, corrections, documents, journals, movem
 use crate::domain::booking::{JournalDraft, JournalKind};
 use crate::domain::id::{Account, DocumentId, MovementId};
 use crate::domain::money::Amount;
+use crate::domain::movement::MovementKind;
+use crate::domain::payment::Payment;
 
 impl Writer<'_> {
     /// Ties captured money to an invoice that came later (rule 15): at most what is untied, once per invoice.
@@ -50,6 +52,14 @@ impl Writer<'_> {
                 matches!(kind, JournalKind::Prepayment | JournalKind::Return).then_some(credit.account)
             });
         Ok(booked.next())
+    }
+
+    /// The account the prepaid money of a payment is on: that of the time when it came, also where its order came into the ledger since.
+    pub(super) fn prepayments_of_payment(&self, payment: &Payment) -> Result<Option<Account>> {
+        let mut all = movements::of_payment(self.connection, payment.id)?;
+        all.retain(|movement| movement.kind == MovementKind::Capture);
+        let mut booked = all.iter().rev().map(|capture| self.prepayments_of(capture.id));
+        booked.find_map(Result::transpose).transpose()
     }
 
     /// Ties at most `amount` of a fresh capture to an invoice that lacks it: at most what is untied.

@@ -4,6 +4,7 @@
 //! Amounts are plain minor units of the currency beside them, on purpose: the auditor shares no arithmetic with the tasks.
 
 mod corrections;
+mod deletions;
 
 use std::collections::BTreeSet;
 
@@ -11,6 +12,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 pub use corrections::{Act, Correction};
+pub use deletions::{Deletion, Restoration};
 
 /// Everything outside, of one simulated shop.
 #[derive(Debug, Clone, Default)]
@@ -74,14 +76,6 @@ pub struct Cleaning {
     pub restores: bool,
 }
 
-/// A person put an order back.
-#[derive(Debug, Clone)]
-pub struct Restoration {
-    pub order: String,
-    /// The shop's day.
-    pub on: NaiveDate,
-}
-
 /// A page that was open, and on which nobody can pay any more.
 #[derive(Debug, Clone)]
 pub struct Closing {
@@ -89,26 +83,6 @@ pub struct Closing {
     pub transaction: usize,
     pub key: String,
     pub at: DateTime<Utc>,
-}
-
-#[derive(Debug, Clone)]
-pub struct Deletion {
-    pub order: String,
-    pub key: String,
-    /// When payjournal made the call.
-    pub asked_at: DateTime<Utc>,
-    /// How the payments of the order that the ledger knew of stood at their PSPs then: index and status.
-    pub payments: Vec<(usize, &'static str)>,
-    /// When it took effect.
-    pub at: DateTime<Utc>,
-    /// How many days before the day of the call it was ordered, or put back last, by the shop's calendar.
-    pub age_days: i64,
-    /// `permanent`, `cancel` or `flag`.
-    pub method: &'static str,
-    /// The shop's day of the call.
-    pub on: NaiveDate,
-    /// How often it had been put back before.
-    pub restored: usize,
 }
 
 /// An order as the shop has it now.
@@ -438,23 +412,6 @@ pub struct PaidLine {
     pub gross: i64,
     /// Hundredths of the smallest unit.
     pub fee_hundredths: i64,
-}
-
-impl Record {
-    /// Whether the ERP does not have the order any more.
-    pub fn is_gone(&self, order: &str) -> bool {
-        // Most shops delete nothing.
-        let mut deletions = self.deletions.iter().filter(|deletion| deletion.order == order).peekable();
-        deletions.peek().is_some() && {
-            let restored = self.restored(order);
-            deletions.any(|deletion| deletion.restored == restored)
-        }
-    }
-
-    /// How often it was put back.
-    pub fn restored(&self, order: &str) -> usize {
-        self.restorations.iter().filter(|restoration| restoration.order == order).count()
-    }
 }
 
 impl Asked {

@@ -243,7 +243,24 @@ fn prepayments(index: &Index<'_>, found: &mut Found) {
             let says = format!("of {prepaid} prepaid, {applied} were applied and {returned} paid back");
             found.tell("prepayment-used-once", index.about_transaction(&transaction.id), says);
         }
+        if let Some((account, more)) = overdrawn(index, &transaction.id).filter(|_| !failed && !surprised) {
+            let says = format!("{more} more were taken off {account} than had come to it by this payment");
+            found.tell("prepayment-where-it-came", index.about_transaction(&transaction.id), says);
+        }
     }
+}
+
+/// The account from which more prepaid money of a transaction was taken than it had brought there, while it has money on another.
+fn overdrawn(index: &Index<'_>, transaction: &str) -> Option<(String, i64)> {
+    let mut accounts: BTreeMap<&str, i64> = BTreeMap::new();
+    for journal in index.bookings_of(transaction).flat_map(|booking| &booking.originals) {
+        for (account, amount) in journal.postings.iter().filter(|posting| under(&posting.0, PREPAYMENTS)) {
+            *accounts.entry(account.as_str()).or_default() += amount;
+        }
+    }
+    let has_some = accounts.values().any(|balance| *balance < 0);
+    let (account, more) = accounts.into_iter().find(|(_, balance)| *balance > 0)?;
+    has_some.then(|| (account.to_owned(), more))
 }
 
 /// The clearing accounts of a currency hold what was captured less what was refunded, and nothing that failed.

@@ -1,5 +1,7 @@
 //! What payjournal captures: for which document, from which transaction, when, and how much of it.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Duration, Utc};
 
 use crate::simulate::record::{
@@ -271,7 +273,9 @@ impl Capture<'_, '_> {
             let invoice = invoice?;
             let taken = self.index.effects_for("invoice", &invoice.number).iter();
             let taken = taken.filter(|done| done.place < self.place && done.effect.is_live());
-            most += invoice.total - taken.map(|done| done.effect.amount).sum::<i64>();
+            let taken: Vec<&Effect> = taken.map(|done| done.effect).collect();
+            let came: i64 = taken.iter().map(|effect| effect.amount).sum();
+            most += invoice.total - (came - self.given_back(&taken)).max(0);
             if self.index.journals_for("invoice", &invoice.number).iter().any(|row| row.kind == "reopening") {
                 return None;
             }
@@ -280,6 +284,16 @@ impl Capture<'_, '_> {
             most -= self.taken_by_name(&self.transaction.pays);
         }
         (ours && self.asked.amount > most).then(|| format!("its invoices lacked {most} at most"))
+    }
+
+    /// What others than payjournal gave back of the payments behind these captures: where the ledger heard of that first, the
+    /// money never came to the invoice, and nothing was to be opened again (rule 17).
+    fn given_back(&self, captures: &[&Effect]) -> i64 {
+        let payments: BTreeSet<usize> = captures.iter().map(|effect| effect.transaction).collect();
+        let refunds = payments.into_iter().flat_map(|at| self.index.of_kind(at, EffectKind::Refund));
+        let before =
+            refunds.filter(|done| done.place < self.place && done.effect.is_live() && done.effect.ours().is_none());
+        before.map(|done| done.effect.amount).sum()
     }
 
     /// What other payments that name these invoices had taken for them before, at least.

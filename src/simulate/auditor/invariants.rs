@@ -82,6 +82,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("failure-reversed-whole", "a failed movement is reversed whole, and nothing else is (accounting)"),
     ("journal-for-right-document", "journals are for documents the money belongs to (rules 10, 16, 17)"),
     ("prepayment-used-once", "prepaid money paid back is not applied too (rule 15)"),
+    ("prepayment-where-it-came", "prepaid money leaves the account it came to (accounting)"),
     ("clearing-is-the-movements", "clearing is captures less refunds, chargebacks and failures (accounting)"),
     ("document-not-overpaid", "no more is tied to a document than its total (accounting)"),
     // Safety: lines in the ERP.

@@ -277,7 +277,7 @@ impl World {
     pub(in crate::simulate) fn is_restored(&mut self, order: &str) {
         let Some(cleaning) = self.record.cleaning else { return };
         let on = self.now.with_timezone(&cleaning.zone).date_naive();
-        self.record.restorations.push(Restoration { order: order.to_owned(), on });
+        self.record.restorations.push(Restoration { order: order.to_owned(), at: self.now, on });
     }
 
     fn looks_up_wish(&mut self, wish: &Wish) -> LookUp {

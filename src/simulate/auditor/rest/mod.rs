@@ -6,7 +6,7 @@ mod orders;
 mod reasons;
 
 use crate::ledger::rows::ExceptionRow;
-use crate::simulate::record::{EffectKind, Partial, Posted, Transaction};
+use crate::simulate::record::{Effect, EffectKind, Partial, Posted, Transaction};
 
 use super::Found;
 use super::index::{Index, pair};
@@ -111,9 +111,12 @@ pub(super) fn lacking(index: &Index<'_>, posted: &Posted) -> i64 {
         .map(|done| done.effect.amount)
         .sum();
     let by_hand = posted.by_hand.max(posted.told_by_hand);
-    // What is paid back on request stands on no document in the books.
+    // What is paid back on request stands on no document in the books. What a PSP did after its no, and does not say what it was
+    // asked for, may be somebody else's.
     if posted.kind == "refund_request" {
-        let live = index.effects_for(posted.kind, &posted.number).iter().filter(|done| done.effect.is_live());
+        let says_whose = |effect: &Effect| index.transaction(effect).is_none_or(|transaction| transaction.echoes_keys);
+        let effects = index.effects_for(posted.kind, &posted.number).iter();
+        let live = effects.filter(|done| done.effect.is_live() && (!done.effect.after_no || says_whose(done.effect)));
         return posted.total - by_hand - live.map(|done| done.effect.amount).sum::<i64>();
     }
     posted.total - by_hand - super::books::tied(index, posted.kind, &posted.number) - on_its_way

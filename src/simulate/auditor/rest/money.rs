@@ -273,7 +273,10 @@ fn money_of_nobody(index: &Index<'_>, order: &ShopOrder, found: &mut Found) {
         let mut told = told.filter(|row| {
             matches!(row.kind.as_str(), "untied_money" | "amount_differs" | "chargeback") && row.state != "resolved"
         });
-        if money > 0 && settled && told.next().is_none() {
+        // A person has asked for it to be paid back, and is told why it is not.
+        let mut requests = index.rows.requests.iter().filter(|request| request.transaction == transaction.id);
+        let asked_for = requests.any(|request| told_of_document(index, "refund_request", &request.number));
+        if money > 0 && settled && told.next().is_none() && !asked_for {
             let says = format!("{money} were captured for a cancelled order and belong to no invoice");
             found.tell("untied-money-told", index.about_transaction(&transaction.id), says);
         }

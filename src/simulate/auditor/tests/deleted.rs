@@ -68,7 +68,7 @@ impl Story {
 
     /// A person put it back, with its stock.
     fn put_back(&mut self) {
-        self.record.restorations.push(Restoration { order: "DO-1".to_owned(), on: day(9).date_naive() });
+        self.record.restorations.push(Restoration { order: "DO-1".to_owned(), at: day(9), on: day(9).date_naive() });
         self.rows.tombstones[0].is_restored = true;
         for line in [1, 2] {
             self.rows.stock.push(StockRow { order: "DO-1".to_owned(), line, direction: "reserve".to_owned() });

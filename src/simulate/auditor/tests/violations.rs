@@ -222,6 +222,10 @@ pub(super) const BOOKS: &[Break] = &[
         let movement = s.movement("refund", "TX-3", &id, 500);
         s.journal(movement, "unapplied_refund", "original", None, 500);
     }),
+    ("prepayment-where-it-came", |s| {
+        let prepayment = s.rows.journals.iter_mut().find(|journal| journal.kind == "prepayment").unwrap();
+        prepayment.postings[1].0 = "Liabilities:Prepayments:Others".to_owned();
+    }),
     ("clearing-is-the-movements", |s| s.rows.journals[0].postings[0].0 = "Assets:Bank".to_owned()),
     ("document-not-overpaid", |s| s.posted("R-3").total = 3_999),
 ];

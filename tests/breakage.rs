@@ -86,7 +86,7 @@ fn a_ledger_from_the_future_is_left_alone() {
     refuses(&shop, "import orders orders.csv", &["schema 99"]);
     assert!(ledger(&shop) == before, "the ledger was changed");
     assert!(shop.psp_record().is_empty());
-    shop.ledger().execute_batch("PRAGMA user_version = 17").unwrap();
+    shop.ledger().execute_batch("PRAGMA user_version = 18").unwrap();
     shop.ok("capture");
     assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
 }
@@ -137,7 +137,7 @@ fn an_older_ledger_with_rows_is_brought_up_to_date() {
         assert_eq!(found, 1, "{index}");
     }
     let journals: i64 = shop.ledger().query_row("SELECT count(*) FROM journals", [], |row| row.get(0)).unwrap();
-    assert_eq!((version, journals), (17, 1));
+    assert_eq!((version, journals), (18, 1));
     assert_eq!(shop.psp_record(), ["capture TX-A 10000"]);
 }
 

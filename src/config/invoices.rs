@@ -1,14 +1,18 @@
 //! `[invoices]`: how orders are billed, as typed and as resolved.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 
+use super::problem::Position;
 use super::resolve::Resolver;
 use super::seller::country;
-use super::settings::InvoiceSettings;
+use super::settings::{InvoiceSettings, ProviderKind, ProviderSettings};
 use super::table::{Given, Place, Table};
 use super::toml_text::{TomlText, quoted};
-use super::value::{choice, choices, flag, list, number, text};
+use super::value::{choice, choices, flag, id, list, number, text};
 use crate::domain::customer::Language;
+use crate::domain::id::ProviderName;
 use crate::domain::invoice::BillWhen;
 use crate::domain::invoice::number::{NumberRange, NumberTemplate, Reset};
 use crate::domain::invoice::pricing::{Prices, Pricing, Rounding};
@@ -28,6 +32,7 @@ pub(super) struct InvoicesTable {
     cancellation_number: Given<NumberTemplate>,
     credit_note_number: Given<NumberTemplate>,
     mail: Given<bool>,
+    payment_page: Given<ProviderName>,
     language: Given<Language>,
     country: Given<String>,
     due_days: Given<u32>,
@@ -53,6 +58,7 @@ impl InvoicesTable {
             cancellation_number: table.take("cancellation_number", text(NumberTemplate::parse, "ST-[Year]-{00000}")),
             credit_note_number: table.take("credit_note_number", text(NumberTemplate::parse, "GS-[Year]-{00000}")),
             mail: table.take("mail", flag),
+            payment_page: table.take("payment_page", id(ProviderName::parse)),
             language: table.take("language", choice),
             country: table.take("country", text(country, "DE")),
             due_days: table.take("due_days", number(0..=365)),
@@ -74,6 +80,7 @@ impl InvoicesTable {
             cancellation_number,
             credit_note_number,
             mail,
+            payment_page,
             language,
             country,
             due_days,
@@ -99,6 +106,7 @@ impl InvoicesTable {
         let built_in = NumberTemplate::of_credit_notes();
         let credit_note_numbers = corrections("credit_note_number", credit_note_number, built_in, all);
         let mail = all.or("invoices", "mail", mail, true);
+        let payment_page = all.without_default(payment_page);
         let language = all.or("invoices", "language", language, Language::En);
         let country = all.without_default(country);
         let due_days = all.without_default(due_days);
@@ -106,12 +114,8 @@ impl InvoicesTable {
         if let Some(fault) = invoice_numbers.fault().filter(|_| !all.reading.is_wrong("invoices.number")) {
             all.reading.problem_at(&numbers_place, &fault);
         }
-        let of_provider = ["{provider}", "{merchant_account}"].into_iter().find(|part| receivables.contains(part));
-        if let (true, Some(part), Some(place)) = (enabled, of_provider, enabled_place) {
-            let why = format!(
-                "an invoice has no provider, and `accounts.receivables` is \"{receivables}\"; write it without {part}"
-            );
-            all.reading.problem_at(&place, &why);
+        if let Some(place) = enabled_place.filter(|_| enabled) {
+            refuse_provider_in(receivables, &place, all);
         }
         let tax_rates = tax_rates.into_iter().map(|TaxRate(rate)| rate).collect();
         let pricing = Pricing { prices, rounding, tax_rates };
@@ -124,10 +128,44 @@ impl InvoicesTable {
             cancellation_numbers,
             credit_note_numbers,
             mail,
+            payment_page,
             language,
             country,
             due_days,
         }
+    }
+
+    pub(super) fn page_position(&self) -> Position {
+        self.payment_page.as_ref().map_or(Position::START, |given| given.place.position)
+    }
+}
+
+/// Only a provider that has payment pages makes one, and only the mail brings it to the customer.
+pub(super) fn check_page(
+    invoices: &InvoiceSettings,
+    position: Position,
+    providers: &BTreeMap<ProviderName, ProviderSettings>,
+    all: &Resolver<'_, '_>,
+) {
+    let Some(name) = &invoices.payment_page else { return };
+    let why = match providers.get(name).map(|provider| &provider.kind) {
+        None => format!("provider `{name}` is not configured; `[provider.{name}]` would be its table"),
+        Some(ProviderKind::Reports) => format!("provider `{name}` makes no payment pages: it only has reports"),
+        Some(ProviderKind::Sandbox(_)) if invoices.mail => return,
+        Some(ProviderKind::Sandbox(_)) => {
+            "a payment page is made for the mail of an invoice, and `invoices.mail` is false".to_owned()
+        }
+    };
+    all.reading.problem(position, "invoices.payment_page", format!("`invoices.payment_page`: {why}"));
+}
+
+/// An invoice has no provider.
+fn refuse_provider_in(receivables: &str, place: &Place, all: &Resolver<'_, '_>) {
+    if let Some(part) = ["{provider}", "{merchant_account}"].into_iter().find(|part| receivables.contains(part)) {
+        let why = format!(
+            "an invoice has no provider, and `accounts.receivables` is \"{receivables}\"; write it without {part}"
+        );
+        all.reading.problem_at(place, &why);
     }
 }
 

@@ -45,6 +45,7 @@ struct FaultsTable {
     release: Given<Fault>,
     cancel: Given<Fault>,
     collect: Given<Fault>,
+    page: Given<Fault>,
     look: Given<Fault>,
 }
 
@@ -113,6 +114,7 @@ impl ProviderTable {
                 release: faults.take("release", choice),
                 cancel: faults.take("cancel", choice),
                 collect: faults.take("collect", choice),
+                page: faults.take("page", choice),
                 look: faults.take("look", choice),
             }),
             reports: table.take("reports", path(folder)),
@@ -277,7 +279,7 @@ impl SandboxTable {
     /// Another kind has none of it.
     fn refuse(&self, all: &Resolver<'_, '_>) {
         let Self { file, api_key, confirm_after, latency_ms, partial_capture, faults } = self;
-        let FaultsTable { capture, refund, release, cancel, collect, look } = faults;
+        let FaultsTable { capture, refund, release, cancel, collect, page, look } = faults;
         let places = [
             file.as_ref().map(|typed| &typed.place),
             api_key.as_ref().map(|typed| &typed.place),
@@ -289,6 +291,7 @@ impl SandboxTable {
             release.as_ref().map(|typed| &typed.place),
             cancel.as_ref().map(|typed| &typed.place),
             collect.as_ref().map(|typed| &typed.place),
+            page.as_ref().map(|typed| &typed.place),
             look.as_ref().map(|typed| &typed.place),
         ];
         for place in places.into_iter().flatten() {
@@ -386,13 +389,14 @@ fn without_dots(path: &Path) -> PathBuf {
 
 impl FaultsTable {
     fn resolve(self, all: &mut Resolver<'_, '_>) -> SandboxFaults {
-        let Self { capture, refund, release, cancel, collect, look } = self;
+        let Self { capture, refund, release, cancel, collect, page, look } = self;
         SandboxFaults {
             capture: all.without_default(capture),
             refund: all.without_default(refund),
             release: all.without_default(release),
             cancel: all.without_default(cancel),
             collect: all.without_default(collect),
+            page: all.without_default(page),
             look: all.without_default(look),
         }
     }

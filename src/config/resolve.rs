@@ -15,7 +15,7 @@ use super::provider::ProviderTable;
 use super::settings::{CaptureStrategy, ErpKind, ErpSettings, MethodSettings, Mode, ProviderSettings, Settings};
 use super::table::{Given, Place, Reading, Typed, dotted};
 use super::toml_text::TomlText;
-use super::{method, provider, seller, task};
+use super::{invoices, method, provider, seller, task};
 use crate::domain::booking::Accounts;
 use crate::domain::deletion::StockReleasedBy;
 use crate::domain::id::{Company, CustomerNumber, IdError, ProviderName, ShopName};
@@ -153,17 +153,17 @@ pub(super) fn resolve(
     let allow_network_filesystem = all.or("", "allow_network_filesystem", allow_network_filesystem, false);
     let shop = resolve_shop(shop, all)?;
     let mail = mail.resolve(all);
-    let accounts = resolve_accounts(accounts, all);
-    let datev = datev.resolve(all);
+    let (accounts, datev) = (resolve_accounts(accounts, all), datev.resolve(all));
     let erp = resolve_erp(erp, all)?;
-    let invoices = invoices.resolve(&accounts.receivables, all);
+    let (page_position, billing) = (invoices.page_position(), invoices.resolve(&accounts.receivables, all));
     let seller = seller.resolve(all);
     let invoice_texts = seller::resolve_texts(invoice_texts, all);
-    seller::check_mailed(&seller, &invoices, all);
+    seller::check_mailed(&seller, &billing, all);
     let (collect, cleanup) = (collect.resolve(all), cleanup.resolve(all));
     let portal = portal.resolve(all);
     let ledger_file = provider::LedgerFile { path: &ledger, place: ledger_place.as_ref() };
     let providers = resolve_providers(providers, mode, &ledger_file, all);
+    invoices::check_page(&billing, page_position, &providers, all);
     let (default_method, methods) = method::resolve_all(method_defaults, methods, all);
     let settings = Settings {
         config_path,
@@ -177,7 +177,7 @@ pub(super) fn resolve(
         accounts,
         datev,
         erp,
-        invoices,
+        invoices: billing,
         seller,
         invoice_texts,
         collect,

@@ -96,6 +96,8 @@ pub struct InvoiceSettings {
     pub credit_note_numbers: NumberRange,
     /// Whether customers get their invoices by mail.
     pub mail: bool,
+    /// Who makes the page on which what is open of a mailed invoice can be paid; none: nobody.
+    pub payment_page: Option<ProviderName>,
     /// Of customers who have none of their own.
     pub language: Language,
     /// Of customers who have none of their own; none: it stays unknown.
@@ -317,6 +319,8 @@ pub struct SandboxFaults {
     pub release: Option<Fault>,
     pub cancel: Option<Fault>,
     pub collect: Option<Fault>,
+    /// Of payment pages.
+    pub page: Option<Fault>,
     /// Of questions how a payment stands.
     pub look: Option<Fault>,
 }

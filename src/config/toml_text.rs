@@ -7,7 +7,7 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 
 use super::choice::Choice;
-use crate::domain::id::{Company, CustomerNumber, MerchantAccount, ShopName};
+use crate::domain::id::{Company, CustomerNumber, MerchantAccount, ProviderName, ShopName};
 use crate::domain::money::Currency;
 use crate::domain::settlement::matching::ReferenceRule;
 
@@ -125,4 +125,4 @@ macro_rules! id_text {
     )*};
 }
 
-id_text!(ShopName, Company, CustomerNumber, MerchantAccount);
+id_text!(ShopName, Company, CustomerNumber, MerchantAccount, ProviderName);

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use super::deletion::{DeletionMethod, Gate, StockReleasedBy};
 use super::exception::ExceptionDraft;
 use super::id::{
-    DocumentId, EventId, MailId, ModificationId, MovementId, OperationId, OrderId, PaymentId, TransactionId,
+    DocumentId, EntryId, EventId, MailId, MerchantAccount, MethodName, ModificationId, MovementId, OperationId,
+    OrderId, PaymentId, ProviderName, TransactionId,
 };
 use super::invoice::InvoiceDraft;
 use super::letter::{CustomerLetter, Letter};
@@ -28,6 +29,8 @@ pub enum Consequence {
     },
     /// An order is billed: the invoice is made final.
     Invoice(Box<InvoiceDraft>),
+    /// What is open of an invoice can be paid on a page.
+    InvoicePage(Box<PageDraft>),
     /// An invoice goes to its customer.
     InvoiceMail {
         document: DocumentId,
@@ -100,6 +103,28 @@ pub struct CollectedDraft {
     /// What moved, and when; none: the PSP has only accepted it.
     pub moved: Option<(Amount, DateTime<Utc>)>,
     pub learnt_from: LearntFrom,
+}
+
+/// The page of an invoice that was not sent yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageDraft {
+    pub document: DocumentId,
+    /// That of the invoice.
+    pub entry: EntryId,
+    pub url: String,
+    /// What it asks for: all that is open of the entry.
+    pub amount: Amount,
+    /// The payment it was made with; none: the ledger has it.
+    pub payment: Option<PagePayment>,
+}
+
+/// What a PSP makes with a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PagePayment {
+    pub provider: ProviderName,
+    pub merchant_account: MerchantAccount,
+    pub method: MethodName,
+    pub transaction: TransactionId,
 }
 
 /// A deletion that passed its gates, to be recorded with its intent.

@@ -109,6 +109,17 @@ impl Entry {
     }
 }
 
+/// What entries are for, as a buyer knows it.
+pub fn title(entries: &[Entry]) -> String {
+    let titles: Vec<&str> =
+        entries.iter().map(|entry| entry.title.as_str()).filter(|title| !title.is_empty()).collect();
+    if !titles.is_empty() {
+        return titles.join(", ");
+    }
+    let references = entries.iter().filter_map(|entry| entry.reference.as_ref());
+    references.map(EntryReference::as_str).collect::<Vec<_>>().join(", ")
+}
+
 /// Splits collected money over the entries it may pay, in their order: each gets what it lacks, and what is left is free on
 /// the account (trap T45).
 pub fn spread(amount: Amount, entries: &[Entry]) -> Result<Vec<(EntryId, Amount)>, MoneyError> {

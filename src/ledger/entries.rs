@@ -225,7 +225,7 @@ pub(super) fn list(connection: &Connection, condition: &str, parameters: impl Pa
 }
 
 /// Payments made on a page for exactly these entries, in their order.
-fn linked_payments(connection: &Connection, entries: &[Entry]) -> Result<Vec<LinkedPayment>> {
+pub(super) fn linked_payments(connection: &Connection, entries: &[Entry]) -> Result<Vec<LinkedPayment>> {
     let Some(first) = entries.first() else { return Ok(Vec::new()) };
     let mut wanted: Vec<i64> = entries.iter().map(|entry| entry.id.0).collect();
     wanted.sort_unstable();

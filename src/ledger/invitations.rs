@@ -146,7 +146,7 @@ pub(super) fn orders_of_entries(connection: &Connection, entries: &[Entry]) -> R
     Ok(all)
 }
 
-fn objection(connection: &Connection, entries: &[Entry]) -> Result<Option<String>> {
+pub(super) fn objection(connection: &Connection, entries: &[Entry]) -> Result<Option<String>> {
     if let Some(why) = collections::under_way(connection, entries)? {
         return Ok(Some(why));
     }

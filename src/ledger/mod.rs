@@ -72,6 +72,7 @@ pub use mails::QueuedMail;
 pub use network::network_filesystem;
 pub use open::OpenOptions;
 pub use operations::{OperationEvent, SumCheck};
+pub use pages::OpenItem;
 pub use portal::{EventCase, Outbox, RefusedEvent};
 pub use runs::{Run, RunState};
 pub use sheets::UnsentInvoice;
@@ -231,6 +232,7 @@ impl Writer<'_> {
                 self.apply_to_invoice(*movement, *document, *amount).map(|()| true)
             }
             Consequence::Invoice(draft) => self.finalise_invoice(draft).map(|()| true),
+            Consequence::InvoicePage(draft) => self.put_invoice_page(draft).map(|()| true),
             Consequence::InvoiceMail { document, letter } => self.send_invoice(*document, letter),
             Consequence::InvitationEnded { mail } => self.end_invitation(*mail),
             Consequence::Standing(standing) => self.apply_standing(standing).map(|()| true),

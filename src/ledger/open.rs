@@ -19,7 +19,7 @@ use crate::domain::booking::Books;
 const APPLICATION_ID: i64 = 0x504a_2026;
 
 /// Never change or remove one that was released: its index is the schema version it leads from.
-const MIGRATIONS: [&str; 17] = [
+const MIGRATIONS: [&str; 18] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -37,6 +37,7 @@ const MIGRATIONS: [&str; 17] = [
     include_str!("schema/0015.sql"),
     include_str!("schema/0016.sql"),
     include_str!("schema/0017.sql"),
+    include_str!("schema/0018.sql"),
 ];
 
 #[derive(Debug, Clone, Copy)]

@@ -2,11 +2,34 @@
 
 use rusqlite::Connection;
 
-use super::{Ledger, LedgerError, Result, Writer, payments};
-use crate::domain::consequence::Standing;
-use crate::domain::entry::Entry;
-use crate::domain::id::{PaymentId, TransactionId};
+use super::import::{Mark, Verdict};
+use super::{Ledger, LedgerError, Result, Writer, documents, entries, invitations, mandates, operations, payments};
+use crate::domain::consequence::{PageDraft, PagePayment, Standing};
+use crate::domain::entry::{Entry, EntryStatus};
+use crate::domain::id::{Company, DocumentId, PaymentId, TransactionId};
+use crate::domain::invoice::sheet::InvoiceSheet;
+use crate::domain::mandate::Mandate;
+use crate::domain::money::Amount;
 use crate::domain::payment::{Payment, TransactionStatus};
+use crate::exchange::import::PaymentRecord;
+
+/// What is open of an invoice before it is sent, and what decides whether its customer gets a page for that.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenItem {
+    pub entry: Entry,
+    pub open: Amount,
+    /// The page there is for just this.
+    pub page: Option<String>,
+    /// Pages that may be open over the entry, among others or over other amounts.
+    pub pages: Vec<Payment>,
+    /// How many were made for it alone before.
+    pub before: usize,
+    pub may_be_closed: bool,
+    /// Why nobody is asked to pay.
+    pub objection: Option<String>,
+    /// On which its customer's money may be taken without anybody being asked.
+    pub mandates: Vec<Mandate>,
+}
 
 impl Ledger {
     /// The pages that were made for any of the entries and may be open: one that counts as expired was closed, or was to be.
@@ -14,18 +37,10 @@ impl Ledger {
         pages(&self.connection, entries, "p.status IN ('open', 'expired')")
     }
 
-    /// Whether any of them had a page or was collected: another one made meanwhile may have been closed at once.
-    pub fn were_asked_for(&self, entries: &[Entry]) -> Result<bool> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM entry_items i JOIN payment_links l ON l.payment_id = i.payment_id WHERE i.entry_id = ?1)
-               OR EXISTS (SELECT 1 FROM operations WHERE entry_id = ?1)",
-        )?;
-        for entry in entries {
-            if statement.query_row([entry.id.0], |row| row.get(0))? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether a page made for them now may have been closed before: one that was made while its order was being deleted, or beside another
+    /// page or a collection, is, and no row tells of it.
+    pub fn may_have_closed(&self, entries: &[Entry]) -> Result<bool> {
+        may_have_closed(&self.connection, entries)
     }
 }
 
@@ -41,8 +56,59 @@ impl Writer<'_> {
         self.apply_standing(&standing).map(|()| true)
     }
 
+    /// Takes a page and the payment it was made with, unless something speaks against asking for these entries by now.
+    pub fn put_page(
+        &self,
+        payment: &PagePayment,
+        entries: &[Entry],
+        url: &str,
+        amount: Amount,
+        company: &Company,
+    ) -> Result<PaymentId> {
+        let PagePayment { provider, merchant_account, method, transaction } = payment.clone();
+        let record = PaymentRecord {
+            provider,
+            merchant_account,
+            transaction,
+            order: None,
+            pays: Vec::new(),
+            method,
+            currency: amount.currency(),
+            status: TransactionStatus::Open,
+            authorised: None,
+            capture_before: None,
+            collected: None,
+            entries: entries.iter().filter_map(|entry| entry.reference.clone()).collect(),
+            key: None,
+        };
+        self.begin_import()?;
+        if let Verdict::Refused(objections) = self.import_payment(&record, company, Mark { line: 1, digest: 0 })? {
+            let told: Vec<String> = objections.iter().map(ToString::to_string).collect();
+            return Err(LedgerError::Invariant(format!("the payment of the page is refused: {}", told.join("; "))));
+        }
+        self.refuse_going(invitations::orders_of_entries(self.connection, entries)?)?;
+        self.refuse_collected(entries)?;
+        self.refuse_second_page(entries, &record.transaction)?;
+        self.put_payment_link(&record, url, amount)
+    }
+
+    /// Puts a page on an invoice that is not sent yet.
+    pub(super) fn put_invoice_page(&self, draft: &PageDraft) -> Result<()> {
+        let PageDraft { document, entry, url, amount, payment } = draft;
+        if let Some(payment) = payment {
+            let entry = entries::entry(self.connection, *entry)?;
+            let company = documents::document(self.connection, *document)?.company;
+            self.put_page(payment, &[entry], url, *amount, &company)?;
+        }
+        let put = self
+            .connection
+            .prepare_cached("UPDATE invoice_sheets SET payment_url = ?2 WHERE document_id = ?1 AND mail = 'wanted'")?
+            .execute((document.0, url))?;
+        if put == 1 { Ok(()) } else { Err(LedgerError::Invariant("the invoice was sent meanwhile".to_owned())) }
+    }
+
     /// Another page may have been made for one of the entries meanwhile.
-    pub fn refuse_second_page(&self, entries: &[Entry], page: &TransactionId) -> Result<()> {
+    fn refuse_second_page(&self, entries: &[Entry], page: &TransactionId) -> Result<()> {
         match pages(self.connection, entries, "p.status = 'open'")?.into_iter().find(|other| other.transaction != *page)
         {
             Some(other) => {
@@ -51,6 +117,51 @@ impl Writer<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// What is to be paid of an invoice: nothing where it takes another back, its money is authorised, or it says where it can be paid.
+pub(super) fn open_item(
+    connection: &Connection,
+    document: DocumentId,
+    sheet: &InvoiceSheet,
+) -> Result<Option<OpenItem>> {
+    if sheet.corrects.is_some() || sheet.is_charged || sheet.payment_url.is_some() || sheet.paid == sheet.total {
+        return Ok(None);
+    }
+    let Some(entry) = entries::list(connection, "document_id = ?1", [document.0])?.pop() else { return Ok(None) };
+    let open = entry.open()?;
+    if entry.status != EntryStatus::Open || !open.is_positive() {
+        return Ok(None);
+    }
+    let own = std::slice::from_ref(&entry);
+    Ok(Some(OpenItem {
+        page: entries::open_page(connection, &entry)?,
+        pages: pages(connection, own, "p.status IN ('open', 'pending', 'expired')")?,
+        before: entries::linked_payments(connection, own)?.len(),
+        may_be_closed: may_have_closed(connection, own)?,
+        objection: invitations::objection(connection, own)?,
+        mandates: mandates::of_customer(connection, &entry.customer)?,
+        open,
+        entry,
+    }))
+}
+
+fn may_have_closed(connection: &Connection, entries: &[Entry]) -> Result<bool> {
+    let mut asked_for = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM entry_items i JOIN payment_links l ON l.payment_id = i.payment_id WHERE i.entry_id = ?1)
+           OR EXISTS (SELECT 1 FROM operations WHERE entry_id = ?1)",
+    )?;
+    for entry in entries {
+        if asked_for.query_row([entry.id.0], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    for order in invitations::orders_of_entries(connection, entries)? {
+        if !operations::list(connection, "WHERE order_id = ?1 ORDER BY id", [order.0])?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn pages(connection: &Connection, entries: &[Entry], condition: &str) -> Result<Vec<Payment>> {

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Row};
 
 use super::corrections::correction;
 use super::invoices::invoice_lines;
+use super::pages::{OpenItem, open_item};
 use super::row::{Columns, day_text, time_text};
 use super::{Ledger, LedgerError, Result, Writer};
 use crate::domain::document::DocumentKind;
@@ -20,6 +21,8 @@ pub struct UnsentInvoice {
     /// Its part of natural keys.
     pub key: String,
     pub sheet: InvoiceSheet,
+    /// What its customer could be given a page for.
+    pub item: Option<OpenItem>,
 }
 
 impl Ledger {
@@ -36,7 +39,9 @@ impl Ledger {
         for document in statement.query_and_then([order.0], |row| row.id("document_id", DocumentId))? {
             let document = document?;
             let key = super::documents::named(&self.connection, document)?.natural_key();
-            unsent.extend(sheet(&self.connection, document)?.map(|sheet| UnsentInvoice { document, key, sheet }));
+            let Some(sheet) = sheet(&self.connection, document)? else { continue };
+            let item = open_item(&self.connection, document, &sheet)?;
+            unsent.push(UnsentInvoice { document, key, sheet, item });
         }
         Ok(unsent)
     }

@@ -2,6 +2,7 @@
 //!
 //! `docs/architecture.md` holds the table that says which call of each PSP serves which method.
 
+pub mod pages;
 pub mod reports;
 pub mod sandbox;
 

@@ -129,7 +129,7 @@ fn resolve(kinds: &[Kind], run: &mut Run<'_>) -> Result<(), LedgerError> {
 
 impl<'a> Run<'a> {
     pub(super) fn frame(&self) -> Frame<'a> {
-        Frame { settings: self.settings, task: self.task, now: self.now }
+        Frame { settings: self.settings, task: self.task, now: self.now, is_rehearsal: self.id.is_none() }
     }
 
     pub(super) fn concurrency(&self) -> usize {

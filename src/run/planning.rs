@@ -194,7 +194,10 @@ fn is_for_the_case_as_read(step: &Step) -> bool {
             Kind::Capture | Kind::Refund | Kind::Release | Kind::Collect | Kind::Cancel | Kind::Delete | Kind::Mail,
         ) => true,
         Some(Kind::Journal | Kind::PayoutJournal | Kind::Event) => false,
-        None => matches!(step.action, Action::Record(Consequence::Standing(_) | Consequence::Invoice(_))),
+        None => matches!(
+            step.action,
+            Action::Record(Consequence::Standing(_) | Consequence::Invoice(_) | Consequence::InvoicePage(_))
+        ),
     }
 }
 

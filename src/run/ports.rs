@@ -17,9 +17,10 @@ use crate::mail::{Post, file::Maildir, smtp::Smtp};
 use crate::operation::request::Request;
 use crate::operation::{Answer, LookUp, Refusal};
 use crate::portal::{Portal, webhook::Webhook};
+use crate::provider::pages::PageWish;
 use crate::provider::reports::ReportsOnly;
 use crate::provider::sandbox::Sandbox;
-use crate::provider::{Capabilities, PortError, Provider, PspPayment};
+use crate::provider::{Capabilities, PaymentLink, PortError, Provider, PspPayment};
 
 pub struct Ports {
     pub providers: BTreeMap<ProviderName, Box<dyn Provider>>,
@@ -194,6 +195,17 @@ impl Ports {
     /// Whether money can be taken on a mandate at this provider.
     pub fn can_collect(&self, provider: &ProviderName) -> bool {
         self.providers.get(provider).is_some_and(|provider| provider.collecting().is_some())
+    }
+
+    /// Makes a payment page, or finds the one there is. It moves no money: no operation stands for it.
+    pub fn make_page(&self, wish: &PageWish) -> Result<PaymentLink, PortError> {
+        let Some(provider) = self.providers.get(&wish.provider) else {
+            return Err(PortError::CannotTell { why: format!("provider `{}` is not in the config", wish.provider) });
+        };
+        kill_switch::pass(Moment::BeforeCall, "page");
+        let made = wish.make(provider.as_ref());
+        kill_switch::pass(Moment::AfterCall, "page");
+        made
     }
 
     pub fn standing(&self, provider: &ProviderName, transaction: &TransactionId) -> Result<PspPayment, PortError> {

@@ -210,6 +210,7 @@ impl Recorder<'_> {
                 }
                 Consequence::Application { .. }
                 | Consequence::Invoice(_)
+                | Consequence::InvoicePage(_)
                 | Consequence::InvoiceMail { .. }
                 | Consequence::InvitationEnded { .. }
                 | Consequence::Standing(_)
@@ -248,7 +249,7 @@ impl Recorder<'_> {
     }
 
     fn give_up(self, writer: &Writer<'_>, operation: &Operation) -> Result<Operation, LedgerError> {
-        let frame = Frame { settings: self.settings, task: self.task, now: self.now };
+        let frame = Frame { settings: self.settings, task: self.task, now: self.now, is_rehearsal: false };
         let context = writer.context(operation)?;
         let about = format!("{} for {}", operation.kind.noun(), context.document_name());
         for step in task::give_up(operation, &about, &frame) {

@@ -76,6 +76,8 @@ pub struct Frame<'a> {
     pub settings: &'a Settings,
     pub task: &'a TaskSettings,
     pub now: DateTime<Utc>,
+    /// Nothing is changed anywhere.
+    pub is_rehearsal: bool,
 }
 
 /// One thing to do for a case, with the reason it is done.
@@ -184,6 +186,7 @@ impl Step {
                 Consequence::Movement(_) | Consequence::Standing(_) | Consequence::Settle { .. } => false,
                 Consequence::Application { .. }
                 | Consequence::Invoice(_)
+                | Consequence::InvoicePage(_)
                 | Consequence::InvoiceMail { .. }
                 | Consequence::InvitationEnded { .. }
                 | Consequence::Asked(_)

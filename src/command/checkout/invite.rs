@@ -6,11 +6,11 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
 use super::request::CheckoutRequest;
-use super::{answer, nobody_is_asked, offer, title};
+use super::{answer, nobody_is_asked, offer};
 use crate::config::Settings;
 use crate::config::settings::MailTransport;
 use crate::domain::customer::Customer;
-use crate::domain::entry::Entry;
+use crate::domain::entry::{Entry, title};
 use crate::domain::id::{EntryReference, ProviderName};
 use crate::domain::invitation;
 use crate::domain::money::Amount;

@@ -143,17 +143,6 @@ fn same_provider(page: LinkedPayment, request: &CheckoutRequest) -> Result<Linke
     }
 }
 
-/// What the entries are for, as the buyer knows it.
-fn title(entries: &[Entry]) -> String {
-    let titles: Vec<&str> =
-        entries.iter().map(|entry| entry.title.as_str()).filter(|title| !title.is_empty()).collect();
-    if !titles.is_empty() {
-        return titles.join(", ");
-    }
-    let references = entries.iter().filter_map(|entry| entry.reference.as_ref());
-    references.map(EntryReference::as_str).collect::<Vec<_>>().join(", ")
-}
-
 fn text(path: &Path, input: &mut dyn Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {

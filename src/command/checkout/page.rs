@@ -2,27 +2,23 @@
 
 use chrono::{DateTime, Utc};
 
-use super::request::{CheckoutRequest, told};
-use super::{not_taken, title};
+use super::request::CheckoutRequest;
 use crate::config::Settings;
-use crate::domain::entry::Entry;
-use crate::domain::id::{EntryReference, MerchantAccount, MethodName, PaymentId, ProviderName, TransactionId};
+use crate::domain::consequence::PagePayment;
+use crate::domain::entry::{Entry, title};
+use crate::domain::id::{MerchantAccount, MethodName, PaymentId, ProviderName, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::payment::{Payment, TransactionStatus};
-use crate::exchange::import::{Objection, PaymentRecord};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::ledger::import::{Mark, Verdict};
 use crate::ledger::{Ledger, LedgerError, LinkedPayment, Writer};
-use crate::operation::key::{NaturalKey, link_key};
+use crate::operation::key::NaturalKey;
 use crate::operation::request::{CancelRequest, Request};
 use crate::operation::{Answer, Key, Kind};
-use crate::provider::{LinkRequest, PaymentLink, PortError};
+use crate::provider::PortError;
+use crate::provider::pages::{PageWish, has_ended};
 use crate::run::ports::{Ports, Purpose};
 use crate::run::refused;
-
-/// So many pages in a row may have been closed at once, because the ledger did not take them.
-const MOST_CLOSED: usize = 10;
 
 #[expect(clippy::too_many_arguments, reason = "all that a page is made of")]
 pub(super) fn make_page(
@@ -31,94 +27,47 @@ pub(super) fn make_page(
     account: &MerchantAccount,
     entries: &[Entry],
     amount: Amount,
-    attempts: usize,
+    before: usize,
     settings: &Settings,
     ledger: &mut Ledger,
     now: DateTime<Utc>,
 ) -> Result<LinkedPayment> {
-    let references: Vec<EntryReference> = entries.iter().filter_map(|entry| entry.reference.clone()).collect();
-    let reference = references.iter().map(EntryReference::as_str).collect::<Vec<_>>().join(";");
-    let key = |attempt: usize| {
-        link_key([
-            settings.mode.as_str(),
-            provider.as_str(),
-            account.as_str(),
-            &reference,
-            amount.currency().code(),
-            &amount.minor().to_string(),
-            &attempt.to_string(),
-        ])
-    };
-    let link = LinkRequest {
-        key: key(attempts),
+    let wish = PageWish {
+        mode: settings.mode,
+        provider: provider.clone(),
+        merchant_account: account.clone(),
+        entries: entries.iter().filter_map(|entry| entry.reference.clone()).collect(),
         title: title(entries),
-        reference: reference.clone(),
         amount,
         method: request.method.clone(),
         return_url: request.return_url.clone(),
         cancel_url: request.cancel_url.clone(),
+        before,
+        may_be_closed: ledger.may_have_closed(entries).map_err(refused)?,
     };
     let ports = Ports::open(settings, Purpose::Act, now).map_err(|error| Failure::new(Exit::Config, error))?;
-    let adapter = ports.providers.get(provider).and_then(|provider| provider.payment_links());
-    let adapter = adapter.ok_or_else(|| Failure::usage(format!("provider `{provider}` offers no payment pages")))?;
-    let mut made = adapter.create(&link).map_err(|error| not_made(&error))?;
-    // One that was made while its order was being deleted, or another page over its entries, was closed again, and no row tells of it.
-    let mut further = attempts;
-    let may_be_closed = was_deleted(ledger, entries)? || ledger.were_asked_for(entries).map_err(refused)?;
-    while may_be_closed && is_closed(&ports, provider, &made) && further < attempts + MOST_CLOSED {
-        further += 1;
-        made = adapter.create(&LinkRequest { key: key(further), ..link.clone() }).map_err(|error| not_made(&error))?;
-    }
-    let record = PaymentRecord {
+    let made = ports.make_page(&wish).map_err(|error| not_made(&error, provider))?;
+    let payment = PagePayment {
         provider: provider.clone(),
         merchant_account: account.clone(),
-        transaction: made.transaction.clone(),
-        order: None,
-        pays: Vec::new(),
         method: request.method.clone(),
-        currency: amount.currency(),
-        status: TransactionStatus::Open,
-        authorised: None,
-        capture_before: None,
-        collected: None,
-        entries: references,
-        key: None,
+        transaction: made.transaction.clone(),
     };
-    let id = match record_page(ledger, &record, entries, &made.url, amount, settings, now)? {
+    let id = match record_page(ledger, &payment, entries, &made.url, amount, settings, now)? {
         Ok(id) => id,
-        Err(refused) => return Err(closed_again(&record, &ports, settings, refused)),
+        Err(refused) => return Err(closed_again(&payment, &ports, settings, refused)),
     };
     let (provider, transaction) = (provider.clone(), made.transaction);
     Ok(LinkedPayment { id, provider, transaction, url: made.url, status: TransactionStatus::Open, amount })
 }
 
-fn not_made(error: &PortError) -> Failure {
+fn not_made(error: &PortError, provider: &ProviderName) -> Failure {
     match error {
+        PortError::NotOffered => Failure::usage(format!("provider `{provider}` offers no payment pages")),
         PortError::Unreachable { why } => Failure::new(Exit::Unreachable, anyhow::anyhow!("no page was made: {why}"))
             .hint("the entry is there; the same request again makes the page"),
-        PortError::NotOffered | PortError::CannotTell { .. } => {
-            Failure::new(Exit::NeedsPerson, anyhow::anyhow!("no page was made: {error}"))
-        }
+        PortError::CannotTell { why } => Failure::new(Exit::NeedsPerson, anyhow::anyhow!("no page was made: {why}")),
     }
-}
-
-/// Whether the deletion of an order of these entries was ever asked for.
-fn was_deleted(ledger: &Ledger, entries: &[Entry]) -> Result<bool> {
-    for order in ledger.orders_of_entries(entries).map_err(refused)? {
-        if !ledger.deletions_of_order(order).map_err(refused)?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn is_closed(ports: &Ports, provider: &ProviderName, page: &PaymentLink) -> bool {
-    ports.standing(provider, &page.transaction).is_ok_and(|page| has_ended(page.status))
-}
-
-/// A page on which nothing was paid, and nothing can be.
-fn has_ended(status: TransactionStatus) -> bool {
-    matches!(status, TransactionStatus::Cancelled | TransactionStatus::Expired | TransactionStatus::Refused)
 }
 
 /// A page over other entries or another amount would be paid beside the one that counts: it is closed, and before a new one is made.
@@ -220,8 +169,8 @@ fn close(
 
 /// The ledger does not take the page: nobody is given it, and nobody may pay on it. No row of the ledger could be an operation's, so that
 /// it is closed at once or a person is told to.
-fn closed_again(page: &PaymentRecord, ports: &Ports, settings: &Settings, failure: Failure) -> Failure {
-    let PaymentRecord { provider, merchant_account, transaction, method, .. } = page;
+fn closed_again(page: &PagePayment, ports: &Ports, settings: &Settings, failure: Failure) -> Failure {
+    let PagePayment { provider, merchant_account, method, transaction } = page;
     match close(provider, merchant_account, transaction, method, ports, settings) {
         Closed::Yes => failure,
         Closed::No(why) | Closed::Unknown(why) => failure.hint(format!(
@@ -233,32 +182,17 @@ fn closed_again(page: &PaymentRecord, ports: &Ports, settings: &Settings, failur
 /// The payment, or why the ledger does not take it.
 fn record_page(
     ledger: &mut Ledger,
-    record: &PaymentRecord,
+    payment: &PagePayment,
     entries: &[Entry],
     url: &str,
     amount: Amount,
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<Result<PaymentId>> {
-    let mut objections: Vec<Objection> = Vec::new();
-    let orders = ledger.orders_of_entries(entries).map_err(refused)?;
     let recorded = ledger.write("payment page", None, now, |writer: &Writer<'_>| {
-        writer.begin_import()?;
-        match writer.import_payment(record, &settings.erp.company, Mark { line: 1, digest: 0 })? {
-            Verdict::Refused(refused) => {
-                objections = refused;
-                Err(LedgerError::Invariant("the payment is refused".to_owned()))
-            }
-            Verdict::New | Verdict::Changed | Verdict::Unchanged => {
-                writer.refuse_going(orders)?;
-                writer.refuse_collected(entries)?;
-                writer.refuse_second_page(entries, &record.transaction)?;
-                writer.put_payment_link(record, url, amount)
-            }
-        }
+        writer.put_page(payment, entries, url, amount, &settings.erp.company)
     });
     match recorded {
-        Err(_) if !objections.is_empty() => Ok(Err(not_taken(&told("payment", &objections).collect::<Vec<_>>()))),
         Err(LedgerError::Invariant(why)) => Ok(Err(Failure::usage(why)
             .hint("the same again gives the page that counts; `payjournal restore` puts a deleted order back"))),
         recorded => recorded.map(Ok).map_err(refused),

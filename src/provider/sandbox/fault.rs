@@ -16,6 +16,11 @@ pub(super) fn fault(order_reference: &str, kind: Kind, configured: SandboxFaults
     })
 }
 
+/// What goes wrong with a payment page; `~page:…` in an entry's reference.
+pub(super) fn page_fault(reference: &str, configured: SandboxFaults) -> Option<Fault> {
+    magic(reference, "page").or(configured.page)
+}
+
 /// What goes wrong with the question how a payment stands; `~look:…` in an order reference.
 pub(super) fn look_fault(order_reference: &str, configured: SandboxFaults) -> Option<Fault> {
     magic(order_reference, "look").or(configured.look)

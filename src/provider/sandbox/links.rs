@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::Sandbox;
 use super::store::{Store, broken};
+use super::{Sandbox, fault};
+use crate::config::settings::Fault;
 use crate::domain::id::{MerchantAccount, TransactionId};
 use crate::domain::money::{Amount, Currency};
 use crate::provider::{LinkRequest, PaymentLink, PaymentLinks, PortError};
@@ -34,8 +35,18 @@ const PAGES: &str = "https://sandbox.invalid/pay/";
 impl PaymentLinks for Sandbox {
     fn create(&self, request: &LinkRequest) -> Result<PaymentLink, PortError> {
         self.travel();
+        let unreachable = |why: &str| PortError::Unreachable { why: why.to_owned() };
+        let fault = fault::page_fault(&request.reference, self.settings.faults);
+        match fault {
+            Some(Fault::Unreachable | Fault::TimeoutBefore) => return Err(unreachable("the sandbox is not reachable")),
+            Some(Fault::Refuse) => return Err(PortError::CannotTell { why: "the sandbox makes no page".to_owned() }),
+            _ => {}
+        }
         let made = self.lock().make_link(&self.merchant_account, request);
         let made = made.map_err(|error| PortError::Unreachable { why: format!("the sandbox broke down: {error}") })?;
+        if fault == Some(Fault::TimeoutAfter) {
+            return Err(unreachable("the sandbox did not answer in time"));
+        }
         made.ok_or_else(|| PortError::CannotTell { why: format!("the key {} was used for another page", request.key) })
     }
 }

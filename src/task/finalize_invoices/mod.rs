@@ -4,10 +4,15 @@
 //! entry, and exactly what paid it is tied to the invoice. *Payment-first*: a payment has the order's key; a new entry is settled
 //! with it. *Neither*: a new entry, paid by what the order's own payments have free. Keys match only where nothing speaks against
 //! it (traps T40 to T43); else the order waits for a person, and the others are billed.
+//!
+//! What is open of an invoice then gets a page to pay it on, if the config wants one; then its mail is written. A PSP that is not reached
+//! is asked again by the next run, and the mail waits for it, but not for long.
 
 mod conditions;
+mod page;
 mod plan;
 
+use self::page::PageSeen;
 use super::{Frame, Step, Task, order_name};
 use crate::domain::id::OrderId;
 use crate::domain::invoice::BillWhen;
@@ -21,7 +26,7 @@ pub struct FinalizeInvoices;
 
 impl Task for FinalizeInvoices {
     type Case = BillingCase;
-    type Seen = ();
+    type Seen = Vec<PageSeen>;
 
     const KINDS: &'static [Kind] = &[];
     /// An invoice that was made final is looked at again: its mail is due.
@@ -37,10 +42,12 @@ impl Task for FinalizeInvoices {
         ledger.billing_case(OrderId(id))
     }
 
-    fn observe(&self, _case: &BillingCase, _ports: &Ports, _frame: &Frame<'_>) {}
+    fn observe(&self, case: &BillingCase, ports: &Ports, frame: &Frame<'_>) -> Vec<PageSeen> {
+        page::make(case, ports, frame)
+    }
 
-    fn plan(&self, case: &BillingCase, _seen: &(), frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
-        plan::plan(case, frame)
+    fn plan(&self, case: &BillingCase, seen: &Vec<PageSeen>, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
+        plan::plan(case, seen, frame)
     }
 
     fn scope(&self, case: &BillingCase) -> Scope {

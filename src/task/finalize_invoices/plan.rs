@@ -3,12 +3,13 @@
 use chrono::{Days, NaiveDate};
 
 use super::conditions::{has_collected, is_charged, may_be_billed, unready};
+use super::page::{self, Page, PageSeen};
 use crate::config::settings::InvoiceSettings;
 use crate::domain::consequence::Consequence;
 use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::AssignmentKey;
-use crate::domain::invoice::letter::{MailTexts, correction_letter};
+use crate::domain::invoice::letter::correction_letter;
 use crate::domain::invoice::pricing::{self, PricedLine};
 use crate::domain::invoice::sheet::{Parties, Seller};
 use crate::domain::invoice::{EntryChoice, InvoiceDraft, SheetDraft, Tie};
@@ -30,10 +31,12 @@ pub(super) enum Obstacle {
 
 pub(super) type Billing<T> = Result<T, Obstacle>;
 
-pub(super) fn plan(case: &BillingCase, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
+pub(super) fn plan(case: &BillingCase, seen: &[PageSeen], frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
     let about = order_name(&case.order);
-    let texts = &frame.settings.invoice_texts;
-    let mut steps = case.unsent.iter().map(|unsent| send(case, unsent, texts)).collect::<Result<Vec<_>, _>>()?;
+    let mut steps = Vec::new();
+    for unsent in &case.unsent {
+        steps.extend(send(case, unsent, seen, frame)?);
+    }
     if case.is_invoiced && !steps.is_empty() {
         return Ok(steps);
     }
@@ -133,7 +136,13 @@ fn parties(case: &BillingCase, settings: &InvoiceSettings, seller: &Seller) -> P
 }
 
 /// The mail that brings a final invoice to its customer, as soon as there is an address.
-fn send(case: &BillingCase, unsent: &UnsentInvoice, texts: &MailTexts) -> Result<Step, MoneyError> {
+fn send(
+    case: &BillingCase,
+    unsent: &UnsentInvoice,
+    seen: &[PageSeen],
+    frame: &Frame<'_>,
+) -> Result<Vec<Step>, MoneyError> {
+    let texts = &frame.settings.invoice_texts;
     let kind = match &unsent.sheet.corrects {
         None => "invoice",
         Some(corrected) if corrected.is_cancelled => "cancellation",
@@ -148,14 +157,31 @@ fn send(case: &BillingCase, unsent: &UnsentInvoice, texts: &MailTexts) -> Result
         );
         let about_it = About { order: Some(case.order.id), document: Some(unsent.document), ..About::default() };
         let draft = ExceptionDraft { kind: ExceptionKind::InvoiceNotSent, subject: about, message, about: about_it };
-        return Ok(Step::raise(draft, None));
+        return Ok(vec![Step::raise(draft, None)]);
     };
-    let letter = match &unsent.sheet.corrects {
-        Some(corrected) => correction_letter(&unsent.key, address, &unsent.sheet, corrected),
-        None => text.letter(&unsent.key, address, &unsent.sheet)?,
+    let mut steps = Vec::new();
+    let mut sheet = unsent.sheet.clone();
+    let how = match page::page(unsent, seen, frame) {
+        Page::NotWanted => String::new(),
+        Page::Put(draft) => {
+            sheet.payment_url = Some(draft.url.clone());
+            let can_be_paid = format!("it can be paid on {}", draft.url);
+            steps.push(Step::record(about.clone(), can_be_paid, Consequence::InvoicePage(draft)));
+            String::new()
+        }
+        Page::WouldBeMade => ", with a payment page".to_owned(),
+        Page::Without(why) => format!(" without a payment page: {why}"),
+        Page::Awaited(why) => {
+            return Ok(vec![Step::unreachable(about, format!("its mail waits for its payment page: {why}"))]);
+        }
     };
-    let reason = format!("it goes to {address}");
-    Ok(Step::record(about, reason, Consequence::InvoiceMail { document: unsent.document, letter }))
+    let letter = match &sheet.corrects {
+        Some(corrected) => correction_letter(&unsent.key, address, &sheet, corrected),
+        None => text.letter(&unsent.key, address, &sheet)?,
+    };
+    let reason = format!("it goes to {address}{how}");
+    steps.push(Step::record(about, reason, Consequence::InvoiceMail { document: unsent.document, letter }));
+    Ok(steps)
 }
 
 /// What the order's key leads to.

@@ -1,0 +1,82 @@
+//! The page that asks for what is open of entries. It is made under a key that the same wish has again: asked twice it is one page.
+
+use crate::config::settings::Mode;
+use crate::domain::id::{EntryReference, MerchantAccount, MethodName, ProviderName};
+use crate::domain::money::Amount;
+use crate::domain::payment::TransactionStatus;
+use crate::operation::Key;
+use crate::operation::key::link_key;
+use crate::provider::{LinkRequest, PaymentLink, PortError, Provider};
+
+/// So many pages in a row may have been closed at once, because the ledger did not take them.
+const MOST_CLOSED: usize = 10;
+
+/// What a customer is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageWish {
+    pub mode: Mode,
+    pub provider: ProviderName,
+    pub merchant_account: MerchantAccount,
+    /// Of the entries that are paid together.
+    pub entries: Vec<EntryReference>,
+    /// What the page says is paid.
+    pub title: String,
+    pub amount: Amount,
+    pub method: MethodName,
+    /// Where the customer goes when it is paid, or not.
+    pub return_url: Option<String>,
+    pub cancel_url: Option<String>,
+    /// How many pages were made for just these entries before.
+    pub before: usize,
+    /// One that was made while its order was being deleted, or another page over its entries, was closed again, and no row tells of it.
+    pub may_be_closed: bool,
+}
+
+impl PageWish {
+    /// Makes the page, or finds the one that was made for the same wish.
+    pub fn make(&self, provider: &dyn Provider) -> Result<PaymentLink, PortError> {
+        let pages = provider.payment_links().ok_or(PortError::NotOffered)?;
+        let mut at = self.before;
+        let mut made = pages.create(&self.request(at))?;
+        let is_closed =
+            |page: &PaymentLink| provider.standing(&page.transaction).is_ok_and(|page| has_ended(page.status));
+        while self.may_be_closed && is_closed(&made) && at < self.before + MOST_CLOSED {
+            at += 1;
+            made = pages.create(&self.request(at))?;
+        }
+        Ok(made)
+    }
+
+    fn request(&self, at: usize) -> LinkRequest {
+        LinkRequest {
+            key: self.key(at),
+            reference: self.reference(),
+            title: self.title.clone(),
+            amount: self.amount,
+            method: self.method.clone(),
+            return_url: self.return_url.clone(),
+            cancel_url: self.cancel_url.clone(),
+        }
+    }
+
+    fn reference(&self) -> String {
+        self.entries.iter().map(EntryReference::as_str).collect::<Vec<_>>().join(";")
+    }
+
+    fn key(&self, at: usize) -> Key {
+        link_key([
+            self.mode.as_str(),
+            self.provider.as_str(),
+            self.merchant_account.as_str(),
+            &self.reference(),
+            self.amount.currency().code(),
+            &self.amount.minor().to_string(),
+            &at.to_string(),
+        ])
+    }
+}
+
+/// A page on which nothing was paid, and nothing can be.
+pub fn has_ended(status: TransactionStatus) -> bool {
+    matches!(status, TransactionStatus::Cancelled | TransactionStatus::Expired | TransactionStatus::Refused)
+}

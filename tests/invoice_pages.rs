@@ -1,0 +1,198 @@
+//! What is open of an invoice can be paid on a page that comes with its mail: one page, one mail, and none for what is paid otherwise.
+
+mod support;
+
+use std::process::Stdio;
+
+use support::Shop;
+use support::billing::{self, all_entries, entries, import};
+
+const SELLER: &str = "[seller]\nname = \"Coffee Ltd.\"\ncountry = \"DE\"\nvat_id = \"DE123456789\"\n";
+
+/// A shop that bills C1's order A over 119.00 EUR on account.
+fn shop(more: &str) -> Shop {
+    let config = support::CONFIG;
+    let shop = Shop::with(&format!(
+        "{config}\n[invoices]\nenabled = true\nbill_when = []\npayment_page = \"psp\"\n{SELLER}{more}"
+    ));
+    import(&shop, "customers", "customer,name,email,language\nC1,Ada Lovelace,ada@example.com,\n");
+    shop
+}
+
+fn with_order(more: &str) -> Shop {
+    let shop = shop(more);
+    billing::orders(&shop, "A,119.00,C1,,\n");
+    shop
+}
+
+/// The faults of the sandbox, as a table of the config.
+fn faulty(fault: &str) -> String {
+    format!("[provider.psp.faults]\npage = \"{fault}\"\n")
+}
+
+/// What went to customers, without the breaks of quoted-printable lines.
+fn mails(shop: &Shop) -> Vec<String> {
+    let read = |name: &String| std::fs::read_to_string(shop.path.join("mail/new").join(name)).unwrap_or_default();
+    let texts = shop.mails().iter().map(read).map(|text| text.replace("=\r\n", "")).collect::<Vec<_>>();
+    texts.into_iter().filter(|text| text.contains("ada@example.com")).collect()
+}
+
+fn pages(shop: &Shop) -> Vec<String> {
+    shop.rows(
+        "SELECT l.url, p.status, l.amount_minor FROM payment_links l JOIN payments p ON p.id = l.payment_id ORDER BY l.url",
+    )
+}
+
+/// The pages at the PSP, with those nobody was told of.
+fn made(shop: &Shop) -> Vec<String> {
+    support::rows(&shop.path.join("sandbox.db"), "SELECT amount_minor FROM links")
+}
+
+fn page(shop: &Shop) -> String {
+    pages(shop).first().and_then(|row| row.split(' ').next()).unwrap_or("none").to_owned()
+}
+
+#[test]
+fn an_open_invoice_brings_its_page_and_is_paid_on_it() {
+    let shop = with_order("");
+    let rehearsed = shop.ok("finalize-invoices --dry-run");
+    assert!(rehearsed.stderr.contains("would") || rehearsed.stdout.contains("invoice"), "{rehearsed:?}");
+    shop.ok("finalize-invoices");
+    let page = page(&shop);
+    assert!(page.starts_with("https://sandbox.invalid/pay/"), "{page}");
+    let sent = mails(&shop);
+    assert_eq!(sent.len(), 1);
+    assert!(sent.concat().contains(&format!("Still to be paid: 119.00 EUR. {page}")), "{sent:?}");
+    assert_eq!(shop.rows("SELECT payment_url FROM invoice_sheets"), [page.as_str()]);
+    shop.ok("finalize-invoices --as-of 2026-11-23T02:00:00Z");
+    assert_eq!((made(&shop).len(), mails(&shop).len()), (1, 1));
+    // A person who asks for a page gets the one there is.
+    assert!(shop.ok("invite 2026-00001 --as-of 2026-11-23T02:30:00Z").stdout.contains(&page));
+    shop.ok(&format!("sandbox pay {page} --as-of 2026-11-23T03:00:00Z"));
+    shop.ok("sync-payments --as-of 2026-11-23T04:00:00Z");
+    assert_eq!(all_entries(&shop), ["2026-00001 balanced 11900/11900 2026-00001"]);
+    assert_eq!(billing::invoices(&shop), ["2026-00001 A 11900 11900"]);
+    shop.ok("verify --against-provider --as-of 2026-11-23T05:00:00Z");
+}
+
+#[test]
+fn the_mail_waits_for_a_psp_that_is_not_reached_and_not_for_long() {
+    let shop = with_order(&faulty("unreachable"));
+    let unreached = shop.exits("finalize-invoices", 5);
+    assert!(unreached.stderr.contains("its mail waits for its payment page"), "{}", unreached.stderr);
+    assert_eq!(billing::invoices(&shop), ["2026-00001 A 11900 0"]);
+    shop.exits("finalize-invoices --as-of 2026-11-23T02:00:00Z", 5);
+    assert_eq!(mails(&shop), [""; 0]);
+    shop.ok("finalize-invoices --as-of 2026-11-24T02:00:00Z");
+    let sent = mails(&shop).concat();
+    assert!(sent.contains("Still to be paid: 119.00 EUR.") && !sent.contains("https://"), "the mail is wrong");
+    assert_eq!((pages(&shop), made(&shop)), (vec![], vec![]));
+    shop.ok("verify --as-of 2026-11-24T03:00:00Z");
+}
+
+#[test]
+fn a_page_made_without_an_answer_is_the_same_page_at_the_next_run() {
+    let shop = with_order(&faulty("timeout-after"));
+    shop.exits("finalize-invoices", 5);
+    assert_eq!((pages(&shop), made(&shop)), (vec![], vec!["11900".to_owned()]));
+    let config = std::fs::read_to_string(shop.path.join("payjournal.toml")).unwrap_or_default();
+    shop.write("payjournal.toml", &config.replace(&faulty("timeout-after"), ""));
+    shop.ok("finalize-invoices --as-of 2026-11-22T06:00:00Z");
+    assert_eq!((pages(&shop).len(), made(&shop).len(), mails(&shop).len()), (1, 1, 1));
+}
+
+#[test]
+fn a_psp_that_makes_none_keeps_no_invoice_back() {
+    let shop = with_order(&faulty("refuse"));
+    let said = shop.ok("finalize-invoices -v");
+    assert!(said.stderr.contains("without a payment page: the sandbox makes no page"), "{}", said.stderr);
+    assert_eq!((mails(&shop).len(), pages(&shop).len()), (1, 0));
+}
+
+#[test]
+fn nobody_gets_a_page_for_what_is_paid_otherwise() {
+    let shop = shop("[collect]\nenabled = true\n");
+    import(
+        &shop,
+        "customers",
+        "customer,name,email,language\nC1,Ada Lovelace,ada@example.com,\nC2,Emmy Noether,emmy@example.com,\n",
+    );
+    billing::orders(&shop, "A,119.00,C1,,\nB,50.00,C1,,\nC,80.00,C2,K-3,\n");
+    // A is paid, C1 gave no mandate; B's money is on its way; C2 gave one.
+    billing::collected(&shop, "T-1,A,,,119.00\n");
+    import(&shop, "payments", "provider,transaction,order,method,currency,status\npsp,T-2,B,card,EUR,pending\n");
+    import(
+        &shop,
+        "mandates",
+        "provider,mandate,customer,method,currency,given_on\npsp,MANDATE-12345678,C2,sepa,EUR,2026-11-01\n",
+    );
+    entries(&shop, "E-3,K-3,C2,80.00,\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(billing::invoices(&shop).len(), 3);
+    assert_eq!((pages(&shop), made(&shop)), (vec![], vec![]));
+    assert_eq!(shop.mails().len(), 3);
+}
+
+#[test]
+fn a_page_over_more_than_the_invoice_stays_the_only_one() {
+    let shop = shop("");
+    entries(&shop, "E-1,K-1,C1,119.00,\nE-2,K-2,C1,50.00,\n");
+    billing::orders(&shop, "A,119.00,C1,K-1,\n");
+    shop.ok("invite E-1 E-2");
+    let said = shop.ok("finalize-invoices -v");
+    assert!(said.stderr.contains("asks for it and for something else"), "{}", said.stderr);
+    assert_eq!(pages(&shop).len(), 1);
+    // Once it is run out, the invoice would have one of its own; the mail went without.
+    assert_eq!(shop.rows("SELECT count(*) FROM invoice_sheets WHERE payment_url IS NULL"), ["1"]);
+}
+
+#[test]
+fn the_page_of_the_entry_is_the_invoice_s() {
+    let shop = shop("");
+    entries(&shop, "E-1,K-1,C1,119.00,\n");
+    shop.ok("invite E-1");
+    let before = page(&shop);
+    billing::orders(&shop, "A,119.00,C1,K-1,\n");
+    shop.ok("finalize-invoices");
+    assert_eq!(shop.rows("SELECT payment_url FROM invoice_sheets"), [before.as_str()]);
+    assert_eq!(made(&shop).len(), 1);
+}
+
+#[test]
+fn killed_anywhere_there_is_one_page_and_one_mail() {
+    let copy = |from: &Shop| {
+        let to = Shop::new();
+        support::copy(&from.path, &to.path);
+        to
+    };
+    let template = with_order("[task_defaults]\nconcurrency = 1\n");
+    let undisturbed = copy(&template);
+    let log = undisturbed.path.join("moments");
+    let run = undisturbed.command(&["finalize-invoices"]).env("PAYJOURNAL_KILL_LOG", &log).status();
+    assert!(run.is_ok_and(|status| status.success()));
+    let text = std::fs::read_to_string(&log).unwrap_or_default();
+    assert_eq!(text.matches("page").count(), 2, "{text}");
+    let url = page(&undisturbed);
+    for moment in 1..=text.lines().count() {
+        let shop = copy(&template);
+        let mut killed = shop.command(&["finalize-invoices"]);
+        killed.env("PAYJOURNAL_KILL_AT", moment.to_string()).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(killed.status().is_ok_and(|status| !status.success()), "moment {moment} is not reached");
+        shop.ok("finalize-invoices");
+        shop.ok("finalize-invoices --as-of 2026-11-22T03:00:00Z");
+        assert_eq!((made(&shop).len(), mails(&shop).len(), page(&shop)), (1, 1, url.clone()), "killed at {moment}");
+        shop.ok("verify --as-of 2026-11-22T03:00:00Z");
+    }
+}
+
+#[test]
+fn a_provider_that_makes_no_pages_is_no_page_s_provider() {
+    for (config, why) in [
+        ("payment_page = \"other\"\n", "provider `other` is not configured"),
+        ("payment_page = \"psp\"\nmail = false\n", "`invoices.mail` is false"),
+    ] {
+        let shop = Shop::with(&format!("{}\n[invoices]\nenabled = true\n{config}{SELLER}", support::CONFIG));
+        let refused = shop.exits("check", 3).stderr;
+        assert!(refused.contains("`invoices.payment_page`") && refused.contains(why), "{refused}");
+    }
+}

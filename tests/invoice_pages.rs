@@ -95,8 +95,7 @@ fn a_page_made_without_an_answer_is_the_same_page_at_the_next_run() {
     let shop = with_order(&faulty("timeout-after"));
     shop.exits("finalize-invoices", 5);
     assert_eq!((pages(&shop), made(&shop)), (vec![], vec!["11900".to_owned()]));
-    let config = std::fs::read_to_string(shop.path.join("payjournal.toml")).unwrap_or_default();
-    shop.write("payjournal.toml", &config.replace(&faulty("timeout-after"), ""));
+    mended(&shop, "timeout-after");
     shop.ok("finalize-invoices --as-of 2026-11-22T06:00:00Z");
     assert_eq!((pages(&shop).len(), made(&shop).len(), mails(&shop).len()), (1, 1, 1));
 }
@@ -111,7 +110,7 @@ fn a_psp_that_makes_none_keeps_no_invoice_back() {
 
 #[test]
 fn nobody_gets_a_page_for_what_is_paid_otherwise() {
-    let shop = shop("[collect]\nenabled = true\n");
+    let shop = shop("[collect]\nenabled = true\nwithout_due_date = true\n");
     import(
         &shop,
         "customers",
@@ -156,6 +155,121 @@ fn the_page_of_the_entry_is_the_invoice_s() {
     shop.ok("finalize-invoices");
     assert_eq!(shop.rows("SELECT payment_url FROM invoice_sheets"), [before.as_str()]);
     assert_eq!(made(&shop).len(), 1);
+}
+
+/// Turns a config of `faulty` into one without faults.
+fn mended(shop: &Shop, fault: &str) {
+    let config = std::fs::read_to_string(shop.path.join("payjournal.toml")).unwrap_or_default();
+    shop.write("payjournal.toml", &config.replace(&faulty(fault), ""));
+}
+
+#[test]
+fn a_page_that_another_customer_paid_is_nobody_else_s() {
+    let shop = with_order("");
+    let backup = std::fs::read(shop.path.join("payjournal.db"));
+    shop.ok("finalize-invoices");
+    let paid = page(&shop);
+    shop.ok(&format!("sandbox pay {paid}"));
+    // The ledger is restored; another order comes first, and gets the number.
+    for log in ["payjournal.db-wal", "payjournal.db-shm"] {
+        drop(std::fs::remove_file(shop.path.join(log)));
+    }
+    std::fs::write(shop.path.join("payjournal.db"), backup.unwrap_or_default()).unwrap_or_default();
+    import(&shop, "orders", "order,currency,total,bill_to,ordered_on,cancelled\nA,EUR,119.00,C1,2026-11-15,full\n");
+    import(&shop, "customers", "customer,name,email,language\nC2,Emmy Noether,emmy@example.com,\n");
+    billing::orders(&shop, "B,119.00,C2,,\n");
+    shop.ok("finalize-invoices");
+    shop.ok("sync-payments");
+    assert_eq!(all_entries(&shop), ["2026-00001 open 0/11900 2026-00001"]);
+    assert_ne!(page(&shop), paid);
+}
+
+#[test]
+fn no_page_is_made_while_a_payment_with_its_key_is_under_way() {
+    let shop = shop("");
+    billing::orders(&shop, "A,119.00,C1,,P-1\n");
+    let rows = "provider,transaction,assignment_key,method,currency,status\npsp,T-1,P-1,card,EUR,pending\n";
+    import(&shop, "payments", rows);
+    let said = shop.ok("finalize-invoices -v");
+    assert!(said.stderr.contains("without a payment page: payment T-1 for it is pending"), "{}", said.stderr);
+    assert!(pages(&shop).is_empty());
+}
+
+#[test]
+fn the_mail_says_what_is_open_when_it_is_written() {
+    let fault = "unreachable";
+    let shop = with_order(&faulty(fault));
+    shop.exits("finalize-invoices", 5);
+    billing::collected(&shop, "T-1,,2026-00001,,50.00\n");
+    mended(&shop, fault);
+    shop.ok("finalize-invoices --as-of 2026-11-22T06:00:00Z");
+    let sent = mails(&shop).concat();
+    assert!(sent.contains(&format!("Still to be paid: 69.00 EUR. {}", page(&shop))), "the mail says something else");
+    assert_eq!(shop.rows("SELECT paid_minor FROM invoice_sheets"), ["5000"]);
+    assert_eq!(made(&shop), ["6900"]);
+}
+
+#[test]
+fn of_an_invoice_that_is_cancelled_before_its_mail_nothing_is_asked_for() {
+    let fault = "unreachable";
+    let shop = with_order(&faulty(fault));
+    shop.exits("finalize-invoices", 5);
+    shop.ok("cancel-invoice 2026-00001 --reason wrong");
+    import(&shop, "orders", "order,currency,total,bill_to,ordered_on,cancelled\nA,EUR,119.00,C1,2026-11-15,full\n");
+    mended(&shop, fault);
+    shop.ok("finalize-invoices --as-of 2026-11-22T06:00:00Z");
+    let sent = mails(&shop);
+    assert_eq!((sent.len(), made(&shop).len()), (2, 0));
+    assert!(sent.concat().contains("Still to be paid: 0.00 EUR."), "the mail asks for money");
+}
+
+#[test]
+fn what_takes_an_invoice_back_closes_its_page() {
+    let shop = with_order("");
+    shop.ok("finalize-invoices");
+    let old = page(&shop);
+    let said = shop.json("cancel-invoice 2026-00001 --reason wrong");
+    assert_eq!(said["done"]["pages_closed"].as_array().map(Vec::len), Some(1), "{said}");
+    billing::orders(&shop, "A,100.00,C1,,\n");
+    shop.ok("finalize-invoices --as-of 2026-11-23T02:00:00Z");
+    let open: Vec<String> = pages(&shop).into_iter().filter(|row| row.ends_with("open 10000")).collect();
+    assert_eq!((pages(&shop).len(), open.len()), (2, 1));
+    let nobody = shop.run(&["sandbox", "pay", &old, "--as-of", "2026-11-23T03:00:00Z"]);
+    assert!(nobody.stdout.contains("closed") || nobody.stderr.contains("closed"), "{nobody:?}");
+    // What is left after a credit note is asked for anew.
+    let said = shop.ok("credit-note 2026-00002 --line 1=0.4 --reason damaged --as-of 2026-11-23T04:00:00Z").stdout;
+    assert!(said.contains("its payment page") && said.contains("is closed"), "{said}");
+    let said = shop.ok("invite 2026-00002 --as-of 2026-11-23T05:00:00Z").stdout;
+    assert!(said.contains("is invited to pay 60.00 EUR"), "{said}");
+    shop.ok("verify --as-of 2026-11-23T06:00:00Z");
+}
+
+#[test]
+fn what_no_run_would_collect_gets_its_page() {
+    let shop = with_order("[collect]\nenabled = true\n");
+    let rows = "provider,mandate,customer,method,currency,given_on\npsp,MANDATE-12345678,C1,sepa,EUR,2026-11-01\n";
+    import(&shop, "mandates", rows);
+    // No day is named on which it is due.
+    shop.ok("finalize-invoices");
+    assert_eq!(pages(&shop).len(), 1);
+}
+
+#[test]
+fn an_address_that_comes_later_brings_the_page_there_is_then() {
+    let shop = shop("");
+    entries(&shop, "E-1,K-1,C1,119.00,\n");
+    shop.ok("invite E-1");
+    let before = page(&shop);
+    import(&shop, "customers", "customer,name,email,language\nC1,Ada Lovelace,,\n");
+    billing::orders(&shop, "A,119.00,C1,K-1,\n");
+    shop.exits("finalize-invoices", 1);
+    shop.ok(&format!("sandbox pay {before} --fail"));
+    shop.ok("sync-payments --as-of 2026-11-23T02:00:00Z");
+    import(&shop, "customers", "customer,name,email,language\nC1,Ada Lovelace,ada@example.com,\n");
+    shop.ok("finalize-invoices --as-of 2026-11-23T03:00:00Z");
+    let on_it = shop.rows("SELECT payment_url FROM invoice_sheets").concat();
+    assert!(on_it.starts_with("https://") && on_it != before, "{on_it}");
+    assert_eq!(made(&shop).len(), 2);
 }
 
 #[test]

@@ -64,10 +64,12 @@ Examples:
 Each invoice is one transaction: number, document, booking, entry, and the money that is there already. An entry with the \
 order's `entry_assignment_key` becomes the invoice's entry; a payment with its `payment_assignment_key` settles a new one; \
 without a key the order's own payments do. A key that is used twice, or does not fit, is left to a person. \
-The customer gets it by mail, as a PDF/A-3 that carries the e-invoice, as soon as an address is known. `cancel-invoice` takes one \
-back, and its order is billed again.
+The customer gets it by mail, as a PDF/A-3 that carries the e-invoice, as soon as an address is known. With \
+`payment_page` in [invoices] it brings a page on which what is open can be paid, unless the money comes anyhow; it waits for a PSP that is \
+not reached, until the day after the invoice's. `cancel-invoice` takes one back, and its order is billed again.
 
-Exit codes: 0 done, 1 an order needs a person, 3 `invoices.enabled` is not true";
+Exit codes: 0 done, 1 an order needs a person, 3 `invoices.enabled` is not true, \
+            5 a mail waits for a payment page that the PSP did not make yet";
 
 pub(super) const CLEANUP_HELP: &str = "\
 Examples:
@@ -160,6 +162,7 @@ The invoice stays as it is. The cancellation has a number, a page and a journal 
 and goes to the customer with the next `finalize-invoices` if invoices are mailed. What had \
 paid the invoice is the customer's again and keeps its key: the order's next invoice takes it. \
 To keep the order from being billed again, import it as cancelled first. \
+A payment page that is open for it is closed; one that cannot be is named. \
 Refused while a capture or refund for the invoice has no final answer, when its money was \
 charged back, and when a credit note has taken a part of it back already.";
 

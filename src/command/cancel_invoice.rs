@@ -5,6 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::checkout::page::close_pages_of;
 use super::person::{answer, given};
 use super::show::find;
 use crate::config::Settings;
@@ -46,6 +47,7 @@ pub fn run(
     let Cancelled { number, total, returned } = cancelled
         .map_err(refused)?
         .map_err(|why| Failure::usage(format!("{} cannot be cancelled: {why}", invoice.name())))?;
+    let pages = close_pages_of(invoice.id, settings, &mut ledger, now)?;
     let order = invoice.order.map(|id| ledger.order(id)).transpose().map_err(refused)?;
     let order = order.map(|order| format!("{}/{}", order.shop, order.number));
     let again = order.as_ref().map_or_else(String::new, |order| {
@@ -55,9 +57,10 @@ pub fn run(
         )
     });
     let said = format!(
-        "{} over {total} is cancelled by {number}; {returned} that had paid it is on the account of customer {}{again}",
+        "{} over {total} is cancelled by {number}; {returned} that had paid it is on the account of customer {}{}{again}",
         invoice.name(),
-        invoice.bill_to
+        invoice.bill_to,
+        pages.said()
     );
     let done = json!({
         "invoice": invoice.number,
@@ -66,6 +69,8 @@ pub fn run(
         "returned": returned,
         "customer": invoice.bill_to,
         "order": order,
+        "pages_closed": pages.closed,
+        "pages_open": pages.open_ones(),
     });
     answer(out, json, "cancel-invoice", &done, &said)
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::checkout::page::close_pages_of;
 use super::person::{answer, given};
 use super::show::find;
 use crate::cli::CreditedLine;
@@ -58,14 +59,20 @@ pub fn run(
     } else {
         String::new()
     };
-    let said =
-        format!("credit note {number} takes back {total} of {}: {applied} of it was still open{rest}", invoice.name());
+    let pages = close_pages_of(invoice.id, settings, &mut ledger, now)?;
+    let said = format!(
+        "credit note {number} takes back {total} of {}: {applied} of it was still open{rest}{}",
+        invoice.name(),
+        pages.said()
+    );
     let done = json!({
         "invoice": invoice.number,
         "credit_note": number,
         "total": total,
         "applied": applied,
         "to_pay_back": to_pay_back,
+        "pages_closed": pages.closed,
+        "pages_open": pages.open_ones(),
     });
     answer(out, json, "credit-note", &done, &said)
 }

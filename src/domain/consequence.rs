@@ -29,6 +29,11 @@ pub enum Consequence {
     },
     /// An order is billed: the invoice is made final.
     Invoice(Box<InvoiceDraft>),
+    /// So much of an invoice was paid before it was sent.
+    InvoicePaid {
+        document: DocumentId,
+        paid: Amount,
+    },
     /// What is open of an invoice can be paid on a page.
     InvoicePage(Box<PageDraft>),
     /// An invoice goes to its customer.

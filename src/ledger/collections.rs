@@ -377,7 +377,7 @@ fn waits(connection: &Connection, entry: &Entry) -> Result<Option<Waits>> {
         if let Some(why) = money_of(connection, &payments::list(connection, PAYMENTS_OF_ORDER, [order.0])?, entry)? {
             return waits("money under way", why);
         }
-        if let Some(why) = paid_elsewhere(&documents::of_order(connection, order)?) {
+        if let Some(why) = paid_elsewhere(&documents::of_order(connection, order)?, entry)? {
             return waits("money under way", why);
         }
     }
@@ -431,11 +431,17 @@ fn money_of(connection: &Connection, payments: &[Payment], entry: &Entry) -> Res
 }
 
 /// By hand, or to the ERP.
-fn paid_elsewhere(documents: &[Document]) -> Option<String> {
-    let paid = documents
-        .iter()
-        .find(|document| document.kind == DocumentKind::Invoice && document.paid_elsewhere.is_positive())?;
-    Some(format!("{} of its {} was paid elsewhere", paid.paid_elsewhere, paid.name()))
+fn paid_elsewhere(documents: &[Document], entry: &Entry) -> Result<Option<String>> {
+    for invoice in documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {
+        // What a credit note took off the entry was not paid.
+        let is_its = entry.document == Some(invoice.id);
+        let credited = if is_its { entry.reduction } else { Amount::zero(invoice.total.currency()) };
+        let paid = invoice.paid_elsewhere.checked_sub(credited)?;
+        if paid.is_positive() {
+            return Ok(Some(format!("{paid} of its {} was paid elsewhere", invoice.name())));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether money of it may still come, or is there and nothing has it.
@@ -465,7 +471,7 @@ fn is_free(connection: &Connection, payment: &Payment) -> Result<Option<String>>
 pub(super) fn money_of_invoice(connection: &Connection, entry: &Entry) -> Result<Option<String>> {
     let Some(document) = entry.document else { return Ok(None) };
     let invoice = documents::document(connection, document)?;
-    if let Some(why) = paid_elsewhere(std::slice::from_ref(&invoice)) {
+    if let Some(why) = paid_elsewhere(std::slice::from_ref(&invoice), entry)? {
         return Ok(Some(why));
     }
     // What was captured for it has paid it, and those that are under way are few and have an index.

@@ -167,7 +167,9 @@ pub(super) fn money_under_way(connection: &Connection, entries: &[Entry]) -> Res
             return Ok(Some(format!("order {}/{} is {how}", order.shop, order.number)));
         }
         // Money for the order that no entry and no invoice has is meant for what these ask.
-        let own = "p.order_id = ?1 AND p.pays = '' AND p.id NOT IN (SELECT payment_id FROM entry_items)";
+        let own = "(p.order_id = ?1 OR p.id IN (SELECT k.payment_id FROM order_keys o JOIN payment_keys k ON k.key = o.payment_key
+                                                WHERE o.order_id = ?1))
+                   AND p.pays = '' AND p.id NOT IN (SELECT payment_id FROM entry_items)";
         for payment in payments::list(connection, own, [id.0])? {
             let captures = captures_of(connection, payment.id, None, None)?;
             if is_under_way(&payment) || captures.iter().any(|capture| capture.untied.is_positive()) {
@@ -176,7 +178,8 @@ pub(super) fn money_under_way(connection: &Connection, entries: &[Entry]) -> Res
         }
     }
     for entry in entries {
-        let own = "p.id IN (SELECT payment_id FROM entry_items WHERE entry_id = ?1)";
+        let own = "p.id IN (SELECT payment_id FROM entry_items WHERE entry_id = ?1)
+                   OR p.id IN (SELECT k.payment_id FROM entries e JOIN payment_keys k ON k.key = e.payment_key WHERE e.id = ?1)";
         if let Some(payment) =
             payments::list(connection, own, [entry.id.0])?.iter().find(|payment| is_under_way(payment))
         {

@@ -232,6 +232,7 @@ impl Writer<'_> {
                 self.apply_to_invoice(*movement, *document, *amount).map(|()| true)
             }
             Consequence::Invoice(draft) => self.finalise_invoice(draft).map(|()| true),
+            Consequence::InvoicePaid { document, paid } => self.put_paid(*document, *paid).map(|()| false),
             Consequence::InvoicePage(draft) => self.put_invoice_page(draft).map(|()| true),
             Consequence::InvoiceMail { document, letter } => self.send_invoice(*document, letter),
             Consequence::InvitationEnded { mail } => self.end_invitation(*mail),

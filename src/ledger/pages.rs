@@ -3,7 +3,9 @@
 use rusqlite::Connection;
 
 use super::import::{Mark, Verdict};
-use super::{Ledger, LedgerError, Result, Writer, documents, entries, invitations, mandates, operations, payments};
+use super::{
+    Ledger, LedgerError, Result, Writer, documents, entries, invitations, mandates, operations, orders, payments,
+};
 use crate::domain::consequence::{PageDraft, PagePayment, Standing};
 use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::id::{Company, DocumentId, PaymentId, TransactionId};
@@ -17,6 +19,7 @@ use crate::exchange::import::PaymentRecord;
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenItem {
     pub entry: Entry,
+    pub owner: String,
     pub open: Amount,
     /// The page there is for just this.
     pub page: Option<String>,
@@ -35,6 +38,11 @@ impl Ledger {
     /// The pages that were made for any of the entries and may be open: one that counts as expired was closed, or was to be.
     pub fn pages_to_close(&self, entries: &[Entry]) -> Result<Vec<Payment>> {
         pages(&self.connection, entries, "p.status IN ('open', 'expired')")
+    }
+
+    /// Whose they are, as the key of their page has it: `C1`, `C1 webshop/SO-1`.
+    pub fn owner_of_entries(&self, entries: &[Entry]) -> Result<String> {
+        owner(&self.connection, entries)
     }
 
     /// Whether a page made for them now may have been closed before: one that was made while its order was being deleted, or beside another
@@ -107,6 +115,14 @@ impl Writer<'_> {
         if put == 1 { Ok(()) } else { Err(LedgerError::Invariant("the invoice was sent meanwhile".to_owned())) }
     }
 
+    /// What was paid between an invoice and its mail stands on it.
+    pub(super) fn put_paid(&self, document: DocumentId, paid: Amount) -> Result<()> {
+        self.connection
+            .prepare_cached("UPDATE invoice_sheets SET paid_minor = ?2 WHERE document_id = ?1 AND mail = 'wanted'")?
+            .execute((document.0, paid.minor()))?;
+        Ok(())
+    }
+
     /// Another page may have been made for one of the entries meanwhile.
     fn refuse_second_page(&self, entries: &[Entry], page: &TransactionId) -> Result<()> {
         match pages(self.connection, entries, "p.status = 'open'")?.into_iter().find(|other| other.transaction != *page)
@@ -120,30 +136,35 @@ impl Writer<'_> {
 }
 
 /// What is to be paid of an invoice: nothing where it takes another back, its money is authorised, or it says where it can be paid.
-pub(super) fn open_item(
-    connection: &Connection,
-    document: DocumentId,
-    sheet: &InvoiceSheet,
-) -> Result<Option<OpenItem>> {
-    if sheet.corrects.is_some() || sheet.is_charged || sheet.payment_url.is_some() || sheet.paid == sheet.total {
+pub(super) fn open_item(connection: &Connection, sheet: &InvoiceSheet, entry: &Entry) -> Result<Option<OpenItem>> {
+    let open = entry.open()?;
+    if sheet.is_charged || sheet.payment_url.is_some() {
         return Ok(None);
     }
-    let Some(entry) = entries::list(connection, "document_id = ?1", [document.0])?.pop() else { return Ok(None) };
-    let open = entry.open()?;
     if entry.status != EntryStatus::Open || !open.is_positive() {
         return Ok(None);
     }
-    let own = std::slice::from_ref(&entry);
+    let own = std::slice::from_ref(entry);
     Ok(Some(OpenItem {
-        page: entries::open_page(connection, &entry)?,
+        page: entries::open_page(connection, entry)?,
         pages: pages(connection, own, "p.status IN ('open', 'pending', 'expired')")?,
         before: entries::linked_payments(connection, own)?.len(),
         may_be_closed: may_have_closed(connection, own)?,
         objection: invitations::objection(connection, own)?,
         mandates: mandates::of_customer(connection, &entry.customer)?,
+        owner: owner(connection, own)?,
         open,
-        entry,
+        entry: entry.clone(),
     }))
+}
+
+fn owner(connection: &Connection, entries: &[Entry]) -> Result<String> {
+    let mut owner: Vec<String> = entries.first().map(|entry| entry.customer.to_string()).into_iter().collect();
+    for id in invitations::orders_of_entries(connection, entries)? {
+        let order = orders::order(connection, id)?;
+        owner.push(format!("{}/{}", order.shop, order.number));
+    }
+    Ok(owner.join(" "))
 }
 
 fn may_have_closed(connection: &Connection, entries: &[Entry]) -> Result<bool> {

@@ -8,6 +8,7 @@ use super::pages::{OpenItem, open_item};
 use super::row::{Columns, day_text, time_text};
 use super::{Ledger, LedgerError, Result, Writer};
 use crate::domain::document::DocumentKind;
+use crate::domain::entry::Entry;
 use crate::domain::id::{DocumentId, DocumentNumber, MailId, OrderId};
 use crate::domain::invoice::pricing::Prices;
 use crate::domain::invoice::sheet::{Corrected, InvoiceSheet, Parties};
@@ -21,6 +22,8 @@ pub struct UnsentInvoice {
     /// Its part of natural keys.
     pub key: String,
     pub sheet: InvoiceSheet,
+    /// Its entry; of what takes an invoice back: none.
+    pub entry: Option<Entry>,
     /// What its customer could be given a page for.
     pub item: Option<OpenItem>,
 }
@@ -40,8 +43,9 @@ impl Ledger {
             let document = document?;
             let key = super::documents::named(&self.connection, document)?.natural_key();
             let Some(sheet) = sheet(&self.connection, document)? else { continue };
-            let item = open_item(&self.connection, document, &sheet)?;
-            unsent.push(UnsentInvoice { document, key, sheet, item });
+            let entry = super::entries::list(&self.connection, "document_id = ?1", [document.0])?.pop();
+            let item = entry.as_ref().map(|entry| open_item(&self.connection, &sheet, entry)).transpose()?.flatten();
+            unsent.push(UnsentInvoice { document, key, sheet, entry, item });
         }
         Ok(unsent)
     }

@@ -117,9 +117,9 @@ impl fmt::Display for Key {
     }
 }
 
-/// The key of a payment page: mode, provider, merchant account, references of the entries, currency, minor units and how many
-/// pages were made for them before.
-pub fn link_key(natural: [&str; 7]) -> Key {
+/// The key of a payment page: mode, provider, merchant account, references of the entries, whose they are, currency, minor units and how
+/// many pages were made for them before.
+pub fn link_key(natural: [&str; 8]) -> Key {
     let digest = digest(&natural);
     Key(format!("pj-link-{}", hexadecimal(digest.get(..20).unwrap_or_default())))
 }

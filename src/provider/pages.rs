@@ -19,6 +19,8 @@ pub struct PageWish {
     pub merchant_account: MerchantAccount,
     /// Of the entries that are paid together.
     pub entries: Vec<EntryReference>,
+    /// Their customer and orders: where a ledger is restored from a backup, a number may be another customer's invoice.
+    pub owner: String,
     /// What the page says is paid.
     pub title: String,
     pub amount: Amount,
@@ -69,6 +71,7 @@ impl PageWish {
             self.provider.as_str(),
             self.merchant_account.as_str(),
             &self.reference(),
+            &self.owner,
             self.amount.currency().code(),
             &self.amount.minor().to_string(),
             &at.to_string(),

@@ -196,7 +196,12 @@ fn is_for_the_case_as_read(step: &Step) -> bool {
         Some(Kind::Journal | Kind::PayoutJournal | Kind::Event) => false,
         None => matches!(
             step.action,
-            Action::Record(Consequence::Standing(_) | Consequence::Invoice(_) | Consequence::InvoicePage(_))
+            Action::Record(
+                Consequence::Standing(_)
+                    | Consequence::Invoice(_)
+                    | Consequence::InvoicePage(_)
+                    | Consequence::InvoiceMail { .. }
+            )
         ),
     }
 }

@@ -210,6 +210,7 @@ impl Recorder<'_> {
                 }
                 Consequence::Application { .. }
                 | Consequence::Invoice(_)
+                | Consequence::InvoicePaid { .. }
                 | Consequence::InvoicePage(_)
                 | Consequence::InvoiceMail { .. }
                 | Consequence::InvitationEnded { .. }

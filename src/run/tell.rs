@@ -193,6 +193,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Record(Consequence::Settle { .. }) => ("settle", None),
         Action::Record(Consequence::Asked(_) | Consequence::Unanswered { .. }) => ("ask", None),
         Action::Record(Consequence::Unmoved { .. } | Consequence::LinesRead { .. }) => ("read", None),
+        Action::Record(Consequence::InvoicePaid { paid, .. }) => ("paid", Some(*paid)),
         Action::Record(Consequence::InvoicePage(draft)) => ("page", Some(draft.amount)),
         Action::Record(Consequence::Letter(_) | Consequence::InvoiceMail { .. }) => ("mail", None),
         Action::Record(Consequence::Taken { .. }) => ("event", None),

@@ -186,6 +186,7 @@ impl Step {
                 Consequence::Movement(_) | Consequence::Standing(_) | Consequence::Settle { .. } => false,
                 Consequence::Application { .. }
                 | Consequence::Invoice(_)
+                | Consequence::InvoicePaid { .. }
                 | Consequence::InvoicePage(_)
                 | Consequence::InvoiceMail { .. }
                 | Consequence::InvitationEnded { .. }

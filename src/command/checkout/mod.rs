@@ -5,7 +5,7 @@
 //! it: what the customer pays on it is learnt by `sync-payments` like any payment.
 
 pub mod invite;
-mod page;
+pub(super) mod page;
 mod request;
 
 use std::io::{Read, Write};

@@ -6,7 +6,7 @@ use super::request::CheckoutRequest;
 use crate::config::Settings;
 use crate::domain::consequence::PagePayment;
 use crate::domain::entry::{Entry, title};
-use crate::domain::id::{MerchantAccount, MethodName, PaymentId, ProviderName, TransactionId};
+use crate::domain::id::{DocumentId, MerchantAccount, MethodName, PaymentId, ProviderName, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::exit::Exit;
@@ -37,6 +37,7 @@ pub(super) fn make_page(
         provider: provider.clone(),
         merchant_account: account.clone(),
         entries: entries.iter().filter_map(|entry| entry.reference.clone()).collect(),
+        owner: ledger.owner_of_entries(entries).map_err(refused)?,
         title: title(entries),
         amount,
         method: request.method.clone(),
@@ -92,6 +93,54 @@ pub(super) fn close_others(
         })?;
     }
     Ok(())
+}
+
+/// What became of the pages of an invoice that asked for something else than is open by now.
+pub(in crate::command) struct ClosedPages {
+    pub(in crate::command) closed: Vec<TransactionId>,
+    /// Each with the reason why it may still be open: what is paid on it is told then.
+    pub(in crate::command) open: Vec<(TransactionId, String)>,
+}
+
+/// Closes the pages over the entry of an invoice that was taken back, wholly or in part: what they ask for is not owed any more.
+pub(in crate::command) fn close_pages_of(
+    invoice: DocumentId,
+    settings: &Settings,
+    ledger: &mut Ledger,
+    now: DateTime<Utc>,
+) -> Result<ClosedPages> {
+    let mut done = ClosedPages { closed: Vec::new(), open: Vec::new() };
+    let Some(entry) = ledger.entry_of_document(invoice).map_err(refused)? else { return Ok(done) };
+    let pages = ledger.pages_to_close(std::slice::from_ref(&entry)).map_err(refused)?;
+    let pages: Vec<Payment> = pages.into_iter().filter(|page| page.status == TransactionStatus::Open).collect();
+    if pages.is_empty() {
+        return Ok(done);
+    }
+    let ports = Ports::open(settings, Purpose::Act, now);
+    for page in pages {
+        let closed = match &ports {
+            Ok(ports) => close_page(&page, ports, settings, ledger, now),
+            Err(error) => Err(error.to_string()),
+        };
+        match closed {
+            Ok(()) => done.closed.push(page.transaction),
+            Err(why) => done.open.push((page.transaction, why)),
+        }
+    }
+    Ok(done)
+}
+
+impl ClosedPages {
+    /// As a sentence goes on.
+    pub(in crate::command) fn said(&self) -> String {
+        let closed = self.closed.iter().map(|page| format!("; its payment page {page} is closed"));
+        let open = self.open.iter().map(|(page, why)| format!("; its payment page {page} may still be open ({why})"));
+        closed.chain(open).collect()
+    }
+
+    pub(in crate::command) fn open_ones(&self) -> Vec<&TransactionId> {
+        self.open.iter().map(|(page, _)| page).collect()
+    }
 }
 
 fn close_page(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::sheet::{Corrected, InvoiceSheet};
 use crate::domain::customer::Language;
 use crate::domain::letter::CustomerLetter;
-use crate::domain::money::MoneyError;
+use crate::domain::money::{Amount, MoneyError};
 use crate::domain::template::{Tag, Template};
 
 /// What mails in one language say.
@@ -74,8 +74,15 @@ pub fn correction_letter(
 }
 
 impl MailText {
-    pub fn letter(&self, natural_key: &str, address: &str, sheet: &InvoiceSheet) -> Result<CustomerLetter, MoneyError> {
-        let open = sheet.to_pay()?;
+    /// `open`: what is to be paid now, where the money is not taken anyhow.
+    pub fn letter(
+        &self,
+        natural_key: &str,
+        address: &str,
+        sheet: &InvoiceSheet,
+        open: Amount,
+    ) -> Result<CustomerLetter, MoneyError> {
+        let open = if sheet.is_charged { sheet.to_pay()? } else { open };
         let day = |day: chrono::NaiveDate| day.to_string();
         let value = |tag: Tag| match tag {
             Tag::InvoiceNo => sheet.number.to_string(),

@@ -105,7 +105,8 @@ fn bill(case: &BillingCase, frame: &Frame<'_>) -> Result<Billing<InvoiceDraft>, 
             parties: parties(case, settings, &frame.settings.seller),
             prices: settings.pricing.prices,
             due_on: due_days(case, settings).and_then(|days| dated.checked_add_days(Days::new(u64::from(days)))),
-            payment_url: page,
+            // Of one that is mailed it is seen then.
+            payment_url: page.filter(|_| !settings.mail),
             is_charged,
             is_mailed: settings.mail,
         },
@@ -161,6 +162,11 @@ fn send(
     };
     let mut steps = Vec::new();
     let mut sheet = unsent.sheet.clone();
+    if let Some(paid) = page::paid_since(unsent)? {
+        sheet.paid = paid;
+        let says = format!("{paid} of it are paid by now");
+        steps.push(Step::record(about.clone(), says, Consequence::InvoicePaid { document: unsent.document, paid }));
+    }
     let how = match page::page(unsent, seen, frame) {
         Page::NotWanted => String::new(),
         Page::Put(draft) => {
@@ -177,7 +183,7 @@ fn send(
     };
     let letter = match &sheet.corrects {
         Some(corrected) => correction_letter(&unsent.key, address, &sheet, corrected),
-        None => text.letter(&unsent.key, address, &sheet)?,
+        None => text.letter(&unsent.key, address, &sheet, page::open_now(unsent)?)?,
     };
     let reason = format!("it goes to {address}{how}");
     steps.push(Step::record(about, reason, Consequence::InvoiceMail { document: unsent.document, letter }));

@@ -309,4 +309,11 @@ fn a_provider_that_makes_no_pages_is_no_page_s_provider() {
         let refused = shop.exits("check", 3).stderr;
         assert!(refused.contains("`invoices.payment_page`") && refused.contains(why), "{refused}");
     }
+    // What is wrong with the provider is told once.
+    let shop = shop("");
+    let config = std::fs::read_to_string(shop.path.join("payjournal.toml")).unwrap_or_default();
+    shop.write("payjournal.toml", &config.replace("merchant_account = \"Shop\"\n", ""));
+    let refused = shop.exits("check", 3).stderr;
+    assert!(refused.contains("`provider.psp.merchant_account` is missing"), "{refused}");
+    assert!(!refused.contains("payment_page"), "{refused}");
 }

@@ -149,6 +149,7 @@ pub(super) fn check_page(
 ) {
     let Some(name) = &invoices.payment_page else { return };
     let why = match providers.get(name).map(|provider| &provider.kind) {
+        None if all.reading.is_wrong_in(&format!("provider.{name}")) => return,
         None => format!("provider `{name}` is not configured; `[provider.{name}]` would be its table"),
         Some(ProviderKind::Reports) => format!("provider `{name}` makes no payment pages: it only has reports"),
         Some(ProviderKind::Sandbox(_)) if invoices.mail => return,

@@ -126,6 +126,12 @@ impl<'s> Reading<'s> {
         self.problems.borrow().iter().any(|problem| problem.key == key)
     }
 
+    /// Whether something of a table has already been reported.
+    pub(super) fn is_wrong_in(&self, table: &str) -> bool {
+        let inside = |key: &str| key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
+        self.problems.borrow().iter().any(|problem| inside(&problem.key))
+    }
+
     /// Reads the whole document with `read`.
     pub(super) fn document<T>(&self, root: &DeTable<'s>, read: impl FnOnce(&mut Table<'_, 's>) -> T) -> T {
         let place = Place { table: String::new(), name: String::new(), position: Position::START };

@@ -238,7 +238,7 @@ fn what_takes_an_invoice_back_closes_its_page() {
     assert!(nobody.stdout.contains("closed") || nobody.stderr.contains("closed"), "{nobody:?}");
     // What is left after a credit note is asked for anew.
     let said = shop.ok("credit-note 2026-00002 --line 1=0.4 --reason damaged --as-of 2026-11-23T04:00:00Z").stdout;
-    assert!(said.contains("its payment page") && said.contains("is closed"), "{said}");
+    assert!(said.contains("is closed; `payjournal invite 2026-00002` asks for what is left"), "{said}");
     let said = shop.ok("invite 2026-00002 --as-of 2026-11-23T05:00:00Z").stdout;
     assert!(said.contains("is invited to pay 60.00 EUR"), "{said}");
     shop.ok("verify --as-of 2026-11-23T06:00:00Z");

@@ -5,16 +5,17 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::checkout::page::close_pages_of;
+use super::checkout::page::{ClosedPages, close_pages_of};
 use super::person::{answer, given};
 use super::show::find;
 use crate::cli::CreditedLine;
 use crate::config::Settings;
 use crate::domain::document::Document;
+use crate::domain::entry::{Entry, EntryStatus};
 use crate::domain::invoice::correction::{CannotCredit, CreditDraft, Credited};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::ledger::{LedgerError, Writer};
+use crate::ledger::{Ledger, LedgerError, Writer};
 use crate::run::{open_ledger, refused};
 
 /// What the command does to the ledger; the simulation's persons do it with this, too.
@@ -61,9 +62,10 @@ pub fn run(
     };
     let pages = close_pages_of(invoice.id, settings, &mut ledger, now)?;
     let said = format!(
-        "credit note {number} takes back {total} of {}: {applied} of it was still open{rest}{}",
+        "credit note {number} takes back {total} of {}: {applied} of it was still open{rest}{}{}",
         invoice.name(),
-        pages.said()
+        pages.said(),
+        asks_again(&invoice, &pages, &ledger)?
     );
     let done = json!({
         "invoice": invoice.number,
@@ -75,6 +77,17 @@ pub fn run(
         "pages_open": pages.open_ones(),
     });
     answer(out, json, "credit-note", &done, &said)
+}
+
+/// What is left has no page any more.
+fn asks_again(invoice: &Document, pages: &ClosedPages, ledger: &Ledger) -> Result<String> {
+    let entry = ledger.entry_of_document(invoice.id).map_err(refused)?.filter(|_| !pages.closed.is_empty());
+    match entry {
+        Some(Entry { reference: Some(reference), status: EntryStatus::Open, .. }) => {
+            Ok(format!("; `payjournal invite {reference}` asks for what is left"))
+        }
+        Some(_) | None => Ok(String::new()),
+    }
 }
 
 /// A credit note that was paid back in another way, which opened its invoice again: the two clear each other.

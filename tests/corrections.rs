@@ -395,3 +395,19 @@ fn an_invoice_is_cancelled_whose_entry_was_paid_paid_back_and_paid_again() {
     assert_eq!(invoices(&shop)[1], "2026-00002 A 10000 10000");
     shop.ok("verify");
 }
+
+#[test]
+fn all_money_for_the_cancelled_entry_pays_the_next_invoice() {
+    let shop = shop("");
+    entries(&shop, "E-1,K-1,C1,100.00,\n");
+    orders(&shop, "A,100.00,C1,K-1,\n");
+    collected(&shop, "T-1,,E-1,,50.00\nT-2,,E-1,,80.00\n");
+    shop.ok("finalize-invoices");
+    shop.ok("cancel-invoice 2026-00001 --reason wrong");
+    refunded_by_hand(&shop, "T-1", 2_000, "2026-11-22");
+    shop.exits("sync-payments --as-of 2026-11-23T02:00:00Z", 1);
+    shop.run(&["finalize-invoices", "--as-of", "2026-11-23T03:00:00Z"]);
+    // 30.00 of T-1 are left, and of T-2 what the first invoice had not needed is used as well.
+    assert_eq!(invoices(&shop), ["2026-00001 A 10000 10000", "2026-00002 A 10000 10000"]);
+    shop.ok("verify --as-of 2026-11-23T04:00:00Z");
+}

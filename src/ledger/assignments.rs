@@ -29,9 +29,9 @@ impl Writer<'_> {
             MovementKind::Chargeback | MovementKind::ChargebackReversed => {
                 self.assign_dispute(movement, draft.payment, draft.amount.currency())
             }
-            MovementKind::CaptureFailure => self.undo_assignments(movement),
+            MovementKind::CaptureFailure => self.undo_assignments(movement, draft.payment),
             MovementKind::RefundFailure => {
-                self.undo_assignments(movement)?;
+                self.undo_assignments(movement, draft.payment)?;
                 let entries = entries_of_payment(self.connection, draft.payment)?;
                 entries.iter().try_for_each(|entry| self.refill(entry.id))
             }
@@ -235,7 +235,7 @@ impl Writer<'_> {
     }
 
     /// What failed after all assigns nothing, and takes nothing back.
-    fn undo_assignments(&self, failure: MovementId) -> Result<()> {
+    fn undo_assignments(&self, failure: MovementId, payment: PaymentId) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT a.entry_id, a.movement_id, sum(a.amount_minor) AS minor, e.currency
              FROM movements f JOIN movements m ON f.kind = m.kind || '_failure' AND m.provider = f.provider
@@ -253,7 +253,9 @@ impl Writer<'_> {
             let amount = if amount.is_negative() {
                 amount.negated().at_most(entry.assigned)?.negated()
             } else {
-                amount.at_most(entry.open()?)?
+                // The capture that the refund took back may have failed, or been charged back, since.
+                let there = unassigned(self.connection, payment, amount.currency())?.or_zero();
+                amount.at_most(entry.open()?)?.at_most(there)?
             };
             if !amount.is_zero() {
                 self.assign(Assignment { entry: id, movement, amount })?;
@@ -287,14 +289,14 @@ impl Writer<'_> {
         let missing = match (pays, missing.is_negative()) {
             // Not below what the entry has: a chargeback may have taken it already.
             (false, true) => missing.negated().at_most(entry.assigned)?.negated(),
-            // Not more than the entry lacks, nor what another entry has of it.
+            // Not more than the entry lacks, nor what another entry has of it, nor what is not there: a refund that failed after all may be
+            // of a capture that failed before.
             (true, false) => {
-                let free = amount_of(self.connection, movement, currency)?.checked_sub(assigned_by(
-                    self.connection,
-                    movement,
-                    currency,
-                )?)?;
-                missing.at_most(entry.open()?)?.at_most(free.or_zero())?
+                let taken = assigned_by(self.connection, movement, currency)?;
+                let free = amount_of(self.connection, movement, currency)?.checked_sub(taken)?;
+                let payment = movements::movement(self.connection, movement)?.payment;
+                let there = unassigned(self.connection, payment, currency)?;
+                missing.at_most(entry.open()?)?.at_most(free.or_zero())?.at_most(there.or_zero())?
             }
             (false, false) => missing.at_most(entry.open()?)?,
             // What was paid back before the invoice took it off the entry already.
@@ -336,6 +338,20 @@ fn waiting(connection: &Connection, payment: PaymentId, currency: Currency) -> R
         .prepare_cached(
             "SELECT ifnull(sum(a.amount_minor), 0) FROM movements m JOIN assignments a ON a.movement_id = m.id
              JOIN entries e ON e.id = a.entry_id WHERE m.payment_id = ?1 AND e.document_id IS NULL AND e.status <> 'cancelled'",
+        )?
+        .query_row([payment.0], |row| row.get(0))?;
+    Ok(Amount::from_minor(minor, currency))
+}
+
+/// What of a payment's captures stands, and no entry has. What was paid back is not taken off: some of that leaves the entries as they are.
+fn unassigned(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
+    let minor = connection
+        .prepare_cached(
+            "SELECT (SELECT ifnull(sum(CASE WHEN kind IN ('capture', 'chargeback_reversed') THEN amount_minor ELSE -amount_minor END), 0)
+                     FROM movements WHERE payment_id = ?1
+                       AND kind IN ('capture', 'capture_failure', 'chargeback', 'chargeback_reversed'))
+                  - (SELECT ifnull(sum(a.amount_minor), 0) FROM movements m JOIN assignments a ON a.movement_id = m.id
+                     JOIN entries e ON e.id = a.entry_id WHERE m.payment_id = ?1 AND e.status <> 'cancelled')",
         )?
         .query_row([payment.0], |row| row.get(0))?;
     Ok(Amount::from_minor(minor, currency))

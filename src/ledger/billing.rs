@@ -48,7 +48,7 @@ pub struct BillingCase {
     pub captures: Vec<Movement>,
     /// The entry of its last invoice, which was cancelled.
     pub before: Option<Entry>,
-    /// Other captures that the cancellation gave back, each with what is there of that, oldest first.
+    /// Other captures that the cancellation gave back, or that were for that entry, each with what is there of that, oldest first.
     pub given_back: Vec<Movement>,
     /// The order's own payments that are for no entry and have no key, and their captures, oldest first.
     pub own: Vec<Payment>,
@@ -134,11 +134,12 @@ impl Ledger {
         let may_lack = keys == OrderKeys::default() && !is_invoiced && lacks(&order, &own_captures);
         let free = if may_lack { self.free_for(&order)? } else { Vec::new() };
         let before = "status = 'cancelled' AND document_id IN (SELECT document_id FROM invoices WHERE order_id = ?1)";
+        let before = entries::list(connection, before, [id.0])?.pop();
         Ok(BillingCase {
-            before: entries::list(connection, before, [id.0])?.pop(),
-            given_back: given_back(connection, id, |capture| {
+            given_back: given_back(connection, id, before.as_ref(), |capture| {
                 captures.iter().chain(&own_captures).any(|known| known.id == capture)
             })?,
+            before,
             lines: order_lines(connection, id)?,
             is_going: deletions::is_going(connection, id)?,
             is_invoiced_by_erp: is_invoiced_by_erp(connection, id)?,
@@ -174,11 +175,24 @@ fn is_invoiced_by_erp(connection: &Connection, order: OrderId) -> Result<bool> {
         .query_row([order.0], |row| row.get(0))?)
 }
 
-/// What cancellations gave back to the order's account, at most what is there of it now.
-fn given_back(connection: &Connection, order: OrderId, is_known: impl Fn(MovementId) -> bool) -> Result<Vec<Movement>> {
-    let mut there = Vec::new();
+/// What cancellations gave back to the order's account, at most what is there of it now; and what else is free of payments that were for
+/// the entry which went with the invoice: its heir may have all of them.
+fn given_back(
+    connection: &Connection,
+    order: OrderId,
+    before: Option<&Entry>,
+    is_known: impl Fn(MovementId) -> bool,
+) -> Result<Vec<Movement>> {
+    let mut there: Vec<Movement> = Vec::new();
+    for payment in before.map_or(Ok(Vec::new()), |entry| entries::payments_for(connection, entry.id))? {
+        for capture in captures_of(connection, payment, None, None)? {
+            let kept = corrections::kept_for_others(connection, capture.id, order)?;
+            let free = (capture.untied.minor() - kept).max(0);
+            there.push(Movement { untied: Amount::from_minor(free, capture.untied.currency()), ..capture });
+        }
+    }
     for (id, payment, amount) in corrections::given_back(connection, order)? {
-        if is_known(id) {
+        if there.iter().any(|capture| capture.id == id) {
             continue;
         }
         let capture = captures_of(connection, payment, None, None)?.into_iter().find(|capture| capture.id == id);
@@ -186,6 +200,7 @@ fn given_back(connection: &Connection, order: OrderId, is_known: impl Fn(Movemen
             there.push(Movement { untied: capture.untied.at_most(amount)?, ..capture });
         }
     }
+    there.retain(|capture| !is_known(capture.id));
     there.sort_by_key(|capture| (capture.occurred_at, capture.id));
     Ok(there)
 }

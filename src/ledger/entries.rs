@@ -258,6 +258,13 @@ pub(super) fn open_page(connection: &Connection, entry: &Entry) -> Result<Option
     Ok(linked.into_iter().rev().find(|linked| linked.is_usable(open)).map(|linked| linked.url))
 }
 
+/// The payments that name an entry.
+pub(super) fn payments_for(connection: &Connection, entry: EntryId) -> Result<Vec<PaymentId>> {
+    let mut statement =
+        connection.prepare_cached("SELECT payment_id FROM entry_items WHERE entry_id = ?1 ORDER BY payment_id")?;
+    statement.query_and_then([entry.0], |row| row.id("payment_id", PaymentId))?.collect()
+}
+
 /// The entries a payment was made for, and not those that took the place of one when its order was billed again.
 pub(super) fn named_by(connection: &Connection, payment: PaymentId) -> Result<Vec<EntryId>> {
     let mut statement = connection.prepare_cached(

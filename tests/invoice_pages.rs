@@ -245,6 +245,32 @@ fn what_takes_an_invoice_back_closes_its_page() {
 }
 
 #[test]
+fn killed_while_it_closes_the_page_cancel_invoice_closes_it_the_second_time() {
+    let shop = with_order("");
+    shop.ok("finalize-invoices");
+    let cancel = ["cancel-invoice", "2026-00001", "--reason", "wrong"];
+    let log = shop.path.join("moments");
+    let rehearsal = Shop::new();
+    support::copy(&shop.path, &rehearsal.path);
+    assert!(rehearsal.command(&cancel).env("PAYJOURNAL_KILL_LOG", &log).output().is_ok());
+    let moments = std::fs::read_to_string(&log).unwrap_or_default();
+    for moment in 1..=moments.lines().count() {
+        let killed = Shop::new();
+        support::copy(&shop.path, &killed.path);
+        drop(killed.command(&cancel).env("PAYJOURNAL_KILL_AT", moment.to_string()).output());
+        killed.run(&cancel);
+        assert_eq!(killed.rows("SELECT count(*) FROM corrections"), ["1"], "killed at {moment}");
+        let pay = killed.run(&["sandbox", "pay", &page(&killed)]);
+        assert!(format!("{pay:?}").contains("closed"), "killed at {moment}: {pay:?}");
+    }
+    // The next invoice over the same amount is paid on a page that is not to be closed again.
+    shop.ok("cancel-invoice 2026-00001 --reason wrong");
+    shop.ok("finalize-invoices --as-of 2026-11-23T02:00:00Z");
+    shop.exits("cancel-invoice 2026-00001 --reason wrong --as-of 2026-11-23T03:00:00Z", 2);
+    assert_eq!(pages(&shop).iter().filter(|row| row.ends_with("open 11900")).count(), 1);
+}
+
+#[test]
 fn what_no_run_would_collect_gets_its_page() {
     let shop = with_order("[collect]\nenabled = true\n");
     let rows = "provider,mandate,customer,method,currency,given_on\npsp,MANDATE-12345678,C1,sepa,EUR,2026-11-01\n";

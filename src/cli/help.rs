@@ -162,7 +162,8 @@ The invoice stays as it is. The cancellation has a number, a page and a journal 
 and goes to the customer with the next `finalize-invoices` if invoices are mailed. What had \
 paid the invoice is the customer's again and keeps its key: the order's next invoice takes it. \
 To keep the order from being billed again, import it as cancelled first. \
-A payment page that is open for it is closed; one that cannot be is named. \
+A payment page that is open for it is closed; one that cannot be is named, \
+and the same command again tries once more. \
 Refused while a capture or refund for the invoice has no final answer, when its money was \
 charged back, and when a credit note has taken a part of it back already.";
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::checkout::page::close_pages_of;
+use super::checkout::page::{ClosedPages, close_pages_of};
 use super::person::{answer, given};
 use super::show::find;
 use crate::config::Settings;
@@ -44,10 +44,14 @@ pub fn run(
     let mut ledger = open_ledger(settings, false, now)?;
     let invoice = find::document(&ledger, number)?;
     let cancelled = ledger.write("cancel-invoice", None, now, |writer| cancel(writer, &invoice, reason, settings, now));
+    let cancelled = cancelled.map_err(refused)?;
+    // It may have died after it was cancelled: then this is for its pages.
+    let pages = match &cancelled {
+        Ok(_) | Err(CannotCancel::Already { .. }) => close_pages_of(invoice.id, settings, &mut ledger, now)?,
+        Err(_) => ClosedPages::default(),
+    };
     let Cancelled { number, total, returned } = cancelled
-        .map_err(refused)?
-        .map_err(|why| Failure::usage(format!("{} cannot be cancelled: {why}", invoice.name())))?;
-    let pages = close_pages_of(invoice.id, settings, &mut ledger, now)?;
+        .map_err(|why| Failure::usage(format!("{} cannot be cancelled: {why}{}", invoice.name(), pages.said())))?;
     let order = invoice.order.map(|id| ledger.order(id)).transpose().map_err(refused)?;
     let order = order.map(|order| format!("{}/{}", order.shop, order.number));
     let again = order.as_ref().map_or_else(String::new, |order| {

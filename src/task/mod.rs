@@ -53,7 +53,8 @@ pub trait Task: Sync {
 
     fn case(&self, ledger: &Ledger, id: i64) -> Result<Self::Case, LedgerError>;
 
-    /// Reads what only the other side knows. Runs in a worker: ports only.
+    /// Reads what only the other side knows, or has it make what is one thing however often it is asked for: a payment page. Runs in a
+    /// worker: ports only.
     fn observe(&self, case: &Self::Case, ports: &Ports, frame: &Frame<'_>) -> Self::Seen;
 
     /// Pure: the same case, observation, settings and `now` make the same steps.

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
+use super::open;
 use super::request::CheckoutRequest;
 use crate::config::Settings;
 use crate::domain::consequence::PagePayment;
-use crate::domain::entry::{Entry, title};
+use crate::domain::entry::{Entry, EntryStatus, title};
 use crate::domain::id::{DocumentId, MerchantAccount, MethodName, PaymentId, ProviderName, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::payment::{Payment, TransactionStatus};
@@ -96,6 +97,7 @@ pub(super) fn close_others(
 }
 
 /// What became of the pages of an invoice that asked for something else than is open by now.
+#[derive(Default)]
 pub(in crate::command) struct ClosedPages {
     pub(in crate::command) closed: Vec<TransactionId>,
     /// Each with the reason why it may still be open: what is paid on it is told then.
@@ -109,10 +111,14 @@ pub(in crate::command) fn close_pages_of(
     ledger: &mut Ledger,
     now: DateTime<Utc>,
 ) -> Result<ClosedPages> {
-    let mut done = ClosedPages { closed: Vec::new(), open: Vec::new() };
+    let mut done = ClosedPages::default();
     let Some(entry) = ledger.entry_of_document(invoice).map_err(refused)? else { return Ok(done) };
-    let pages = ledger.pages_to_close(std::slice::from_ref(&entry)).map_err(refused)?;
-    let pages: Vec<Payment> = pages.into_iter().filter(|page| page.status == TransactionStatus::Open).collect();
+    let mut pages = Vec::new();
+    for page in ledger.pages_to_close(std::slice::from_ref(&entry)).map_err(refused)? {
+        if !asks_for_what_is_open(&page, ledger)? {
+            pages.push(page);
+        }
+    }
     if pages.is_empty() {
         return Ok(done);
     }
@@ -123,11 +129,24 @@ pub(in crate::command) fn close_pages_of(
             Err(error) => Err(error.to_string()),
         };
         match closed {
-            Ok(()) => done.closed.push(page.transaction),
+            Ok(true) => done.closed.push(page.transaction),
+            Ok(false) => {}
             Err(why) => done.open.push((page.transaction, why)),
         }
     }
     Ok(done)
+}
+
+/// The next invoice of the order may be paid on it.
+fn asks_for_what_is_open(page: &Payment, ledger: &Ledger) -> Result<bool> {
+    let mut asked = ledger.entries_of_payment(page.id).map_err(refused)?;
+    asked.retain(|entry| entry.status == EntryStatus::Open);
+    if asked.is_empty() {
+        return Ok(false);
+    }
+    let open = open(&asked)?;
+    let linked = ledger.payments_of_entries(&asked).map_err(refused)?;
+    Ok(linked.iter().any(|linked| linked.id == page.id && linked.is_usable(open)))
 }
 
 impl ClosedPages {
@@ -143,22 +162,23 @@ impl ClosedPages {
     }
 }
 
+/// Whether it was open until now.
 fn close_page(
     page: &Payment,
     ports: &Ports,
     settings: &Settings,
     ledger: &mut Ledger,
     now: DateTime<Utc>,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     use TransactionStatus::{Expired, Open};
     if page.status == Expired {
         // Closed before, or run out, as a rule. A run may have died while it closed it, or the PSP not have answered.
         match ports.standing(&page.provider, &page.transaction) {
-            Ok(standing) if has_ended(standing.status) => return Ok(()),
+            Ok(standing) if has_ended(standing.status) => return Ok(false),
             Ok(_) => {}
             Err(PortError::Unreachable { why }) => return Err(why),
             // It is of a provider that is gone, or of long ago: nobody can pay on it.
-            Err(PortError::NotOffered | PortError::CannotTell { .. }) => return Ok(()),
+            Err(PortError::NotOffered | PortError::CannotTell { .. }) => return Ok(false),
         }
     }
     let mut moved = |from, to| {
@@ -169,7 +189,7 @@ fn close_page(
         return Err("it was heard of this moment".to_owned());
     }
     match close(&page.provider, &page.merchant_account, &page.transaction, &page.method, ports, settings) {
-        Closed::Yes => Ok(()),
+        Closed::Yes => Ok(true),
         Closed::Unknown(why) => Err(why),
         Closed::No(why) => moved(Expired, Open).and(Err(why)),
     }

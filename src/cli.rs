@@ -84,7 +84,8 @@ pub enum Command {
     },
     /// Take over orders, payments or documents from a CSV or NDJSON file
     Import(Import),
-    /// Ask the PSP how payments stand and move orders along: New, In progress, Paid, Cancelled, Error
+    /// Ask the PSP how payments stand and move orders along: New, In progress, Paid, Cancelled, Error; close payment pages whose entries
+    /// are paid otherwise or cancelled
     SyncPayments(TaskArgs),
     /// Take the authorised money of posted invoices and shipments; release what will never be needed
     Capture(TaskArgs),

@@ -95,7 +95,7 @@ fn a_page_made_without_an_answer_is_the_same_page_at_the_next_run() {
     let shop = with_order(&faulty("timeout-after"));
     shop.exits("finalize-invoices", 5);
     assert_eq!((pages(&shop), made(&shop)), (vec![], vec!["11900".to_owned()]));
-    mended(&shop, "timeout-after");
+    mended(&shop);
     shop.ok("finalize-invoices --as-of 2026-11-22T06:00:00Z");
     assert_eq!((pages(&shop).len(), made(&shop).len(), mails(&shop).len()), (1, 1, 1));
 }
@@ -158,9 +158,10 @@ fn the_page_of_the_entry_is_the_invoice_s() {
 }
 
 /// Turns a config of `faulty` into one without faults.
-fn mended(shop: &Shop, fault: &str) {
+/// Without the faults, which are the last in the config.
+fn mended(shop: &Shop) {
     let config = std::fs::read_to_string(shop.path.join("payjournal.toml")).unwrap_or_default();
-    shop.write("payjournal.toml", &config.replace(&faulty(fault), ""));
+    shop.write("payjournal.toml", config.split("[provider.psp.faults]").next().unwrap_or_default());
 }
 
 #[test]
@@ -201,7 +202,7 @@ fn the_mail_says_what_is_open_when_it_is_written() {
     let shop = with_order(&faulty(fault));
     shop.exits("finalize-invoices", 5);
     billing::collected(&shop, "T-1,,2026-00001,,50.00\n");
-    mended(&shop, fault);
+    mended(&shop);
     shop.ok("finalize-invoices --as-of 2026-11-22T06:00:00Z");
     let sent = mails(&shop).concat();
     assert!(sent.contains(&format!("Still to be paid: 69.00 EUR. {}", page(&shop))), "the mail says something else");
@@ -216,7 +217,7 @@ fn of_an_invoice_that_is_cancelled_before_its_mail_nothing_is_asked_for() {
     shop.exits("finalize-invoices", 5);
     shop.ok("cancel-invoice 2026-00001 --reason wrong");
     import(&shop, "orders", "order,currency,total,bill_to,ordered_on,cancelled\nA,EUR,119.00,C1,2026-11-15,full\n");
-    mended(&shop, fault);
+    mended(&shop);
     shop.ok("finalize-invoices --as-of 2026-11-22T06:00:00Z");
     let sent = mails(&shop);
     assert_eq!((sent.len(), made(&shop).len()), (2, 0));
@@ -249,25 +250,124 @@ fn killed_while_it_closes_the_page_cancel_invoice_closes_it_the_second_time() {
     let shop = with_order("");
     shop.ok("finalize-invoices");
     let cancel = ["cancel-invoice", "2026-00001", "--reason", "wrong"];
-    let log = shop.path.join("moments");
-    let rehearsal = Shop::new();
-    support::copy(&shop.path, &rehearsal.path);
-    assert!(rehearsal.command(&cancel).env("PAYJOURNAL_KILL_LOG", &log).output().is_ok());
-    let moments = std::fs::read_to_string(&log).unwrap_or_default();
-    for moment in 1..=moments.lines().count() {
-        let killed = Shop::new();
-        support::copy(&shop.path, &killed.path);
-        drop(killed.command(&cancel).env("PAYJOURNAL_KILL_AT", moment.to_string()).output());
+    killed_at_each_moment(&shop, &cancel, |killed, moment| {
         killed.run(&cancel);
         assert_eq!(killed.rows("SELECT count(*) FROM corrections"), ["1"], "killed at {moment}");
-        let pay = killed.run(&["sandbox", "pay", &page(&killed)]);
+        let pay = killed.run(&["sandbox", "pay", &page(killed)]);
         assert!(format!("{pay:?}").contains("closed"), "killed at {moment}: {pay:?}");
-    }
+    });
     // The next invoice over the same amount is paid on a page that is not to be closed again.
     shop.ok("cancel-invoice 2026-00001 --reason wrong");
     shop.ok("finalize-invoices --as-of 2026-11-23T02:00:00Z");
     shop.exits("cancel-invoice 2026-00001 --reason wrong --as-of 2026-11-23T03:00:00Z", 2);
     assert_eq!(pages(&shop).iter().filter(|row| row.ends_with("open 11900")).count(), 1);
+}
+
+/// The invoice has its page and is paid on another payment.
+fn paid_otherwise(more: &str) -> Shop {
+    let shop = with_order(more);
+    shop.ok("finalize-invoices");
+    billing::collected(&shop, "T-1,,2026-00001,,119.00\n");
+    assert_eq!(all_entries(&shop), ["2026-00001 balanced 11900/11900 2026-00001"]);
+    shop
+}
+
+/// How the page stands at the PSP, and in the ledger.
+fn stands(shop: &Shop) -> [String; 2] {
+    let at_psp = "SELECT t.status FROM transactions t JOIN links l ON l.transaction_id = t.id";
+    let here = "SELECT p.status FROM payments p JOIN payment_links l ON l.payment_id = p.id";
+    [support::rows(&shop.path.join("sandbox.db"), at_psp), shop.rows(here)].map(|rows| rows.concat())
+}
+
+#[test]
+fn a_page_whose_invoice_is_paid_otherwise_cannot_be_paid_any_more() {
+    let shop = paid_otherwise("");
+    let rehearsed = shop.ok("sync-payments --dry-run -v --as-of 2026-11-23T02:00:00Z").stderr;
+    assert!(rehearsed.contains("nothing it asks for is owed any more: a dry run closes no page"), "{rehearsed}");
+    let status = shop.rows("SELECT payment_status FROM orders");
+    shop.ok("sync-payments --as-of 2026-11-23T02:00:00Z");
+    assert_eq!(stands(&shop), ["cancelled", "expired"]);
+    // Nobody cancelled the order.
+    assert_eq!(shop.rows("SELECT payment_status FROM orders"), status);
+    let pay = shop.run(&["sandbox", "pay", &page(&shop), "--as-of", "2026-11-23T03:00:00Z"]);
+    assert!(format!("{pay:?}").contains("closed"), "{pay:?}");
+    shop.ok("sync-payments --as-of 2026-11-24T02:00:00Z");
+    assert_eq!(stands(&shop), ["cancelled", "expired"]);
+    shop.ok("verify --against-provider --as-of 2026-11-24T03:00:00Z");
+}
+
+#[test]
+fn a_page_that_asks_for_what_is_owed_stays() {
+    let shop = with_order("");
+    shop.ok("finalize-invoices");
+    billing::collected(&shop, "T-1,,2026-00001,,50.00\n");
+    shop.ok("sync-payments --as-of 2026-11-23T02:00:00Z");
+    assert_eq!(stands(&shop), ["open", "open"]);
+}
+
+#[test]
+fn what_is_paid_while_its_page_is_closed_is_free_money() {
+    for fault in ["paid-meanwhile", "paid-after-all"] {
+        let shop = paid_otherwise(&format!("[provider.psp.faults]\ncancel = \"{fault}\"\n"));
+        shop.run(&["sync-payments", "--as-of", "2026-11-23T02:00:00Z"]);
+        assert_eq!(stands(&shop), ["captured", "captured"], "{fault}");
+        assert_eq!(shop.rows("SELECT sum(amount_minor) FROM movements WHERE kind = 'capture'"), ["23800"], "{fault}");
+        assert_eq!(all_entries(&shop), ["2026-00001 balanced 11900/11900 2026-00001"], "{fault}");
+        shop.run(&["finalize-invoices", "--as-of", "2026-11-23T03:00:00Z"]);
+        let free = shop.run(&["leftovers"]).stdout;
+        assert!(free.contains("119.00"), "{fault}: {free}");
+        shop.ok("verify --against-provider --as-of 2026-11-23T05:00:00Z");
+    }
+}
+
+#[test]
+fn a_page_that_the_psp_does_not_close_is_tried_again() {
+    let (open, closed) = (["open", "open"], ["cancelled", "expired"]);
+    for (fault, code, stands_then, stands_later) in [
+        ("timeout-before", 5, open, closed),
+        ("timeout-after", 0, closed, closed),
+        // What the PSP said to a key it says again.
+        ("refuse", 0, open, open),
+    ] {
+        let shop = paid_otherwise(&format!("[provider.psp.faults]\ncancel = \"{fault}\"\n"));
+        shop.exits("sync-payments --as-of 2026-11-23T02:00:00Z", code);
+        assert_eq!(stands(&shop), stands_then, "{fault}");
+        mended(&shop);
+        shop.ok("sync-payments --as-of 2026-11-23T03:00:00Z");
+        assert_eq!(stands(&shop), stands_later, "{fault}");
+    }
+}
+
+#[test]
+fn killed_while_it_closes_a_page_sync_payments_does_the_rest_the_next_time() {
+    let shop = paid_otherwise("[task_defaults]\nconcurrency = 1\n");
+    let sync = ["sync-payments", "--as-of", "2026-11-23T02:00:00Z"];
+    let moments = killed_at_each_moment(&shop, &sync, |killed, moment| {
+        killed.run(&sync);
+        assert_eq!(stands(killed), ["cancelled", "expired"], "killed at {moment}");
+        killed.ok("verify --against-provider --as-of 2026-11-23T03:00:00Z");
+    });
+    assert!(moments > 4, "{moments}");
+}
+
+/// Kills copies of the shop at one moment after the other. Returns how many there are.
+fn killed_at_each_moment(shop: &Shop, arguments: &[&str], then: impl Fn(&Shop, usize)) -> usize {
+    let copy = || {
+        let copy = Shop::new();
+        support::copy(&shop.path, &copy.path);
+        copy
+    };
+    let rehearsal = copy();
+    let log = rehearsal.path.join("moments");
+    assert!(rehearsal.command(arguments).env("PAYJOURNAL_KILL_LOG", &log).output().is_ok());
+    let moments = std::fs::read_to_string(&log).unwrap_or_default().lines().count();
+    for moment in 1..=moments {
+        let killed = copy();
+        let run = killed.command(arguments).env("PAYJOURNAL_KILL_AT", moment.to_string()).output();
+        assert!(run.is_ok_and(|run| !run.status.success()), "moment {moment} is not reached");
+        then(&killed, moment);
+    }
+    moments
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::payments::Unsummed;
 use super::row::{Columns, time_text};
 use super::{
     BookedJournal, Ledger, LedgerError, QueuedMail, Result, billing, corrections, documents, entries, invitations,
-    journals, mails, movements, operations, orders, payments, refund_requests,
+    journals, mails, movements, operations, orders, pages, payments, refund_requests,
 };
 use crate::domain::document::{Document, DocumentKind, NamedDocument};
 use crate::domain::id::{DocumentId, EntryId, JournalId, MailId, MovementId, OrderId, PaymentId};
@@ -123,6 +123,8 @@ pub struct PaymentCase {
     pub movements: Vec<Movement>,
     /// What money of it may be for.
     pub named: Vec<NamedDocument>,
+    /// It is a page that can be paid, and nothing it asks for is owed any more.
+    pub asks_for_nothing: bool,
 }
 
 /// A mail that is not known to be delivered.
@@ -230,7 +232,7 @@ impl Ledger {
     }
 
     pub fn invoice_payment_case(&self, id: PaymentId) -> Result<InvoicePaymentCase> {
-        let PaymentCase { payment, order, operations, movements, named } = self.payment_case(id)?;
+        let PaymentCase { payment, order, operations, movements, named, .. } = self.payment_case(id)?;
         let mut invoices = Vec::new();
         let mut paid_before = None;
         for number in &payment.pays {
@@ -396,6 +398,7 @@ impl Ledger {
             operations,
             movements,
             named: documents::named_of_payment(connection, &payment)?,
+            asks_for_nothing: pages::asks_for_nothing(connection, &payment)?,
             payment,
         })
     }

@@ -158,6 +158,19 @@ pub(super) fn open_item(connection: &Connection, sheet: &InvoiceSheet, entry: &E
     }))
 }
 
+/// Whether it is an open page, and each entry it was made for is paid otherwise or cancelled.
+pub(super) fn asks_for_nothing(connection: &Connection, payment: &Payment) -> Result<bool> {
+    if payment.status != TransactionStatus::Open {
+        return Ok(false);
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM payment_links WHERE payment_id = ?1)
+           AND EXISTS (SELECT 1 FROM entry_items WHERE payment_id = ?1)
+           AND NOT EXISTS (SELECT 1 FROM entry_items i JOIN entries e ON e.id = i.entry_id WHERE i.payment_id = ?1 AND e.status = 'open')",
+    )?;
+    Ok(statement.query_row([payment.id.0], |row| row.get(0))?)
+}
+
 fn owner(connection: &Connection, entries: &[Entry]) -> Result<String> {
     let mut owner: Vec<String> = entries.first().map(|entry| entry.customer.to_string()).into_iter().collect();
     for id in invitations::orders_of_entries(connection, entries)? {

@@ -1,11 +1,12 @@
 //! The page that asks for what is open of entries. It is made under a key that the same wish has again: asked twice it is one page.
 
 use crate::config::settings::Mode;
-use crate::domain::id::{EntryReference, MerchantAccount, MethodName, ProviderName};
+use crate::domain::id::{EntryReference, MerchantAccount, MethodName, ProviderName, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::payment::TransactionStatus;
-use crate::operation::Key;
-use crate::operation::key::link_key;
+use crate::operation::key::{NaturalKey, link_key};
+use crate::operation::request::{CancelRequest, Request};
+use crate::operation::{Answer, Key, Kind};
 use crate::provider::{LinkRequest, PaymentLink, PortError, Provider};
 
 /// So many pages in a row may have been closed at once, because the ledger did not take them.
@@ -82,4 +83,50 @@ impl PageWish {
 /// A page on which nothing was paid, and nothing can be.
 pub fn has_ended(status: TransactionStatus) -> bool {
     matches!(status, TransactionStatus::Cancelled | TransactionStatus::Expired | TransactionStatus::Refused)
+}
+
+/// What closes a page. It moves no money, and has one key whoever asks and however often: closed twice is closed.
+pub fn closing(
+    mode: Mode,
+    provider: &ProviderName,
+    account: &MerchantAccount,
+    transaction: &TransactionId,
+    method: &MethodName,
+) -> Request {
+    let natural = NaturalKey {
+        mode: mode.as_str(),
+        provider: provider.as_str(),
+        merchant_account: account.as_str(),
+        transaction: transaction.as_str(),
+        document: "AUTH",
+        attempt: 1,
+    };
+    Request::Cancel(CancelRequest {
+        provider: provider.clone(),
+        merchant_account: account.clone(),
+        transaction: transaction.clone(),
+        method: method.clone(),
+        key: Key::of(Kind::Cancel, natural),
+        first_sent_at: None,
+    })
+}
+
+/// Whether a page is closed at the PSP, and why not, or why nobody knows.
+#[derive(Debug)]
+pub enum Closed {
+    Yes,
+    No(String),
+    Unknown(String),
+}
+
+impl From<Answer> for Closed {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Confirmed { .. } => Self::Yes,
+            Answer::Refused(refusal) => Self::No(refusal.message),
+            Answer::NotDone { why, .. } => Self::No(why),
+            Answer::Accepted { .. } => Self::Unknown("it is being closed".to_owned()),
+            Answer::Unknown { why } => Self::Unknown(why),
+        }
+    }
 }

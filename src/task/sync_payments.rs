@@ -1,5 +1,6 @@
 //! `sync-payments`: asks the PSP how payments stand, moves orders New → In progress → Paid | Cancelled | Error, and records
-//! every capture and refund the PSP knows of, whoever asked for it (rules 1, 2, 13, 14).
+//! every capture and refund the PSP knows of, whoever asked for it (rules 1, 2, 13, 14). A payment page that asks for nothing any
+//! more, as its entries were paid otherwise or cancelled, is closed, or it could be paid once too often.
 
 use chrono::TimeDelta;
 
@@ -10,20 +11,29 @@ use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
 use crate::domain::id::PaymentId;
 use crate::domain::letter;
 use crate::domain::money::MoneyError;
-use crate::domain::payment::TransactionStatus;
+use crate::domain::payment::{Payment, TransactionStatus};
 use crate::ledger::{Ledger, LedgerError, PaymentCase, Scope};
 use crate::operation::Kind;
+use crate::provider::pages::{Closed, closing};
 use crate::provider::{PortError, PspPayment};
 use crate::run::ports::Ports;
 
 #[derive(Debug, Clone, Copy)]
 pub struct SyncPayments;
 
+/// What the PSP said of a payment.
+#[derive(Debug)]
+pub struct Seen {
+    said: Result<PspPayment, PortError>,
+    /// What became of a page that asks for nothing any more.
+    closed: Option<Closed>,
+}
+
 impl Task for SyncPayments {
     type Case = PaymentCase;
-    type Seen = Result<PspPayment, PortError>;
+    type Seen = Seen;
 
-    /// It sends nothing: answers to captures and refunds are asked for by the tasks that sent them.
+    /// It plans nothing to send: answers to captures and refunds are asked for by the tasks that sent them.
     const KINDS: &'static [Kind] = &[];
     const SENDS: bool = false;
 
@@ -39,13 +49,24 @@ impl Task for SyncPayments {
         ledger.payment_case(PaymentId(id))
     }
 
-    fn observe(&self, case: &PaymentCase, ports: &Ports, _frame: &Frame<'_>) -> Self::Seen {
-        ports.standing(&case.payment.provider, &case.payment.transaction)
+    fn observe(&self, case: &PaymentCase, ports: &Ports, frame: &Frame<'_>) -> Seen {
+        let ask = || ports.standing(&case.payment.provider, &case.payment.transaction);
+        let said = ask();
+        let is_open = said.as_ref().is_ok_and(|psp| psp.status == TransactionStatus::Open);
+        if !case.asks_for_nothing || !is_open {
+            return Seen { said, closed: None };
+        }
+        if frame.is_rehearsal {
+            return Seen { said, closed: Some(Closed::No("a dry run closes no page".to_owned())) };
+        }
+        let closed = close(&case.payment, ports, frame);
+        // Somebody may have paid this very moment.
+        Seen { said: ask(), closed: Some(closed) }
     }
 
-    fn plan(&self, case: &PaymentCase, seen: &Self::Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
+    fn plan(&self, case: &PaymentCase, seen: &Seen, frame: &Frame<'_>) -> Result<Vec<Step>, MoneyError> {
         let about = name(case);
-        let psp = match seen {
+        let psp = match &seen.said {
             Ok(psp) => psp,
             Err(PortError::Unreachable { why }) => return Ok(vec![Step::unreachable(about, why)]),
             Err(PortError::NotOffered) => {
@@ -56,6 +77,8 @@ impl Task for SyncPayments {
                 return Ok(vec![Step::raise(exception(case, ExceptionKind::PaymentError, about, message), None)]);
             }
         };
+        let ended = closed_by_us(case, psp);
+        let psp = ended.as_ref().unwrap_or(psp);
         let mut steps =
             news(&case.payment, case.order.as_ref(), &case.operations, &case.movements, &case.named, psp, frame);
         if psp.status == TransactionStatus::Error {
@@ -66,7 +89,7 @@ impl Task for SyncPayments {
             steps.push(Step::raise(draft, Some(letter)));
         }
         if steps.is_empty() {
-            steps.push(Step::leave(about.clone(), format!("still {}", psp.status.as_str())));
+            steps.push(unchanged(about.clone(), psp, seen.closed.as_ref()));
         }
         steps.push(Step::record(about, "asked", Consequence::Asked(case.payment.id)));
         Ok(steps)
@@ -83,6 +106,33 @@ impl Task for SyncPayments {
 
 fn name(case: &PaymentCase) -> String {
     named(&case.payment, case.order.as_ref())
+}
+
+/// Closed twice is closed, and no money moves: no operation stands for it.
+fn close(page: &Payment, ports: &Ports, frame: &Frame<'_>) -> Closed {
+    if !ports.can_cancel(&page.provider) {
+        return Closed::No("its PSP closes no page".to_owned());
+    }
+    let mode = frame.settings.mode;
+    let request = closing(mode, &page.provider, &page.merchant_account, &page.transaction, &page.method);
+    Closed::from(ports.send(&request))
+}
+
+fn unchanged(about: String, psp: &PspPayment, closed: Option<&Closed>) -> Step {
+    let still = format!("still {}", psp.status.as_str());
+    match closed {
+        None | Some(Closed::Yes) => Step::leave(about, still),
+        Some(Closed::No(why)) => {
+            Step::leave(about, format!("{still}, and nothing it asks for is owed any more: {why}"))
+        }
+        Some(Closed::Unknown(why)) => Step::unreachable(about, format!("nobody knows whether it is closed: {why}")),
+    }
+}
+
+/// A page that asked for nothing counts as expired once it is closed: nobody cancelled the order (rule 14).
+fn closed_by_us(case: &PaymentCase, psp: &PspPayment) -> Option<PspPayment> {
+    let is_closed = case.asks_for_nothing && psp.status == TransactionStatus::Cancelled;
+    is_closed.then(|| PspPayment { status: TransactionStatus::Expired, ..psp.clone() })
 }
 
 fn exception(case: &PaymentCase, kind: ExceptionKind, subject: String, message: String) -> ExceptionDraft {

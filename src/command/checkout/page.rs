@@ -7,17 +7,14 @@ use super::request::CheckoutRequest;
 use crate::config::Settings;
 use crate::domain::consequence::PagePayment;
 use crate::domain::entry::{Entry, EntryStatus, title};
-use crate::domain::id::{DocumentId, MerchantAccount, MethodName, PaymentId, ProviderName, TransactionId};
+use crate::domain::id::{DocumentId, MerchantAccount, PaymentId, ProviderName, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::ledger::{Ledger, LedgerError, LinkedPayment, Writer};
-use crate::operation::key::NaturalKey;
-use crate::operation::request::{CancelRequest, Request};
-use crate::operation::{Answer, Key, Kind};
 use crate::provider::PortError;
-use crate::provider::pages::{PageWish, has_ended};
+use crate::provider::pages::{Closed, PageWish, closing, has_ended};
 use crate::run::ports::{Ports, Purpose};
 use crate::run::refused;
 
@@ -188,51 +185,11 @@ fn close_page(
     if page.status == Open && !moved(Open, Expired)? {
         return Err("it was heard of this moment".to_owned());
     }
-    match close(&page.provider, &page.merchant_account, &page.transaction, &page.method, ports, settings) {
+    let request = closing(settings.mode, &page.provider, &page.merchant_account, &page.transaction, &page.method);
+    match Closed::from(ports.send(&request)) {
         Closed::Yes => Ok(true),
         Closed::Unknown(why) => Err(why),
         Closed::No(why) => moved(Expired, Open).and(Err(why)),
-    }
-}
-
-/// Whether a page is closed at the PSP, and why not, or why nobody knows.
-enum Closed {
-    Yes,
-    No(String),
-    Unknown(String),
-}
-
-/// Closes a page at the PSP. Closed twice is closed.
-fn close(
-    provider: &ProviderName,
-    account: &MerchantAccount,
-    transaction: &TransactionId,
-    method: &MethodName,
-    ports: &Ports,
-    settings: &Settings,
-) -> Closed {
-    let natural = NaturalKey {
-        mode: settings.mode.as_str(),
-        provider: provider.as_str(),
-        merchant_account: account.as_str(),
-        transaction: transaction.as_str(),
-        document: "AUTH",
-        attempt: 1,
-    };
-    let answer = ports.send(&Request::Cancel(CancelRequest {
-        provider: provider.clone(),
-        merchant_account: account.clone(),
-        transaction: transaction.clone(),
-        method: method.clone(),
-        key: Key::of(Kind::Cancel, natural),
-        first_sent_at: None,
-    }));
-    match answer {
-        Answer::Confirmed { .. } => Closed::Yes,
-        Answer::Refused(refusal) => Closed::No(refusal.message),
-        Answer::NotDone { why, .. } => Closed::No(why),
-        Answer::Accepted { .. } => Closed::Unknown("it is being closed".to_owned()),
-        Answer::Unknown { why } => Closed::Unknown(why),
     }
 }
 
@@ -240,7 +197,7 @@ fn close(
 /// it is closed at once or a person is told to.
 fn closed_again(page: &PagePayment, ports: &Ports, settings: &Settings, failure: Failure) -> Failure {
     let PagePayment { provider, merchant_account, method, transaction } = page;
-    match close(provider, merchant_account, transaction, method, ports, settings) {
+    match Closed::from(ports.send(&closing(settings.mode, provider, merchant_account, transaction, method))) {
         Closed::Yes => failure,
         Closed::No(why) | Closed::Unknown(why) => failure.hint(format!(
             "its page was made already, and may not be closed ({why}): close payment {transaction} of provider `{provider}` in its back office"

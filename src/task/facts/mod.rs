@@ -135,7 +135,7 @@ pub(super) fn news(
 /// What a settlement report says of a payment and the ledger does not know, as if the PSP had been asked. `psp` names only what the
 /// report is certain of, under the ids the ledger has for it.
 pub(super) fn reported(case: &PaymentCase, psp: &PspPayment, frame: &Frame<'_>) -> Vec<Step> {
-    let PaymentCase { payment, order, operations, movements, named: documents } = case;
+    let PaymentCase { payment, order, operations, movements, named: documents, .. } = case;
     let about = About { order: payment.order, payment: Some(payment.id), ..About::default() };
     let (source, name) = (LearntFrom::Settlement, named(payment, order.as_ref()));
     Desk { source, payment, name, about, operations, movements, documents, psp, frame }.steps()

@@ -26,14 +26,14 @@ use payjournal::provider::{
     PspModification, PspPayment,
 };
 use payjournal::run::books;
-use payjournal::run::engine::{Level, Run, Watch, execute};
+use payjournal::run::engine::{Level, Run, Watch};
 use payjournal::run::host::Host;
 use payjournal::run::ports::Ports;
 use payjournal::run::summary::Summary;
 use payjournal::run::workers::Workers;
 use payjournal::simulate::settings;
 use payjournal::task::cleanup_unpaid::clean_up;
-use payjournal::task::sync_payments::SyncPayments;
+use payjournal::task::sync_payments::sync;
 
 const ORDERS: usize = 8;
 const LIVES: u64 = 60;
@@ -400,7 +400,7 @@ impl Life {
             if task == TaskName::CleanupUnpaid {
                 clean_up(&mut run).unwrap();
             } else {
-                execute(&SyncPayments, &mut run).unwrap();
+                sync(&mut run).unwrap();
             }
             let bugs = run.summary.bugs.clone();
             ledger.write("run end", Some(id), now, |writer| writer.finish_run(id, 0, None, 1, now)).unwrap();

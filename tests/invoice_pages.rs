@@ -283,9 +283,11 @@ fn stands(shop: &Shop) -> [String; 2] {
 fn a_page_whose_invoice_is_paid_otherwise_cannot_be_paid_any_more() {
     let shop = paid_otherwise("");
     let rehearsed = shop.ok("sync-payments --dry-run -v --as-of 2026-11-23T02:00:00Z").stderr;
-    assert!(rehearsed.contains("nothing it asks for is owed any more: a dry run closes no page"), "{rehearsed}");
+    assert!(rehearsed.contains("would close: nothing its page asks for is owed any more"), "{rehearsed}");
+    assert_eq!(stands(&shop), ["open", "open"]);
     let status = shop.rows("SELECT payment_status FROM orders");
-    shop.ok("sync-payments --as-of 2026-11-23T02:00:00Z");
+    let said = shop.ok("sync-payments -v --as-of 2026-11-23T02:00:00Z").stderr;
+    assert!(said.contains("close: nothing its page asks for is owed any more"), "{said}");
     assert_eq!(stands(&shop), ["cancelled", "expired"]);
     // Nobody cancelled the order.
     assert_eq!(shop.rows("SELECT payment_status FROM orders"), status);
@@ -322,19 +324,52 @@ fn what_is_paid_while_its_page_is_closed_is_free_money() {
 
 #[test]
 fn a_page_that_the_psp_does_not_close_is_tried_again() {
-    let (open, closed) = (["open", "open"], ["cancelled", "expired"]);
-    for (fault, code, stands_then, stands_later) in [
-        ("timeout-before", 5, open, closed),
-        ("timeout-after", 0, closed, closed),
-        // What the PSP said to a key it says again.
-        ("refuse", 0, open, open),
+    let (open, closed) = (["open", "expired"], ["cancelled", "expired"]);
+    for (fault, code, stands_then) in [
+        ("timeout-before", 5, open),
+        ("timeout-after", 0, closed),
+        ("unreachable", 5, open),
+        ("too-many-requests", 5, open),
+        ("refuse", 1, open),
     ] {
         let shop = paid_otherwise(&format!("[provider.psp.faults]\ncancel = \"{fault}\"\n"));
         shop.exits("sync-payments --as-of 2026-11-23T02:00:00Z", code);
         assert_eq!(stands(&shop), stands_then, "{fault}");
+        assert_eq!(billing::told(&shop).len(), usize::from(fault == "refuse"), "{fault}: {:?}", billing::told(&shop));
         mended(&shop);
-        shop.ok("sync-payments --as-of 2026-11-23T03:00:00Z");
-        assert_eq!(stands(&shop), stands_later, "{fault}");
+        // What the PSP said to a key it says again: it is asked under another one the day after.
+        shop.run(&["sync-payments", "--as-of", "2026-11-23T03:00:00Z"]);
+        shop.ok("sync-payments --as-of 2026-11-24T03:00:00Z");
+        assert_eq!(stands(&shop), closed, "{fault}");
+        assert!(billing::told(&shop).is_empty(), "{fault}: {:?}", billing::told(&shop));
+    }
+}
+
+#[test]
+fn a_page_that_is_old_is_closed_and_what_is_paid_on_it_is_learnt() {
+    for is_paid in [false, true] {
+        let shop = paid_otherwise("");
+        if is_paid {
+            shop.ok(&format!("sandbox pay {} --as-of 2027-05-01T01:00:00Z", page(&shop)));
+        }
+        shop.run(&["sync-payments", "--as-of", "2027-05-01T02:00:00Z"]);
+        let then = if is_paid { ["captured", "captured"] } else { ["cancelled", "expired"] };
+        assert_eq!(stands(&shop), then);
+    }
+}
+
+#[test]
+fn the_page_of_an_order_that_is_cancelled_is_closed_and_the_customer_s_own_cancellation_is_none_of_ours() {
+    let cancelled = "order,currency,total,bill_to,ordered_on,cancelled\nA,EUR,119.00,C1,2026-11-15,full\n";
+    for (at_psp, here) in [("open", "expired"), ("cancelled", "cancelled")] {
+        let shop = shop("");
+        entries(&shop, "E-1,K-1,C1,119.00,\n");
+        billing::orders(&shop, "A,119.00,C1,K-1,\n");
+        shop.ok("invite E-1");
+        shop.sandbox(&format!("UPDATE transactions SET status = '{at_psp}'"));
+        import(&shop, "orders", cancelled);
+        shop.ok("sync-payments --as-of 2026-11-23T02:00:00Z");
+        assert_eq!(stands(&shop), ["cancelled", here]);
     }
 }
 

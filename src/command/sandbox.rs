@@ -196,7 +196,7 @@ pub fn pay(
         Paid::Before => ("known", "this page was filled in before".to_owned()),
         Paid::Closed => {
             return Err(Failure::usage(format!("the page `{link}` was closed: nothing was paid"))
-                .hint("another page took its place, which `checkout` gives; or its order was cleaned up, and needs `payjournal restore` first"));
+                .hint("another page took its place, which `checkout` gives; or nothing it asked for was owed any more; or its order was cleaned up, and needs `payjournal restore` first"));
         }
     };
     let written = if json {

@@ -55,6 +55,8 @@ pub enum Consequence {
     },
     /// The PSP was asked about a payment.
     Asked(PaymentId),
+    /// The PSP has closed a page that counts as expired: asked about, too.
+    PageClosed(PaymentId),
     /// What follows was concluded from the movements of a payment up to this one: with another since, all of it is concluded anew.
     Unmoved {
         payment: PaymentId,

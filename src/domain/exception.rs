@@ -87,7 +87,7 @@ pub enum ExceptionKind {
     PaidAfterDeletion,
     /// The ERP does not let an unpaid order go.
     DeletionRefused,
-    /// The PSP does not close a payment that is open: it could still be paid, so its order stays.
+    /// The PSP does not close a payment that is open: it could still be paid, so its order stays; or a page that asks for nothing any more.
     NotClosed,
     /// More orders would be deleted than one run may.
     DeletionsCapped,

@@ -123,7 +123,7 @@ pub struct PaymentCase {
     pub movements: Vec<Movement>,
     /// What money of it may be for.
     pub named: Vec<NamedDocument>,
-    /// It is a page that can be paid, and nothing it asks for is owed any more.
+    /// It is a page that could be paid, and nothing it asks for is owed any more.
     pub asks_for_nothing: bool,
 }
 
@@ -357,7 +357,7 @@ impl Ledger {
         Ok(JournalCase { journal, booked_at, operations, waits_for, note })
     }
 
-    /// Payments with an operation the PSP has not settled, however old; and those of which anything changed since `not_before`
+    /// Payments with an operation the PSP has not settled, and open pages, however old; and those of which anything changed since `not_before`
     /// that are not final, or were not asked about since `asked_before`: money can still go back, and the shop may have given
     /// up too early. A payment asked about later than `now` was asked by a run whose clock was wrong: it counts as not asked.
     pub fn open_payments(
@@ -372,7 +372,9 @@ impl Ledger {
             // What is open is few and has an index of its own; what moved lately is looked up payment by payment.
             "SELECT p.id FROM payments p
              WHERE p.id > ?1 AND (
-               p.id IN (SELECT o.payment_id FROM operations o
+               (p.status = 'open' AND (p.asked_at IS NULL OR p.asked_at <= ?4 OR p.asked_at > ?5)
+                AND EXISTS (SELECT 1 FROM payment_links l WHERE l.payment_id = p.id))
+               OR p.id IN (SELECT o.payment_id FROM operations o
                         WHERE o.state <> 'confirmed' AND o.state NOT IN ('refused', 'withdrawn')
                           AND o.state NOT IN ('planned', 'sent') AND o.kind NOT IN ('journal', 'mail'))
                OR ((p.status IN ('open', 'pending') OR p.status = 'authorised'

@@ -241,6 +241,7 @@ impl Writer<'_> {
                 Err(LedgerError::Invariant(format!("operation {operation} is settled by its answer, not by a row")))
             }
             Consequence::Asked(payment) => self.mark_asked(*payment).map(|()| false),
+            Consequence::PageClosed(page) => self.mark_asked(*page).map(|()| true),
             Consequence::Unmoved { payment, since } => self.assert_unmoved(*payment, *since).map(|()| false),
             Consequence::LinesRead { payment, is_done } => self.mark_read(*payment, *is_done).map(|()| false),
             Consequence::Deletion(draft) => self.record_deletion(draft).map(|()| false),

@@ -1,5 +1,8 @@
 //! Payment pages that are open over the same entries: one debt has one page, or it could be paid on each.
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
 use super::import::{Mark, Verdict};
@@ -8,10 +11,11 @@ use super::{
 };
 use crate::domain::consequence::{PageDraft, PagePayment, Standing};
 use crate::domain::entry::{Entry, EntryStatus};
-use crate::domain::id::{Company, DocumentId, PaymentId, TransactionId};
+use crate::domain::id::{Company, DocumentId, PaymentId, RunId, TransactionId};
 use crate::domain::invoice::sheet::InvoiceSheet;
 use crate::domain::mandate::Mandate;
 use crate::domain::money::Amount;
+use crate::domain::order::Cancellation;
 use crate::domain::payment::{Payment, TransactionStatus};
 use crate::exchange::import::PaymentRecord;
 
@@ -38,6 +42,22 @@ impl Ledger {
     /// The pages that were made for any of the entries and may be open: one that counts as expired was closed, or was to be.
     pub fn pages_to_close(&self, entries: &[Entry]) -> Result<Vec<Payment>> {
         pages(&self.connection, entries, "p.status IN ('open', 'expired')")
+    }
+
+    /// Open pages that ask for nothing any more count as expired from here on, and are to be asked about. Returns them.
+    pub fn expire_settled_pages(&mut self, run: Option<RunId>, now: DateTime<Utc>) -> Result<BTreeSet<PaymentId>> {
+        if settled_pages(&self.connection)?.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        self.write("settled pages", run, now, |writer| {
+            let pages = settled_pages(writer.connection)?;
+            for page in &pages {
+                writer.move_page(*page, TransactionStatus::Open, TransactionStatus::Expired)?;
+                let not_asked = "UPDATE payments SET asked_at = NULL WHERE id = ?1";
+                writer.connection.prepare_cached(not_asked)?.execute([page.0])?;
+            }
+            Ok(pages)
+        })
     }
 
     /// Whose they are, as the key of their page has it: `C1`, `C1 webshop/SO-1`.
@@ -158,17 +178,43 @@ pub(super) fn open_item(connection: &Connection, sheet: &InvoiceSheet, entry: &E
     }))
 }
 
-/// Whether it is an open page, and each entry it was made for is paid otherwise or cancelled.
+fn settled_pages(connection: &Connection) -> Result<BTreeSet<PaymentId>> {
+    let open = "p.status = 'open' AND p.id IN (SELECT payment_id FROM payment_links)";
+    let mut settled = BTreeSet::new();
+    for page in payments::list(connection, open, [])? {
+        if asks_for_nothing(connection, &page)? {
+            settled.insert(page.id);
+        }
+    }
+    Ok(settled)
+}
+
+/// Whether it is a page that could be paid, and each entry it was made for is paid otherwise or cancelled, or was never billed and its
+/// order is cancelled.
 pub(super) fn asks_for_nothing(connection: &Connection, payment: &Payment) -> Result<bool> {
-    if payment.status != TransactionStatus::Open {
+    if !matches!(payment.status, TransactionStatus::Open | TransactionStatus::Expired) {
         return Ok(false);
     }
-    let mut statement = connection.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM payment_links WHERE payment_id = ?1)
-           AND EXISTS (SELECT 1 FROM entry_items WHERE payment_id = ?1)
-           AND NOT EXISTS (SELECT 1 FROM entry_items i JOIN entries e ON e.id = i.entry_id WHERE i.payment_id = ?1 AND e.status = 'open')",
-    )?;
-    Ok(statement.query_row([payment.id.0], |row| row.get(0))?)
+    let of_page = "id IN (SELECT i.entry_id FROM payment_links l JOIN entry_items i ON i.payment_id = l.payment_id WHERE l.payment_id = ?1)";
+    let asked = entries::list(connection, of_page, [payment.id.0])?;
+    for entry in &asked {
+        if entry.status == EntryStatus::Open && (entry.document.is_some() || !is_off(connection, entry)?) {
+            return Ok(false);
+        }
+    }
+    Ok(!asked.is_empty())
+}
+
+/// Whether none of its orders, if it has some, will be delivered.
+fn is_off(connection: &Connection, entry: &Entry) -> Result<bool> {
+    let orders = invitations::orders_of_entries(connection, std::slice::from_ref(entry))?;
+    for id in &orders {
+        let order = orders::order(connection, *id)?;
+        if order.cancelled != Cancellation::Full && !order.deleted {
+            return Ok(false);
+        }
+    }
+    Ok(!orders.is_empty())
 }
 
 fn owner(connection: &Connection, entries: &[Entry]) -> Result<String> {

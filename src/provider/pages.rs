@@ -1,5 +1,7 @@
 //! The page that asks for what is open of entries. It is made under a key that the same wish has again: asked twice it is one page.
 
+use chrono::{DateTime, Datelike, Utc};
+
 use crate::config::settings::Mode;
 use crate::domain::id::{EntryReference, MerchantAccount, MethodName, ProviderName, TransactionId};
 use crate::domain::money::Amount;
@@ -85,13 +87,15 @@ pub fn has_ended(status: TransactionStatus) -> bool {
     matches!(status, TransactionStatus::Cancelled | TransactionStatus::Expired | TransactionStatus::Refused)
 }
 
-/// What closes a page. It moves no money, and has one key whoever asks and however often: closed twice is closed.
+/// What closes a page. It moves no money, and closed twice is closed: the key is the same all day, and what the PSP refuses today it is asked
+/// for anew tomorrow.
 pub fn closing(
     mode: Mode,
     provider: &ProviderName,
     account: &MerchantAccount,
     transaction: &TransactionId,
     method: &MethodName,
+    now: DateTime<Utc>,
 ) -> Request {
     let natural = NaturalKey {
         mode: mode.as_str(),
@@ -99,7 +103,7 @@ pub fn closing(
         merchant_account: account.as_str(),
         transaction: transaction.as_str(),
         document: "AUTH",
-        attempt: 1,
+        attempt: now.num_days_from_ce().unsigned_abs(),
     };
     Request::Cancel(CancelRequest {
         provider: provider.clone(),
@@ -115,7 +119,8 @@ pub fn closing(
 #[derive(Debug)]
 pub enum Closed {
     Yes,
-    No(String),
+    Refused(String),
+    NotDone(String),
     Unknown(String),
 }
 
@@ -123,8 +128,8 @@ impl From<Answer> for Closed {
     fn from(answer: Answer) -> Self {
         match answer {
             Answer::Confirmed { .. } => Self::Yes,
-            Answer::Refused(refusal) => Self::No(refusal.message),
-            Answer::NotDone { why, .. } => Self::No(why),
+            Answer::Refused(refusal) => Self::Refused(refusal.message),
+            Answer::NotDone { why, .. } => Self::NotDone(why),
             Answer::Accepted { .. } => Self::Unknown("it is being closed".to_owned()),
             Answer::Unknown { why } => Self::Unknown(why),
         }

@@ -58,7 +58,7 @@ use crate::task::portal_queue;
 use crate::task::refunds::Refunds;
 use crate::task::settlements;
 use crate::task::sync_journals::SyncJournals;
-use crate::task::sync_payments::SyncPayments;
+use crate::task::sync_payments;
 
 /// How many runs back an incident is looked for.
 const LONGEST_INCIDENT: u32 = 2_000;
@@ -165,7 +165,7 @@ pub(crate) fn perform(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerErr
 
 fn execute_named(task: TaskName, run: &mut Run<'_>) -> Result<(), LedgerError> {
     match task {
-        TaskName::SyncPayments => execute(&SyncPayments, run),
+        TaskName::SyncPayments => sync_payments::sync(run),
         TaskName::Capture => execute(&Capture, run).and_then(|()| execute(&InvoicePayments, run)),
         TaskName::Collect => execute(&Collect, run),
         TaskName::Refunds => execute(&Refunds, run),

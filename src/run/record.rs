@@ -217,6 +217,7 @@ impl Recorder<'_> {
                 | Consequence::Standing(_)
                 | Consequence::Settle { .. }
                 | Consequence::Asked(_)
+                | Consequence::PageClosed(_)
                 | Consequence::Unmoved { .. }
                 | Consequence::LinesRead { .. }
                 | Consequence::Deletion(_)

@@ -192,6 +192,7 @@ fn described(action: &Action) -> (&'static str, Option<Amount>) {
         Action::Record(Consequence::Standing(_)) => ("status", None),
         Action::Record(Consequence::Settle { .. }) => ("settle", None),
         Action::Record(Consequence::Asked(_) | Consequence::Unanswered { .. }) => ("ask", None),
+        Action::Record(Consequence::PageClosed(_)) => ("close", None),
         Action::Record(Consequence::Unmoved { .. } | Consequence::LinesRead { .. }) => ("read", None),
         Action::Record(Consequence::InvoicePaid { paid, .. }) => ("paid", Some(*paid)),
         Action::Record(Consequence::InvoicePage(draft)) => ("page", Some(draft.amount)),

@@ -192,6 +192,7 @@ impl Step {
                 | Consequence::InvoiceMail { .. }
                 | Consequence::InvitationEnded { .. }
                 | Consequence::Asked(_)
+                | Consequence::PageClosed(_)
                 | Consequence::Unmoved { .. }
                 | Consequence::LinesRead { .. }
                 | Consequence::Deletion(_)

@@ -54,7 +54,7 @@ pub(super) fn make_page(
     };
     let id = match record_page(ledger, &payment, entries, &made.url, amount, settings, now)? {
         Ok(id) => id,
-        Err(refused) => return Err(closed_again(&payment, &ports, settings, refused)),
+        Err(refused) => return Err(closed_again(&payment, &ports, settings, now, refused)),
     };
     let (provider, transaction) = (provider.clone(), made.transaction);
     Ok(LinkedPayment { id, provider, transaction, url: made.url, status: TransactionStatus::Open, amount })
@@ -185,21 +185,27 @@ fn close_page(
     if page.status == Open && !moved(Open, Expired)? {
         return Err("it was heard of this moment".to_owned());
     }
-    let request = closing(settings.mode, &page.provider, &page.merchant_account, &page.transaction, &page.method);
+    let request = closing(settings.mode, &page.provider, &page.merchant_account, &page.transaction, &page.method, now);
     match Closed::from(ports.send(&request)) {
         Closed::Yes => Ok(true),
         Closed::Unknown(why) => Err(why),
-        Closed::No(why) => moved(Expired, Open).and(Err(why)),
+        Closed::Refused(why) | Closed::NotDone(why) => moved(Expired, Open).and(Err(why)),
     }
 }
 
 /// The ledger does not take the page: nobody is given it, and nobody may pay on it. No row of the ledger could be an operation's, so that
 /// it is closed at once or a person is told to.
-fn closed_again(page: &PagePayment, ports: &Ports, settings: &Settings, failure: Failure) -> Failure {
+fn closed_again(
+    page: &PagePayment,
+    ports: &Ports,
+    settings: &Settings,
+    now: DateTime<Utc>,
+    failure: Failure,
+) -> Failure {
     let PagePayment { provider, merchant_account, method, transaction } = page;
-    match Closed::from(ports.send(&closing(settings.mode, provider, merchant_account, transaction, method))) {
+    match Closed::from(ports.send(&closing(settings.mode, provider, merchant_account, transaction, method, now))) {
         Closed::Yes => failure,
-        Closed::No(why) | Closed::Unknown(why) => failure.hint(format!(
+        Closed::Refused(why) | Closed::NotDone(why) | Closed::Unknown(why) => failure.hint(format!(
             "its page was made already, and may not be closed ({why}): close payment {transaction} of provider `{provider}` in its back office"
         )),
     }

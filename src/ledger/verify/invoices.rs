@@ -107,7 +107,8 @@ pub(super) const CHECKS: [Check; 12] = [
                                   AND o.bill_to = d.bill_to)",
         judge: of_another_customer,
     },
-    // An entry has what its invoice was paid, at most what it is over; a chargeback takes from the entry alone.
+    // An entry has what its invoice was paid, at most what it is over; a chargeback takes from the entry alone. Where it is over more than it
+    // took, as a refund had taken that before, what comes back of that refund is gone.
     Check {
         name: "entry-tied",
         sql: "SELECT e.id AS entry, e.currency, e.initial_minor,
@@ -116,7 +117,15 @@ pub(super) const CHECKS: [Check; 12] = [
                 (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
                    FROM journals j WHERE j.document_id = e.document_id) AS tied_minor
               FROM entries e
-              WHERE e.document_id IS NOT NULL AND e.status <> 'cancelled' AND sum_minor < min(tied_minor, e.initial_minor - e.reduction_minor)",
+              WHERE e.document_id IS NOT NULL AND e.status <> 'cancelled' AND sum_minor < min(tied_minor, e.initial_minor - e.reduction_minor)
+                AND sum_minor < min(e.initial_minor - e.reduction_minor, tied_minor - (
+                  SELECT ifnull(sum(max(0,
+                    (SELECT ifnull(sum(CASE c.kind WHEN 'chargeback' THEN c.amount_minor ELSE -c.amount_minor END), 0)
+                     FROM movements c WHERE c.payment_id = p.payment_id AND c.kind IN ('chargeback', 'chargeback_reversed'))
+                    + (SELECT ifnull(sum(a.amount_minor), 0) FROM movements c JOIN assignments a ON a.movement_id = c.id
+                       WHERE c.payment_id = p.payment_id AND c.kind IN ('chargeback', 'chargeback_reversed')))), 0)
+                  FROM (SELECT DISTINCT m.payment_id FROM journals j JOIN movements m ON m.id = j.movement_id
+                        WHERE j.document_id = e.document_id) p))",
         judge: not_tied,
     },
 ];

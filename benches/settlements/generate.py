@@ -14,7 +14,7 @@ Report: Adyen 'Settlement Details Report'-like, 30 columns, UTF-8, LF, about 200
   - 2 % of orders: ledger has no PSP reference (lost answer), match by merchant reference only
   - 5 % of groups: a second line (60 % Refunded, 40 % second partial Settled); its 'Modification
     Merchant Reference' is a quoted UTF-8 text with a comma (so the parser must handle quotes)
-Lines are in creation order, locally shuffled in windows of 4096 groups; second lines come up to
+Lines are in creation order (which begins anew every 2 M orders), locally shuffled in windows of 4096 groups; second lines come up to
 20,000 groups later.  PSP references are random 16-character texts, order references sequential.
 
 next.csv is what a PSP sends the day after: the orders that follow, none of which was settled before, and for 5 % of the groups
@@ -28,6 +28,7 @@ from datetime import datetime, timedelta
 ALPHA = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"          # 32 letters
 PAIR = [a + b for a in ALPHA for b in ALPHA]        # 10 bits -> 2 letters
 BASE = datetime(2025, 1, 1)
+SPAN = 400 * 24 * 3600                               # of all orders: no money can have moved in a year to come
 ACCTS = ["AcmeEU_Ecom", "AcmeUK_Ecom", "AcmeUS_Ecom", "CafeZürich_POS"]
 CUR = ["EUR", "GBP", "USD", "CHF"]
 RATE = {"EUR": "1", "GBP": "1.17250000", "USD": "0.92310000", "CHF": "1.04770000"}
@@ -59,7 +60,7 @@ class Order:
         self.cur = CUR[self.acct]
         self.amount = 150 + fb(d[31:34], "little") % 60000
         self.method = METHOD[d[34] % 5]
-        self.ts = BASE + timedelta(seconds=i * 17)
+        self.ts = BASE + timedelta(seconds=i * 17 % SPAN)
         self.reference = f"PO-2025-{i:09d}"
         self.lost = fb(d[35:37], "little") % 50 == 0           # 2 %
         self.r = d

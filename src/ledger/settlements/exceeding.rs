@@ -4,13 +4,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use rusqlite::{Connection, Row};
+
+use super::file_of;
+use super::index::connect;
 use super::learning::{ASKED, CAPTURED, REFUNDED};
 use super::touched::IdSet;
 use crate::domain::id::PaymentId;
 use crate::domain::money::Currency;
 use crate::ledger::row::Columns;
 use crate::ledger::{Result, Writer};
-use rusqlite::Row;
 
 /// By row id, which are given one after the other.
 #[derive(Debug, Default)]
@@ -82,8 +85,7 @@ impl Judge {
 impl Writer<'_> {
     /// Those for which [`super::learning::WORTH_A_LOOK`] holds, but for what has no order.
     pub(super) fn exceeding_payments(&self) -> Result<Vec<PaymentId>> {
-        let settled = self.settled_by_order()?;
-        let (captured, refunded) = self.moved_by_payment()?;
+        let (settled, Moved { captured, refunded }) = self.settled_and_moved()?;
         let mut judge = Judge::of(self)?;
         let mut found = Vec::new();
         let mut statement =
@@ -153,23 +155,43 @@ impl Writer<'_> {
         Ok(settled)
     }
 
-    /// Captures, and refunds, less what of them failed after all.
-    fn moved_by_payment(&self) -> Result<(ByRow, ByRow)> {
-        let (mut captured, mut refunded) = (ByRow::default(), ByRow::default());
-        let mut statement = self.connection.prepare_cached("SELECT payment_id, kind, amount_minor FROM movements")?;
+    /// The movements are read beside, through a connection of its own: no lines that are taken over write any.
+    fn settled_and_moved(&self) -> Result<(Settled, Moved)> {
+        let Some(beside) = file_of(self.connection).and_then(|path| connect(&path).ok()) else {
+            return Ok((self.settled_by_order()?, Moved::of(self.connection)?));
+        };
+        std::thread::scope(|scope| {
+            let moved = scope.spawn(move || Moved::of(&beside));
+            let settled = self.settled_by_order()?;
+            Ok((settled, moved.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
+        })
+    }
+}
+
+/// Captures, and refunds, less what of them failed after all, by payment.
+#[derive(Debug, Default)]
+struct Moved {
+    captured: ByRow,
+    refunded: ByRow,
+}
+
+impl Moved {
+    fn of(connection: &Connection) -> Result<Self> {
+        let mut moved = Self::default();
+        let mut statement = connection.prepare_cached("SELECT payment_id, kind, amount_minor FROM movements")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (payment, minor): (i64, i64) = (row.get(0)?, row.get(2)?);
             match row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)? {
-                "capture" => captured.add(payment, minor),
-                "capture_failure" => captured.add(payment, -minor),
-                "refund" => refunded.add(payment, minor),
-                "refund_failure" => refunded.add(payment, -minor),
+                "capture" => moved.captured.add(payment, minor),
+                "capture_failure" => moved.captured.add(payment, -minor),
+                "refund" => moved.refunded.add(payment, minor),
+                "refund_failure" => moved.refunded.add(payment, -minor),
                 // Moves neither.
                 _ => {}
             }
         }
-        Ok((captured, refunded))
+        Ok(moved)
     }
 }
 

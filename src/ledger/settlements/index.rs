@@ -2,6 +2,8 @@
 //! all of them in memory: a look-up in the file for each line would cost more than reading the table once.
 
 use std::hash::BuildHasher;
+use std::num::NonZeroI64;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -43,7 +45,8 @@ impl Payments {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection> {
+/// Reads, beside the connection that has the write lock.
+pub(super) fn connect(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.pragma_update(None, "query_only", true)?;
@@ -54,16 +57,30 @@ fn connect(path: &Path) -> Result<Connection> {
 /// All payments of some merchant accounts, by transaction id. Ids are compared whole, however their hashes fall.
 #[derive(Debug)]
 pub(super) struct PaymentIndex {
+    /// Two, so that two threads read: the side that stores has nothing to do before the first lines are matched.
+    halves: [HalfIndex; 2],
+}
+
+/// Of the payments in a range of row ids.
+#[derive(Debug)]
+struct HalfIndex {
     /// One for each account, in their order.
     accounts: Vec<AccountIndex>,
     hasher: DefaultHashBuilder,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct AccountIndex {
     /// Numbers of entries.
     table: HashTable<u32>,
     entries: Entries,
+}
+
+impl AccountIndex {
+    /// A table that grows hashes every text anew.
+    fn with_capacity(payments: usize) -> Self {
+        Self { table: HashTable::with_capacity(payments), entries: Entries::default() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +94,8 @@ struct Entries {
 struct Entry {
     /// Where its text ends; it begins where the one before ends.
     end: u32,
-    order: Option<OrderId>,
+    /// Row ids are given from 1 on.
+    order: Option<NonZeroI64>,
     currency: Currency,
 }
 
@@ -91,32 +109,53 @@ impl Entries {
 }
 
 impl PaymentIndex {
-    /// Reads the payments of the accounts through a connection of its own; the file's writer goes on meanwhile. `None` if there
+    /// Reads the payments of the accounts through connections of its own; the file's writer goes on meanwhile. `None` if there
     /// are more than such an index can hold.
     fn load(path: &Path, accounts: &[SettledAccount]) -> Result<Option<Self>> {
         let connection = connect(path)?;
-        let mut index = Self {
-            accounts: accounts.iter().map(|_| AccountIndex::default()).collect(),
+        let last: i64 = connection.query_row("SELECT ifnull(max(id), 0) FROM payments", [], |row| row.get(0))?;
+        let middle = last >> 1;
+        let (one, other) = std::thread::scope(|scope| {
+            let one = scope.spawn(|| HalfIndex::load(&connect(path)?, 1..=middle, accounts));
+            let other = HalfIndex::load(&connection, middle + 1..=last, accounts);
+            (one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), other)
+        });
+        Ok(one?.zip(other?).map(|(one, other)| Self { halves: [one, other] }))
+    }
+
+    /// `account` is its place among the accounts the index was made for.
+    fn find(&self, account: usize, transaction: &str) -> Option<Found> {
+        self.halves.iter().find_map(|half| half.find(account, transaction))
+    }
+}
+
+impl HalfIndex {
+    fn load(connection: &Connection, ids: RangeInclusive<i64>, accounts: &[SettledAccount]) -> Result<Option<Self>> {
+        let payments = usize::try_from(ids.end() - ids.start() + 1).unwrap_or(0);
+        let each = payments.checked_div(accounts.len()).unwrap_or(0);
+        let mut half = Self {
+            accounts: accounts.iter().map(|_| AccountIndex::with_capacity(each)).collect(),
             hasher: DefaultHashBuilder::default(),
         };
-        let mut statement = connection
-            .prepare("SELECT transaction_id, order_id, currency, provider, merchant_account FROM payments")?;
-        let mut rows = statement.query([])?;
+        let mut statement = connection.prepare(
+            "SELECT transaction_id, order_id, currency, provider, merchant_account FROM payments WHERE id BETWEEN ?1 AND ?2",
+        )?;
+        let mut rows = statement.query((ids.start(), ids.end()))?;
         let (mut last_account, mut last_currency) = (0, None);
         while let Some(row) = rows.next()? {
             let Some(account) = account_of(row, accounts, last_account)? else { continue };
             last_account = account;
             let currency = currency_of(row, &mut last_currency)?;
             let transaction = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-            let order = row.get::<_, Option<i64>>(1)?.map(OrderId);
-            if !index.add(account, transaction, order, currency) {
+            let order = row.get::<_, Option<i64>>(1)?.and_then(NonZeroI64::new);
+            if !half.add(account, transaction, order, currency) {
                 return Ok(None);
             }
         }
-        Ok(Some(index))
+        Ok(Some(half))
     }
 
-    fn add(&mut self, account: usize, transaction: &str, order: Option<OrderId>, currency: Currency) -> bool {
+    fn add(&mut self, account: usize, transaction: &str, order: Option<NonZeroI64>, currency: Currency) -> bool {
         let Some(AccountIndex { table, entries }) = self.accounts.get_mut(account) else { return false };
         entries.texts.push_str(transaction);
         let (Ok(end), Ok(number)) = (u32::try_from(entries.texts.len()), u32::try_from(entries.payments.len())) else {
@@ -128,13 +167,13 @@ impl PaymentIndex {
         true
     }
 
-    /// `account` is its place among the accounts the index was made for.
     fn find(&self, account: usize, transaction: &str) -> Option<Found> {
         let AccountIndex { table, entries } = self.accounts.get(account)?;
         let hash = self.hasher.hash_one(transaction);
         let number = table.find(hash, |number| entries.text(*number) == transaction)?;
         let entry = entries.payments.get(usize::try_from(*number).ok()?)?;
-        Some(Found { order: entry.order, currency: entry.currency, rule: MatchRule::Transaction })
+        let order = entry.order.map(|id| OrderId(id.get()));
+        Some(Found { order, currency: entry.currency, rule: MatchRule::Transaction })
     }
 }
 

@@ -105,11 +105,11 @@ impl Ledger {
         let mut statement = self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM unmatched_groups)")?;
         Ok(statement.query_row([], |row| row.get(0))?)
     }
+}
 
-    /// Where the ledger lies, if it is a file.
-    fn path(&self) -> Option<PathBuf> {
-        self.connection.path().filter(|path| !path.is_empty() && !path.starts_with("file:")).map(PathBuf::from)
-    }
+/// Where the ledger lies, if it is a file.
+fn file_of(connection: &Connection) -> Option<PathBuf> {
+    connection.path().filter(|path| !path.is_empty() && !path.starts_with("file:")).map(PathBuf::from)
 }
 
 impl Writer<'_> {

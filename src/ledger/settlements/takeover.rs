@@ -10,7 +10,7 @@ use super::index::Payments;
 use super::intake::Intake;
 use super::row::StoredRow;
 use super::touched::IdSet;
-use super::{Found, SettledAccount};
+use super::{Found, SettledAccount, file_of};
 use crate::domain::id::{PayoutId, RunId, ShopName};
 use crate::domain::settlement::{LineKind, ReportLine};
 use crate::ledger::{Ledger, LedgerError, Result, Writer};
@@ -172,7 +172,7 @@ impl Ledger {
         let Takeover { report, run, now, .. } = takeover;
         let accounts = takeover.accounts();
         let zone = self.books.time_zone;
-        let file = self.path().filter(|_| report.bytes > FEW * BYTES_PER_LINE);
+        let file = file_of(&self.connection).filter(|_| report.bytes > FEW * BYTES_PER_LINE);
         let is_large = self.is_large(report.bytes)?;
         // Pages that many lines go to stay in memory until they are full.
         self.connection.pragma_update(None, "cache_size", CACHE)?;

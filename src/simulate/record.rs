@@ -248,6 +248,8 @@ pub struct Effect {
     pub failed_late: bool,
     /// Its PSP had said no to it before, and did it after all.
     pub after_no: bool,
+    /// When payjournal was told of it first; only of what was done after a no.
+    pub heard_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

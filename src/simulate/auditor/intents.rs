@@ -53,7 +53,7 @@ fn kind_of(operation: &OperationRow) -> Option<EffectKind> {
 /// At most one live effect per transaction, kind and document; one release per transaction.
 fn once_per_target(index: &Index<'_>, found: &mut Found) {
     for at in 0..index.record.transactions.len() {
-        let mut seen: Vec<(EffectKind, Option<(&str, &str)>)> = Vec::new();
+        let mut seen: Vec<(&Effect, Option<(&str, &str)>)> = Vec::new();
         for done in index.effects_of(at) {
             let Some(asked) = done.effect.ours().filter(|_| done.effect.is_live()) else { continue };
             let target = match done.effect.kind {
@@ -63,15 +63,24 @@ fn once_per_target(index: &Index<'_>, found: &mut Found) {
                 }
             };
             // What its PSP does after it had said no, it does against its word: whatever was done meanwhile was right.
-            if seen.contains(&(done.effect.kind, target)) && !done.effect.after_no {
+            let is_again = |(before, its): &(&Effect, Option<(&str, &str)>)| {
+                before.kind == done.effect.kind && *its == target && may_be_known(before, done.effect)
+            };
+            if seen.iter().any(is_again) && !done.effect.after_no {
                 let says = format!("{} for {target:?} happened already", said(done.effect));
                 found.tell("effect-once-per-target", index.about(done.effect), says);
             }
             if !index.is_used_elsewhere(*done) {
-                seen.push((done.effect.kind, target));
+                seen.push((done.effect, target));
             }
         }
     }
+}
+
+/// Whether payjournal could know of an effect when it asked for a later one. What a PSP does after its own no, in the moment between its
+/// last answer and the next call, nobody can know.
+pub(super) fn may_be_known(before: &Effect, then: &Effect) -> bool {
+    !before.after_no || before.heard_at.is_some_and(|at| at <= then.at)
 }
 
 fn once_per_key(index: &Index<'_>, effect: &Effect, asked: &Asked, found: &mut Found) {

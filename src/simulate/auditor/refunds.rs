@@ -55,6 +55,7 @@ pub(super) fn not_in_the_erp(index: &Index<'_>, kind: &str, number: &str, place:
     let earlier = index.effects_for(kind, number).iter();
     earlier
         .filter(|done| done.place < place && done.effect.is_live() && !index.is_used_elsewhere(**done))
+        .filter(|done| super::intents::may_be_known(done.effect, effect))
         .filter(|done| {
             let transaction = index.transaction(done.effect).map_or("", |transaction| transaction.id.as_str());
             let journals = index.journals_for(kind, number).iter().filter(|journal| {

@@ -121,6 +121,7 @@ impl World {
             confirmed_at: Some(self.now),
             failed_late: false,
             after_no: false,
+            heard_at: None,
             ..effect
         });
     }

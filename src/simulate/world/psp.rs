@@ -331,6 +331,7 @@ impl World {
             confirmed_at: (!waits).then_some(self.now),
             failed_late: false,
             after_no: false,
+            heard_at: None,
         });
         if waits {
             let hours = dice.pick(&[1, 3, 9, 30, 60], 3);
@@ -399,7 +400,14 @@ impl World {
             return LookUp::CannotTell { why: "HTTP 503".to_owned() };
         }
         match self.psp.keys.get(request.key.as_str()).cloned() {
-            Some(known) => LookUp::Found(self.answer_of(&known.outcome)),
+            Some(known) => {
+                if let Outcome::Effect(index) = &known.outcome
+                    && let Some(effect) = self.record.effects.get_mut(*index).filter(|effect| effect.after_no)
+                {
+                    effect.heard_at.get_or_insert(self.now);
+                }
+                LookUp::Found(self.answer_of(&known.outcome))
+            }
             None => LookUp::Absent,
         }
     }

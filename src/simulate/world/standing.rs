@@ -30,6 +30,9 @@ impl World {
             self.fault("psp: standing of a while ago");
             return Ok(before);
         }
+        for effect in self.record.effects.iter_mut().filter(|effect| effect.transaction == index && effect.after_no) {
+            effect.heard_at.get_or_insert(self.now);
+        }
         self.standing_now(index).ok_or_else(unknown)
     }
 

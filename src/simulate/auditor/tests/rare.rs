@@ -67,7 +67,12 @@ fn nothing_is_captured_after_a_psp_did_what_it_had_refused() {
     let mut story = done_after_no();
     let attempts = story.record.effects.len() - 2;
     story.record.effects.swap(attempts, attempts + 1);
+    let second = story.record.effects[attempts + 1].at;
+    story.record.effects[attempts].heard_at = Some(second);
     assert!(names(&story).contains(&"effect-once-per-target"));
+    // Told of it only since, it could not know.
+    story.record.effects[attempts].heard_at = Some(second + chrono::TimeDelta::seconds(1));
+    assert!(!names(&story).contains(&"effect-once-per-target"));
 }
 
 #[test]

@@ -231,6 +231,7 @@ impl Story {
             confirmed_at: Some(at),
             failed_late: false,
             after_no: false,
+            heard_at: None,
         });
         id
     }

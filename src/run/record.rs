@@ -229,19 +229,25 @@ impl Recorder<'_> {
             }
         }
         let about = writer.context(operation)?.about(operation);
+        // No two attempts at one thing count: the database says so in its own words.
+        let why = if error.is_there_already() {
+            "another attempt at it was sent meanwhile".to_owned()
+        } else {
+            error.to_string()
+        };
         writer.apply(&Consequence::Raise(ExceptionDraft {
             kind: ExceptionKind::AnswerContradicts,
             subject: format!("operation {}", operation.id),
             message: format!(
                 "the {} is {} here, and the other side says {}; what moved is booked, the operation stays. \
-                 Look at the other side before anything else is done ({error})",
+                 Look at the other side before anything else is done ({why})",
                 operation.kind.noun(),
                 operation.state,
                 said(answer)
             ),
             about,
         }))?;
-        writer.defer(operation.id, self.wait(operation.tries), &error.to_string())
+        writer.defer(operation.id, self.wait(operation.tries), &why)
     }
 
     fn drops_remainder(self, operation: &Operation, context: &Context) -> bool {

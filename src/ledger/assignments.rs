@@ -160,7 +160,19 @@ impl Writer<'_> {
             return self.assign_all(movement, &take_back(missing, &assigned_of_payment(self.connection, payment)?)?);
         }
         let of_payment = "id IN (SELECT a.entry_id FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE m.payment_id = ?1)";
-        self.assign_all(movement, &spread(missing.negated(), &list(self.connection, of_payment, [payment.0])?)?)
+        self.assign_all(movement, &spread(missing.negated(), &list(self.connection, of_payment, [payment.0])?)?)?;
+        self.assign_ties_of(payment)
+    }
+
+    /// What came back while the money was charged back, as a refund failed, brought nothing then, and does now.
+    fn assign_ties_of(&self, payment: PaymentId) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT j.movement_id, j.document_id FROM journals j JOIN movements m ON m.id = j.movement_id
+             WHERE m.payment_id = ?1 AND j.kind = 'reopening' AND j.direction = 'reversal' AND j.document_id IS NOT NULL",
+        )?;
+        let tie = |row: &Row<'_>| Ok((row.id("movement_id", MovementId)?, row.id("document_id", DocumentId)?));
+        let ties = statement.query_and_then([payment.0], tie)?.collect::<Result<Vec<_>>>()?;
+        ties.into_iter().try_for_each(|(movement, document)| self.assign_tie(movement, document, true))
     }
 
     fn assign_capture(&self, movement: MovementId, draft: &MovementDraft, entries: &[Entry]) -> Result<()> {
@@ -287,8 +299,14 @@ impl Writer<'_> {
         )?;
         let missing = tied.checked_sub(assigned)?;
         let missing = match (pays, missing.is_negative()) {
-            // Not below what the entry has: a chargeback may have taken it already.
-            (false, true) => missing.negated().at_most(entry.assigned)?.negated(),
+            // Not more than the entry has of the payment: a chargeback may have taken that already, and another payment's stays.
+            (false, true) => {
+                let payment = movements::movement(self.connection, movement)?.payment;
+                let of_payment = assigned_of_payment(self.connection, payment)?;
+                let of_payment = of_payment.into_iter().find(|(id, _)| *id == entry.id).map(|(_, amount)| amount);
+                let there = of_payment.unwrap_or(Amount::zero(currency)).at_most(entry.assigned)?;
+                missing.negated().at_most(there)?.negated()
+            }
             // Not more than the entry lacks, nor what another entry has of it, nor what is not there: a refund that failed after all may be
             // of a capture that failed before.
             (true, false) => {

@@ -293,6 +293,29 @@ fn charged_back_money_pays_no_invoice() {
 }
 
 #[test]
+fn what_goes_back_twice_leaves_the_entry_another_payment_s_money() {
+    let shop = shop("");
+    entries(&shop, "E,KEY,C1,100.00,\n");
+    orders(&shop, "A,100.00,C1,KEY,\n");
+    collected(&shop, "TX-1,,E,,40.00\nTX-2,,E,,60.00\n");
+    shop.ok("finalize-invoices");
+    shop.ok("sandbox payout");
+    // The bank gives it back, and a person at the PSP does, too.
+    shop.ok("sandbox dispute TX-2");
+    shop.ok("sandbox payout");
+    shop.exits("settlements", 1);
+    refunded_by_hand(&shop, "TX-2", 6_000, "2026-11-23");
+    shop.exits("sync-payments --as-of 2026-11-24T02:00:00Z", 1);
+    assert_eq!(all_entries(&shop), ["E open 4000/10000 2026-00001"]);
+    shop.ok("sandbox dispute TX-1 --as-of 2026-11-24T03:00:00Z");
+    shop.ok("sandbox payout --as-of 2026-11-24T03:00:00Z");
+    shop.exits("settlements --as-of 2026-11-24T04:00:00Z", 1);
+    assert_eq!(all_entries(&shop), ["E open 0/10000 2026-00001"]);
+    assert_eq!(shop.rows("SELECT sum(amount_minor) FROM movements WHERE kind = 'chargeback'"), ["10000"]);
+    shop.ok("verify --as-of 2026-11-24T05:00:00Z");
+}
+
+#[test]
 fn an_order_whose_money_went_back_is_not_billed_and_its_own_money_counts_beside_a_key() {
     let shop = Shop::with(&format!("{}\n[invoices]\nenabled = true\nmail = false\n", support::CONFIG));
     orders(&shop, "A,100.00,C1,,\nB,100.00,C2,,KEY-B\nC,10.00,C3,,KEY-C\n");

@@ -303,9 +303,8 @@ impl Writer<'_> {
             (false, true) => {
                 let payment = movements::movement(self.connection, movement)?.payment;
                 let of_payment = assigned_of_payment(self.connection, payment)?;
-                let of_payment = of_payment.into_iter().find(|(id, _)| *id == entry.id).map(|(_, amount)| amount);
-                let there = of_payment.unwrap_or(Amount::zero(currency)).at_most(entry.assigned)?;
-                missing.negated().at_most(there)?.negated()
+                let there = of_payment.into_iter().find(|(id, _)| *id == entry.id).map(|(_, amount)| amount);
+                missing.negated().at_most(there.unwrap_or(Amount::zero(currency)))?.negated()
             }
             // Not more than the entry lacks, nor what another entry has of it, nor what is not there: a refund that failed after all may be
             // of a capture that failed before.
@@ -383,10 +382,10 @@ fn assigned_by(connection: &Connection, movement: MovementId, currency: Currency
     Ok(Amount::from_minor(minor, currency))
 }
 
-/// What each entry has of a payment, the newest first.
+/// What each entry has of a payment, the newest first; no more than it has at all, whatever was taken off it.
 fn assigned_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<(EntryId, Amount)>> {
     let mut statement = connection.prepare_cached(
-        "SELECT a.entry_id, sum(a.amount_minor) AS minor, e.currency, max(a.id) AS newest
+        "SELECT a.entry_id, min(sum(a.amount_minor), e.assigned_minor) AS minor, e.currency, max(a.id) AS newest
          FROM movements m JOIN assignments a ON a.movement_id = m.id JOIN entries e ON e.id = a.entry_id
          WHERE m.payment_id = ?1 AND e.status <> 'cancelled' GROUP BY a.entry_id HAVING minor > 0 ORDER BY newest DESC",
     )?;

@@ -46,6 +46,7 @@ impl Ledger {
 
     /// Open pages that ask for nothing any more count as expired from here on, and are to be asked about. Returns them.
     pub fn expire_settled_pages(&mut self, run: Option<RunId>, now: DateTime<Utc>) -> Result<BTreeSet<PaymentId>> {
+        // Most runs find none, and write nothing.
         if settled_pages(&self.connection)?.is_empty() {
             return Ok(BTreeSet::new());
         }

@@ -256,15 +256,18 @@ pub(super) fn captures_of(
     let too_large = || LedgerError::damaged(format!("the movements of payment {payment} are too large"));
     // What was paid back without a document, or charged back, took prepaid money away again, of the oldest first.
     let mut gone: i64 = refund_requests::wanted(connection, payment, request)?;
+    let mut charged_back: i64 = 0;
     for movement in &all {
-        let takes = match movement.kind {
-            MovementKind::Refund => movement.untied.minor(),
-            MovementKind::Chargeback => movement.amount.minor(),
-            MovementKind::ChargebackReversed => -movement.amount.minor(),
-            MovementKind::Capture | MovementKind::CaptureFailure | MovementKind::RefundFailure => 0,
+        let (sum, takes) = match movement.kind {
+            MovementKind::Refund => (&mut gone, movement.untied.minor()),
+            MovementKind::Chargeback => (&mut charged_back, movement.amount.minor()),
+            MovementKind::ChargebackReversed => (&mut charged_back, -movement.amount.minor()),
+            MovementKind::Capture | MovementKind::CaptureFailure | MovementKind::RefundFailure => continue,
         };
-        gone = gone.checked_add(takes).ok_or_else(too_large)?;
+        *sum = sum.checked_add(takes).ok_or_else(too_large)?;
     }
+    // A report may tell what was won back before it tells what it is of: that is no money yet.
+    gone = gone.checked_add(charged_back.max(0)).ok_or_else(too_large)?;
     all.retain(|movement| movement.kind == MovementKind::Capture);
     for capture in &mut all {
         let free = capture.untied.minor() - entries::reserved(connection, capture.id, entry)?;

@@ -57,11 +57,17 @@ fn may_act(case: &CaptureCase, outstanding: &BTreeMap<DocumentId, Result<Amount,
 }
 
 /// Whether money may be taken from a payment now, or is being taken without an operation here that says so: a PSP calls it
-/// captured as soon as it has accepted what somebody else asked for, or what it had refused to us.
-fn may_move(payment: &Payment) -> bool {
+/// captured as soon as it has accepted what somebody else asked for, or what it had refused to us. That is not what we have planned.
+fn may_move(payment: &Payment, operations: &[Operation]) -> bool {
+    let planned = operations.iter().filter(|operation| {
+        operation.kind == Kind::Capture
+            && operation.state == State::Planned
+            && operation.subject.payment == Some(payment.id)
+    });
+    let planned: i64 = planned.filter_map(|operation| operation.amount).map(Amount::minor).sum();
     match payment.status {
         TransactionStatus::Authorised => true,
-        TransactionStatus::Captured => payment.claimed.minor() < payment.authorised.minor(),
+        TransactionStatus::Captured => payment.claimed.minor() - planned < payment.authorised.minor(),
         TransactionStatus::Open
         | TransactionStatus::Pending
         | TransactionStatus::Released
@@ -107,7 +113,7 @@ impl Task for Capture {
             let without_document = matches!(strategy, CaptureStrategy::Immediate | CaptureStrategy::Delay { .. });
             payment.status == TransactionStatus::Authorised && without_document
         });
-        let asked = own().filter(|payment| (may_act || at_once) && may_move(payment));
+        let asked = own().filter(|payment| (may_act || at_once) && may_move(payment, &case.operations));
         let standings = asked.map(|payment| (payment.id, ports.standing(&payment.provider, &payment.transaction)));
         let able = |payment: &Payment| Some((payment.id, ports.capabilities(&payment.provider, &payment.method)?));
         Seen {

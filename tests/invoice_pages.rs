@@ -322,6 +322,41 @@ fn what_is_paid_while_its_page_is_closed_is_free_money() {
     }
 }
 
+/// The exceptions about money that nothing takes.
+fn spare(shop: &Shop) -> Vec<String> {
+    shop.rows("SELECT subject || ': ' || message FROM exceptions WHERE kind = 'untied_money' AND state = 'open'")
+}
+
+#[test]
+fn who_pays_on_the_page_and_beside_it_has_paid_twice_and_a_person_is_told_until_it_is_paid_back() {
+    let shop = shop("");
+    billing::orders(&shop, "A,119.00,C1,KEY-A,\n");
+    entries(&shop, "E-1,KEY-A,C1,119.00,\n");
+    shop.ok("finalize-invoices");
+    shop.ok(&format!("sandbox pay {} --as-of 2026-11-23T01:00:00Z", page(&shop)));
+    billing::collected(&shop, "T-1,,E-1,,119.00\n");
+    assert_eq!(spare(&shop), [""; 0]);
+    let learnt = shop.exits("sync-payments --as-of 2026-11-23T02:00:00Z", 1).stderr;
+    let of_page =
+        shop.rows("SELECT transaction_id FROM payments WHERE id IN (SELECT payment_id FROM payment_links)").concat();
+    let told = format!(
+        "payment {of_page}: 119.00 EUR was captured for entry E-1, of which nothing is open any more: it pays nothing by \
+         itself. `payjournal refund-balance {of_page}` pays it back"
+    );
+    assert!(learnt.contains(&told), "{learnt}");
+    assert_eq!(spare(&shop), std::slice::from_ref(&told));
+    // Whatever runs meanwhile.
+    for task in ["capture", "refunds", "sync-journals", "finalize-invoices", "sync-payments"] {
+        shop.ok(&format!("{task} --as-of 2026-11-24T02:00:00Z"));
+    }
+    assert_eq!(spare(&shop), [told]);
+    shop.ok(&format!("refund-balance {of_page} --reason twice --as-of 2026-11-24T03:00:00Z"));
+    shop.ok("refunds --as-of 2026-11-24T04:00:00Z");
+    shop.ok("sync-payments --as-of 2026-11-25T04:00:00Z");
+    assert_eq!(spare(&shop), [""; 0]);
+    shop.ok("verify --against-provider --as-of 2026-11-25T05:00:00Z");
+}
+
 #[test]
 fn a_page_that_the_psp_does_not_close_is_tried_again() {
     let (open, closed) = (["open", "expired"], ["cancelled", "expired"]);

@@ -17,6 +17,11 @@ impl Writer<'_> {
     /// Assigns what a fresh movement brings to the entries its payment is for, or takes back what it takes away. What its
     /// journals have done to the entries of invoices is done already.
     pub(super) fn assign_movement(&self, movement: MovementId, draft: &MovementDraft) -> Result<()> {
+        self.assign_by_kind(movement, draft)?;
+        self.tell_of_spare_money(draft.payment)
+    }
+
+    fn assign_by_kind(&self, movement: MovementId, draft: &MovementDraft) -> Result<()> {
         match draft.kind {
             MovementKind::Capture => {
                 let entries = entries_of_payment(self.connection, draft.payment)?;
@@ -164,11 +169,13 @@ impl Writer<'_> {
         self.assign_ties_of(payment)
     }
 
-    /// What came back while the money was charged back, as a refund failed, brought nothing then, and does now.
+    /// What came back while the money was charged back, as a refund failed, brought nothing then, and does now; and so does what paid an
+    /// invoice when its chargeback was known already.
     fn assign_ties_of(&self, payment: PaymentId) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT DISTINCT j.movement_id, j.document_id FROM journals j JOIN movements m ON m.id = j.movement_id
-             WHERE m.payment_id = ?1 AND j.kind = 'reopening' AND j.direction = 'reversal' AND j.document_id IS NOT NULL",
+             WHERE m.payment_id = ?1 AND j.document_id IS NOT NULL
+               AND (j.kind = 'reopening' AND j.direction = 'reversal' OR j.kind IN ('application', 'receipt') AND j.direction = 'original')",
         )?;
         let tie = |row: &Row<'_>| Ok((row.id("movement_id", MovementId)?, row.id("document_id", DocumentId)?));
         let ties = statement.query_and_then([payment.0], tie)?.collect::<Result<Vec<_>>>()?;
@@ -181,13 +188,13 @@ impl Writer<'_> {
         // It may have been paid back before it was heard of.
         let there = movements::untied(self.connection, draft.payment, currency)?;
         let there = there.checked_sub(waiting(self.connection, draft.payment, currency)?)?.or_zero();
-        let parts = spread(amount.checked_sub(taken)?.at_most(there)?, entries)?;
-        self.assign_all(movement, &parts)?;
-        // An invoice that is there already is paid at once.
-        for (id, part) in parts {
+        for (id, part) in spread(amount.checked_sub(taken)?.at_most(there)?, entries)? {
             let document = entries.iter().find(|entry| entry.id == id).and_then(|entry| entry.document);
-            if let Some(document) = document {
-                self.tie(movement, document, part)?;
+            // An invoice that is there already is paid at once, and its entry has what that takes: what was charged back of another
+            // payment is open on the entry, and not on the invoice.
+            match document {
+                Some(document) => self.tie(movement, document, part)?,
+                None => self.assign(Assignment { entry: id, movement, amount: part })?,
             }
         }
         Ok(())
@@ -225,14 +232,14 @@ impl Writer<'_> {
     }
 
     pub(super) fn assign(&self, assignment: Assignment) -> Result<()> {
-        let Assignment { entry: id, amount, .. } = assignment;
+        let Assignment { entry: id, amount, movement } = assignment;
         self.write_assignment(assignment)?;
         let before = entry(self.connection, id)?;
         let after = Entry { assigned: before.assigned.checked_add(amount)?, ..before };
         self.connection
             .prepare_cached("UPDATE entries SET assigned_minor = ?2, status = ?3 WHERE id = ?1")?
             .execute((id.0, after.assigned.minor(), after.status_now().as_str()))?;
-        Ok(())
+        if after.status_now() == before.status { Ok(()) } else { self.tell_of_spare_money_for(id, Some(movement)) }
     }
 
     /// The row alone: who writes it sees to what the entry has.

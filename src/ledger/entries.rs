@@ -151,6 +151,7 @@ impl Writer<'_> {
             self.connection
                 .prepare_cached("UPDATE entries SET reduction_minor = ?2, status = ?3 WHERE id = ?1")?
                 .execute((after.id.0, after.reduction.minor(), after.status_now().as_str()))?;
+            self.tell_of_spare_money_for(after.id, None)?;
         }
         Ok(())
     }

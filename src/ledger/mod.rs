@@ -43,6 +43,7 @@ pub mod rows;
 mod runs;
 pub mod settlements;
 mod sheets;
+mod spare_money;
 mod status;
 mod ties;
 mod verify;

@@ -51,6 +51,7 @@ impl Writer<'_> {
             .prepare_cached("UPDATE payments SET order_id = ?2 WHERE id = ?1")?
             .execute((payment.id.0, order.0))?;
         self.end_late_money(payment.id)?;
+        self.tell_of_spare_money(payment.id)?;
         let key = PaymentKey {
             provider: payment.provider.as_str(),
             merchant_account: payment.merchant_account.as_str(),

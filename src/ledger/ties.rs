@@ -32,6 +32,15 @@ impl Writer<'_> {
         if corrections::is_cancelled(self.connection, document)? {
             return Err(LedgerError::Invariant(format!("{} was cancelled meanwhile", invoice.name())));
         }
+        // Another payment may have paid it since it was planned.
+        let free = invoice.total.checked_sub(invoice.booked)?.or_zero();
+        if amount.minor() > free.minor() {
+            return Err(LedgerError::Invariant(format!(
+                "{amount} of capture {} cannot be tied to {}, which has no more than {free} left to be paid",
+                movement.modification,
+                invoice.name()
+            )));
+        }
         let Some(prepayments) = self.prepayments_of(movement.id)? else {
             return Err(LedgerError::damaged(format!(
                 "capture {} is untied and has no prepayment",
@@ -41,7 +50,7 @@ impl Writer<'_> {
         let on = self.books.posting_date(self.now).max(invoice.posted_on);
         let journal = self.books.application(&payment, &invoice, &prepayments, amount, on)?;
         self.insert_journal(movement.id, &payment, movement.kind, &movement.modification, &journal)?;
-        Ok(())
+        self.tell_of_spare_money(payment.id)
     }
 
     /// The account the prepaid money of a capture was last booked on.

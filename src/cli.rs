@@ -339,6 +339,10 @@ pub struct Simulate {
     /// seed says, three of five of these shops]
     #[arg(long, value_name = "true|false")]
     pub corrects: Option<bool>,
+
+    /// Whether invoices that payjournal makes bring a payment page [default: as each seed says, a third of these shops]
+    #[arg(long, value_name = "true|false")]
+    pub pages: Option<bool>,
 }
 
 #[derive(Debug, Args)]

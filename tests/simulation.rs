@@ -7,7 +7,17 @@ use std::path::Path;
 use payjournal::simulate::{Ground, Life, Shape, live, settings};
 
 fn shape(seed: u64, days: u32, planned_days: u32, orders: Vec<u32>) -> Shape {
-    Shape { seed, days, planned_days, orders, bills: false, cleans: false, charges: false, corrects: false }
+    Shape {
+        seed,
+        days,
+        planned_days,
+        orders,
+        bills: false,
+        cleans: false,
+        charges: false,
+        corrects: false,
+        pages: false,
+    }
 }
 
 /// Lives through it twice: on ground of its own, and on what another shop leaves.
@@ -46,7 +56,7 @@ fn a_shop_that_cleans_up_lives_another_history_of_the_same_seed() {
 }
 
 /// Each line: what it found, then seed, days, days planned for, orders, with `|` between; and `bills` where payjournal makes the
-/// invoices, `charges` where some customers are charged for them, `corrects` where persons take some of them back, `cleans` where it
+/// invoices, `charges` where some customers are charged for them, `corrects` where persons take some of them back, `pages` where they bring a payment page, `cleans` where it
 /// deletes orders nobody paid.
 #[test]
 fn histories_that_failed_once_hold_now() {
@@ -59,12 +69,12 @@ fn histories_that_failed_once_hold_now() {
         let fields: Vec<&str> = line.split('|').map(str::trim).collect();
         let (fields, words) = fields.split_at(fields.len().min(5));
         let [what, seed, days, planned_days, orders] = fields[..] else { panic!("not five fields: {line}") };
-        assert!(words.iter().all(|word| ["bills", "charges", "corrects", "cleans"].contains(word)), "{line}");
+        assert!(words.iter().all(|word| ["bills", "charges", "corrects", "pages", "cleans"].contains(word)), "{line}");
         let orders = orders.split(',').map(|order| order.parse().unwrap()).collect();
         let shape = shape(seed.parse().unwrap(), days.parse().unwrap(), planned_days.parse().unwrap(), orders);
-        let [bills, charges, corrects, cleans] =
-            ["bills", "charges", "corrects", "cleans"].map(|word| words.contains(&word));
-        let shape = Shape { bills, charges, corrects, cleans, ..shape };
+        let [bills, charges, corrects, pages, cleans] =
+            ["bills", "charges", "corrects", "pages", "cleans"].map(|word| words.contains(&word));
+        let shape = Shape { bills, charges, corrects, pages, cleans, ..shape };
         let life = live(&shape, &settings, &mut ground).unwrap();
         let failure = life.failure.map(|failure| failure.explanation);
         assert!(failure.is_none(), "{what}: {}", failure.unwrap_or_default());

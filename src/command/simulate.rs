@@ -42,6 +42,7 @@ pub fn run(args: &Simulate, style: Style, out: &mut dyn Write) -> Result<Exit> {
         cleans: args.cleans,
         charges: args.charges,
         corrects: args.corrects,
+        pages: args.pages,
         // While two runs of one shop hand over to each other, nobody computes: another shop does.
         threads: 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
@@ -89,13 +90,14 @@ fn exit(report: &Report) -> Exit {
 fn again(shape: &Shape) -> String {
     let orders: Vec<String> = shape.orders.iter().map(ToString::to_string).collect();
     format!(
-        "payjournal simulate --seed {} --days {} --planned-days {} --bills {} --charges {} --corrects {} --cleans {} --only {}",
+        "payjournal simulate --seed {} --days {} --planned-days {} --bills {} --charges {} --corrects {} --pages {} --cleans {} --only {}",
         shape.seed,
         shape.days,
         shape.planned_days,
         shape.bills,
         shape.charges,
         shape.corrects,
+        shape.pages,
         shape.cleans,
         orders.join(",")
     )

@@ -45,6 +45,10 @@ pub(super) enum About {
     Corrections,
     /// What they take back in one round of a day.
     Correcting(u32, u32),
+    /// Whether invoices of a shop that payjournal bills bring a payment page.
+    Paging,
+    /// Whether an order's customer waits for it.
+    Waiting(u32),
 }
 
 /// Which question of one thing.
@@ -81,6 +85,8 @@ impl Dice {
             About::Charge(order) => (34, u64::from(order), 0),
             About::Corrections => (35, 0, 0),
             About::Correcting(day, round) => (36, u64::from(day), u64::from(round)),
+            About::Paging => (37, 0, 0),
+            About::Waiting(order) => (38, u64::from(order), 0),
         };
         let mut key = [0; 32];
         for (place, word) in key.chunks_exact_mut(8).zip([seed, kind, first, second]) {

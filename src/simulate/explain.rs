@@ -27,6 +27,7 @@ impl Violation {
 }
 
 pub(super) fn explain(violations: &[Violation], record: &Record, rows: &Rows) -> String {
+    let record = &*super::auditor::as_known(record, rows);
     let mut text = String::new();
     let mut told = BTreeSet::new();
     for violation in violations.iter().take(MOST_TOLD) {
@@ -56,6 +57,8 @@ fn tell_sale(text: &mut String, order: &str, record: &Record, rows: &Rows) {
             let entries = rows.entries.iter().filter(|entry| entry.reference.as_ref() == Some(&claim.reference));
             entries.for_each(|entry| line(text, &format!("    ledger {entry:?}")));
         }
+        let payments = rows.payments.iter().filter(|payment| payment.order.as_deref() == Some(order));
+        payments.for_each(|payment| line(text, &format!("    ledger {payment:?}")));
         let invoices = rows.invoices.iter().filter(|invoice| invoice.order == order);
         invoices.for_each(|invoice| line(text, &format!("    ledger {invoice:?}")));
     }

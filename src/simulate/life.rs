@@ -16,6 +16,7 @@ use super::stage::Stage;
 use super::world::{Door, World};
 use crate::config::Settings;
 use crate::config::settings::TaskName;
+use crate::domain::id::ProviderName;
 use crate::domain::invoice::BillWhen;
 use crate::ledger::rows::Rows;
 use crate::ledger::{Ledger, LedgerError, ReusedLedger, Surroundings};
@@ -54,6 +55,8 @@ pub struct Shape {
     pub charges: bool,
     /// Where payjournal makes the invoices, persons take some of them back, in whole or in part, and have free money paid back.
     pub corrects: bool,
+    /// Where payjournal makes the invoices, what is open of one can be paid on a page, which comes with its mail.
+    pub pages: bool,
 }
 
 #[derive(Debug)]
@@ -140,7 +143,9 @@ impl<'g> Shop<'g> {
         let mut world = World::new(shape, first_day, cleaning);
         if shape.bills {
             settings.invoices.enabled = true;
-            let paid_only = Dice::new(shape.seed, About::Billing).chance(600);
+            let paid_only = !shape.pages && Dice::new(shape.seed, About::Billing).chance(600);
+            settings.invoices.payment_page =
+                shape.pages.then(|| ProviderName::parse("alpha")).transpose().map_err(|error| error.to_string())?;
             settings.invoices.bill_when = if paid_only { vec![BillWhen::OrderPaid] } else { Vec::new() };
             world.record.bills_paid_only = paid_only;
         }

@@ -19,7 +19,8 @@
 //!    its own: so the histories of seeds from before it stayed what they were.)
 //!    `finalize-invoices` is for shops of its own ([`Shape::bills`]), one seed in three: a ledger bills all of its shop's orders, or
 //!    the ERP does; in half of them some customers only authorise, and are charged for the invoice ([`Shape::charges`]),
-//!    and in three of five persons take invoices back, credit lines of them and have free money paid back ([`Shape::corrects`]). `cleanup-unpaid` is for one shop in four ([`Shape::cleans`]), whether it bills or not, and runs on its own, too.
+//!    in three of five persons take invoices back, credit lines of them and have free money paid back ([`Shape::corrects`]), and in a
+//!    third invoices bring a payment page ([`Shape::pages`]). `cleanup-unpaid` is for one shop in four ([`Shape::cleans`]), whether it bills or not, and runs on its own, too.
 //! 4. At least one planted bug in `tests/planted` shows that it would be caught.
 
 pub mod auditor;
@@ -65,6 +66,8 @@ pub struct Plan {
     pub charges: Option<bool>,
     /// Whether persons correct what payjournal billed; none: in three of five of these shops, as the seed says.
     pub corrects: Option<bool>,
+    /// Whether invoices that payjournal makes bring a payment page; none: in a third of these shops, as the seed says.
+    pub pages: Option<bool>,
     pub threads: usize,
 }
 
@@ -108,14 +111,29 @@ fn corrects(seed: u64) -> bool {
     dice::Dice::new(seed, dice::About::Corrections).chance(600)
 }
 
+fn pages(seed: u64) -> bool {
+    dice::Dice::new(seed, dice::About::Paging).chance(333)
+}
+
 impl Plan {
     pub fn shape(&self, seed: u64) -> Shape {
         let bills = self.bills.unwrap_or_else(|| bills(seed));
         let cleans = self.cleans.unwrap_or_else(|| cleans(seed));
         let charges = bills && self.charges.unwrap_or_else(|| charges(seed));
         let corrects = bills && self.corrects.unwrap_or_else(|| corrects(seed));
+        let pages = bills && self.pages.unwrap_or_else(|| pages(seed));
         let orders = self.orders.clone();
-        Shape { seed, days: self.days, planned_days: self.planned_days, orders, bills, cleans, charges, corrects }
+        Shape {
+            seed,
+            days: self.days,
+            planned_days: self.planned_days,
+            orders,
+            bills,
+            cleans,
+            charges,
+            corrects,
+            pages,
+        }
     }
 }
 

@@ -48,6 +48,10 @@ pub struct Record {
     pub cleaning: Option<Cleaning>,
     /// Payment pages that the PSPs closed because payjournal asked, in order.
     pub closings: Vec<Closing>,
+    /// Payment pages that the PSPs made because payjournal asked, in order.
+    pub pages: Vec<Page>,
+    /// Entries whose page was asked for once in vain, by their references.
+    pub pageless: BTreeSet<String>,
     /// Orders that the ERP let go, in order.
     pub deletions: Vec<Deletion>,
     pub restorations: Vec<Restoration>,
@@ -83,6 +87,20 @@ pub struct Closing {
     pub transaction: usize,
     pub key: String,
     pub at: DateTime<Utc>,
+}
+
+/// A page for what is open of an entry, whether payjournal heard that it was made or not.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its index in [`Record::transactions`].
+    pub transaction: usize,
+    /// Of the entry, or the invoice that made it.
+    pub reference: String,
+    pub amount: i64,
+    pub url: String,
+    pub at: DateTime<Utc>,
+    /// When a mail brought it to the customer first: before, nobody can pay on it.
+    pub given_at: Option<DateTime<Utc>>,
 }
 
 /// An order as the shop has it now.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::Duration;
 
-use crate::ledger::rows::{CorrectionRow, InvoiceRow, RequestRow, Rows};
+use crate::ledger::rows::{CorrectionRow, EntryRow, InvoiceRow, RequestRow, Rows};
 use crate::simulate::record::{
     Act, Claim, Correction, EffectKind, EffectState, IsFor, Posted, Record, Sale, Transaction,
 };
@@ -80,9 +80,9 @@ pub(super) fn gave_back(index: &Index<'_>, transaction: &str, invoice: &Posted) 
 /// Whether it was to pay an entry that went with a cancelled invoice of the same order.
 pub(super) fn was_for(index: &Index<'_>, transaction: &Transaction, invoice: &Posted) -> bool {
     let IsFor::Entry(reference) = &transaction.is_for else { return false };
-    let claims = index.record.claims.iter().filter(|claim| claim.reference == *reference);
-    let mut gone = claims.filter_map(|claim| index.invoice(ended_with(index, claim)?));
-    gone.any(|gone| gone.order == invoice.order)
+    let mut entries = index.rows.entries.iter().filter(|entry| entry.reference.as_ref() == Some(reference));
+    let gone = |entry: &EntryRow| index.invoice(entry.invoice.as_deref()?).filter(|gone| gone.cancelled_at.is_some());
+    entries.any(|entry| gone(entry).is_some_and(|gone| gone.order == invoice.order))
 }
 
 /// What is still to be paid back of a transaction on request.

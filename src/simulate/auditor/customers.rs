@@ -102,7 +102,9 @@ fn payer<'a>(index: &Index<'a>, transaction: &'a Transaction) -> &'a str {
     let customer = match &transaction.is_for {
         IsFor::Entry(reference) if transaction.is_anonymous => {
             let mut claims = index.record.claims.iter();
-            claims.find(|claim| claim.reference == *reference).map(|claim| claim.customer.as_str())
+            let claim = claims.find(|claim| claim.reference == *reference).map(|claim| claim.customer.as_str());
+            // Or an entry of payjournal, whose page it was paid on.
+            claim.or_else(of_order)
         }
         IsFor::Key(_) if transaction.is_anonymous => None,
         IsFor::Entry(_) | IsFor::Key(_) | IsFor::Order => of_order(),

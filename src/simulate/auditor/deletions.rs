@@ -55,7 +55,9 @@ fn closings(index: &Index<'_>, found: &mut Found) {
     let done = |key: &str| index.record.closings.iter().find(|closing| closing.key == key);
     for closing in &index.record.closings {
         let Some(transaction) = index.record.transactions.get(closing.transaction) else { continue };
-        if let Some(why) = unintended(index, "cancel", &closing.key) {
+        // A page that asks for nothing any more is closed without an operation: closed twice is closed.
+        let is_page = index.record.pages.iter().any(|page| page.transaction == closing.transaction);
+        if let Some(why) = unintended(index, "cancel", &closing.key).filter(|_| !is_page) {
             let says = format!("{} was closed: {why}", transaction.id);
             found.tell("closing-as-intended", index.about_transaction(&transaction.id), says);
         }

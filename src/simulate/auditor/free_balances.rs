@@ -12,14 +12,19 @@ fn sale<'a>(index: &Index<'a>, order: Option<&str>) -> Option<&'a Sale> {
 
 /// Whether money of one order may pay the invoice of another.
 pub(super) fn may_pay(index: &Index<'_>, transaction: &Transaction, invoice: &Posted) -> bool {
-    let of = sale(index, transaction.order.as_deref()).filter(|_| is_plain(transaction));
+    let of = sale(index, transaction.order.as_deref()).filter(|_| is_plain(index, transaction));
     let billed = sale(index, invoice.order.as_deref()).filter(|billed| billed.key == SaleKey::Neither);
     of.zip(billed).is_some_and(|(of, billed)| of.customer == billed.customer)
 }
 
-/// It is for its order and names nothing else.
-fn is_plain(transaction: &Transaction) -> bool {
-    transaction.is_for == IsFor::Order && transaction.pays.is_empty()
+/// It is for its order, or the order's invoice, and names nothing else.
+fn is_plain(index: &Index<'_>, transaction: &Transaction) -> bool {
+    let is_orders = match &transaction.is_for {
+        IsFor::Order => true,
+        IsFor::Entry(reference) => index.is_ours(reference),
+        IsFor::Key(_) => false,
+    };
+    is_orders && transaction.pays.is_empty()
 }
 
 /// SAFETY: no more goes elsewhere than the order's own payments brought above what it costs, unless it was cancelled.
@@ -32,10 +37,12 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
         let invoices = index.documents_of(&order.number).iter().filter(|posted| posted.kind == "invoice");
         let costs = sold - invoices.map(|posted| posted.told_by_hand).sum::<i64>();
         let (mut captured, mut elsewhere) = (0, 0);
-        for (at, transaction) in index.meant_for_order(&order.number).filter(|(_, one)| is_plain(one)) {
+        for (at, transaction) in index.meant_for_order(&order.number) {
             let done = index.of_kind(at, EffectKind::Capture).filter(|done| was_confirmed(done.effect));
             captured += done.map(|done| index.recorded_amount(done)).sum::<i64>();
-            elsewhere += paid_elsewhere(index, transaction);
+            if is_plain(index, transaction) {
+                elsewhere += paid_elsewhere(index, transaction);
+            }
         }
         // What others have paid of it, it does not need any more.
         let by_others = by_others(index, &order.number);
@@ -55,9 +62,9 @@ pub(super) fn by_others(index: &Index<'_>, order: &str) -> i64 {
     let is_of_others = |journal: &&&JournalRow| {
         let booking = index.booking(journal.movement);
         let transaction = booking.and_then(|booking| index.transaction_named(&booking.movement.transaction));
-        journal.kind == "application"
-            && journal.direction == "original"
-            && transaction.is_some_and(|transaction| transaction.order.as_deref() != Some(order))
+        let is_other = |of: &Transaction| of.order.as_deref() != Some(order);
+        let pays = matches!(journal.kind.as_str(), "application" | "receipt") && journal.direction == "original";
+        pays && transaction.is_some_and(is_other)
     };
     ties.filter(is_of_others).map(|journal| journal.amount).sum()
 }

@@ -118,6 +118,14 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("entry-kept-for-its-invoice", "an entry the shop cancels is kept only where it is billed already (domain 3.3)"),
     ("entry-has-its-money", "an entry has what payments for it brought, and at most what it is over (rule 7)"),
     ("free-balance-is-free", "an order's money pays another order only with what it does not need itself (accounting)"),
+    // Safety: payment pages.
+    ("page-is-known", "a mail brings only a page whose payment the ledger has (rule 4)"),
+    (
+        "page-of-its-invoice",
+        "an invoice's mail brings the page of its own entry, over no more than that is (domain 3.3)",
+    ),
+    ("page-expired-first", "what is closed counts as expired before: nobody is sent to it any more (rule 4)"),
+    ("one-page-per-debt", "of what is open of an entry, one page is open that its customer knows (rule 6)"),
     // Safety: what persons take back.
     (
         "correction-as-asked",
@@ -185,6 +193,11 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("billed-or-told", "an order that may be billed is billed; what keeps it back is told (domain 3.8)"),
     ("invoice-mailed", "an invoice is mailed, or a person was told that there is no address (domain 3.8)"),
     ("entry-assigned", "an entry has what was captured for it and kept (domain 3.3)"),
+    // Liveness: payment pages.
+    ("page-brought", "an invoice of which nothing is paid brings a page, unless the PSP made none (domain 3.3)"),
+    ("page-closed", "a page that asks for nothing any more is closed, or what keeps it open is told (accounting)"),
+    ("spare-money-told", "what is captured for an entry of which nothing is open is told (accounting)"),
+    ("page-pays-its-entry", "what is paid on a page is its entry's, as far as that is open (rule 7)"),
     // Liveness: what persons take back.
     ("request-refunded-or-told", "what was asked to be paid back is, or what keeps it back is told (rule 16)"),
     ("correction-mailed", "what takes back is mailed, or a person was told that there is no address (domain 3.8)"),

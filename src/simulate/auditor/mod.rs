@@ -44,6 +44,7 @@ mod invoices;
 mod lines;
 mod mails;
 mod movements;
+mod pages;
 mod payouts;
 mod refunds;
 mod refusals;
@@ -52,6 +53,8 @@ mod rest;
 mod sums;
 #[cfg(test)]
 mod tests;
+
+use std::borrow::Cow;
 
 use crate::ledger::rows::Rows;
 
@@ -85,7 +88,7 @@ struct Found(Vec<Violation>);
 /// SAFETY: holds at any moment.
 pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     let mut found = Found::default();
-    let record = heirs::with_heirs(record, rows);
+    let record = as_known(record, rows);
     let billed = corrections::posted(&record, rows);
     let index = Index::of(&record, rows, &billed);
     intents::check(&index, &mut found);
@@ -104,12 +107,13 @@ pub fn each_day(record: &Record, rows: &Rows) -> Vec<Violation> {
     corrections::check(&index, &mut found);
     free_balances::check(&index, &mut found);
     deletions::check(&index, &mut found);
+    pages::check(&index, &mut found);
     found.0
 }
 
 /// LIVENESS: holds when everything has come to rest. Beside [`each_day`], not instead of it.
 pub fn at_rest(record: &Record, rows: &Rows) -> Vec<Violation> {
-    let record = heirs::with_heirs(record, rows);
+    let record = as_known(record, rows);
     let billed = corrections::posted(&record, rows);
     let index = Index::of(&record, rows, &billed);
     let mut found = Found::default();
@@ -120,7 +124,13 @@ pub fn at_rest(record: &Record, rows: &Rows) -> Vec<Violation> {
     corrections::check_at_rest(&index, &mut found);
     customers::check_at_rest(&index, &mut found);
     deletions::check_at_rest(&index, &mut found);
+    pages::check_at_rest(&index, &mut found);
     found.0
+}
+
+/// The record with what only the ledger can say: whose the money of deleted orders is, and the payments of pages.
+pub fn as_known<'r>(record: &'r Record, rows: &Rows) -> Cow<'r, Record> {
+    pages::with_known(heirs::with_heirs(record, rows), rows)
 }
 
 impl Found {

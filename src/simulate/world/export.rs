@@ -106,6 +106,9 @@ impl World {
         }
         for index in 0..self.record.transactions.len() {
             let transaction = self.transaction(index);
+            if self.is_page(index) {
+                continue;
+            }
             let waits = transaction.pays.iter().any(|number| !self.is_handed_over(number));
             if !waits
                 && self.exported.transactions.get(&transaction.id) != Some(&transaction.status)

@@ -7,6 +7,7 @@ use super::super::record::{By, EffectKind, EffectState};
 use super::plan::{End, Hand};
 use super::psp::refusal;
 use super::{Happening, World};
+use crate::config::settings::CHECKOUT_METHOD;
 
 impl World {
     pub(super) fn page_ends(&mut self, index: usize, end: End) {
@@ -63,7 +64,7 @@ impl World {
         if dice.chance(self.weather.persons.div_euclid(4)) {
             self.decide(self.now + TimeDelta::hours(dice.between(1, 60)), Happening::Adjusts(index));
         }
-        if self.transaction(index).method == "direct" {
+        if matches!(self.transaction(index).method, "direct" | CHECKOUT_METHOD) {
             self.decide(self.now + TimeDelta::minutes(dice.between(0, 600)), Happening::CapturesItself(index));
         }
     }

@@ -8,6 +8,7 @@ mod cleaning;
 mod erp;
 mod export;
 mod hands;
+mod pages;
 mod payouts;
 mod plan;
 mod post;
@@ -53,6 +54,7 @@ pub(super) struct World {
     exported: export::Memory,
     held: payouts::Held,
     wishes: cleaning::Memory,
+    pages: pages::Memory,
     /// The shop is closed.
     is_closed: bool,
     /// How often each question was asked.
@@ -110,6 +112,7 @@ impl World {
             exported: export::Memory::default(),
             held: payouts::Held::default(),
             wishes: cleaning::Memory::default(),
+            pages: pages::Memory::default(),
             is_closed: false,
             asked: BTreeMap::new(),
         };
@@ -120,6 +123,9 @@ impl World {
             let mut plan = of(dice, *order, start, shape.planned_days, weather.persons);
             if shape.charges {
                 plan.may_be_charged(&mut Dice::new(seed, About::Charge(*order)));
+            }
+            if shape.pages {
+                plan.may_wait_for_its_invoice(&mut Dice::new(seed, About::Waiting(*order)));
             }
             if cleaning.is_some() {
                 plan.may_be_neglected(&mut Dice::new(seed, About::Neglect(*order)));

@@ -85,6 +85,7 @@ impl World {
             body: request.body.clone(),
             at: self.now,
         });
+        self.page_arrives(&request.body);
         match ModificationId::parse(request.key.as_str()) {
             Ok(modification) => Answer::Confirmed { modification, at: self.now, amount: None },
             Err(error) => Answer::Unknown { why: error.to_string() },

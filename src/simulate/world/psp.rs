@@ -17,8 +17,8 @@ use crate::domain::money::{Amount, Currency};
 use crate::operation::request::PaymentRequest;
 use crate::operation::{Answer, Kind, LookUp, Refusal};
 use crate::provider::{
-    Cancelling, Capabilities, PartialCapture, PayoutLines, PayoutReports, PortError, Provider, PspPayment,
-    ReportedPayout,
+    Cancelling, Capabilities, PartialCapture, PaymentLinks, PayoutLines, PayoutReports, PortError, Provider,
+    PspPayment, ReportedPayout,
 };
 
 /// A call may still take effect so long after it was made.
@@ -118,6 +118,10 @@ impl Provider for Account {
     }
 
     fn cancelling(&self) -> Option<&dyn Cancelling> {
+        Some(self)
+    }
+
+    fn payment_links(&self) -> Option<&dyn PaymentLinks> {
         Some(self)
     }
 }

@@ -104,10 +104,22 @@ impl World {
         currency: &'static str,
         authorises: i64,
     ) -> usize {
-        let index = self.record.transactions.len();
         let owner = order.as_deref().or(pays.first().map(String::as_str)).unwrap_or("-");
         let before = self.record.transactions.iter().filter(|other| other.id.contains(owner)).count();
         let id = format!("{}-{owner}-{}", method.provider, before + 1);
+        self.opens_as(id, method, order, pays, currency, authorises)
+    }
+
+    pub(super) fn opens_as(
+        &mut self,
+        id: String,
+        method: Method,
+        order: Option<String>,
+        pays: Vec<String>,
+        currency: &'static str,
+        authorises: i64,
+    ) -> usize {
+        let index = self.record.transactions.len();
         self.transactions.insert(id.clone(), index);
         self.psp.wanted.insert(index, authorises);
         self.record.transactions.push(Transaction {

@@ -3,6 +3,7 @@
 mod billed;
 mod corrected;
 mod deleted;
+mod paged;
 mod rare;
 mod story;
 mod violations;
@@ -26,7 +27,7 @@ fn silent(story: &Story) {
 
 fn breaks() -> Vec<violations::Break> {
     use violations::{BACK, BOOKS, CAPTURES, FACTS, INTENTS, MONEY, PAYOUTS, TOLD};
-    let others = [billed::INVOICES, corrected::CORRECTIONS, deleted::DELETIONS].concat();
+    let others = [billed::INVOICES, corrected::CORRECTIONS, deleted::DELETIONS, paged::PAGES].concat();
     [INTENTS, CAPTURES, BACK, BOOKS, TOLD, FACTS, MONEY, PAYOUTS].concat().into_iter().chain(others).collect()
 }
 

@@ -33,7 +33,7 @@ pub(super) fn owned(name: Name<'_>) -> Option<(String, String)> {
 
 /// Everything there is, and all of it right: an invoice paid and partly refunded, a cancelled rest given back, an
 /// authorisation captured by itself and applied later, an order that payjournal billed, some of which persons took back, one that it had
-/// deleted.
+/// deleted, one whose invoice was paid on a page.
 pub(super) fn clean() -> Story {
     let mut story = Story::default();
     story.order("SO-1", 10_000);
@@ -62,6 +62,7 @@ pub(super) fn clean() -> Story {
     story.billed();
     story.corrected();
     story.deleted();
+    story.paged();
     story
 }
 

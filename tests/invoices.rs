@@ -469,8 +469,8 @@ fn money_that_names_what_is_cancelled_is_told_with_both_sides() {
     let expected = "key_mismatch payment TX-1 10.00 EUR was captured for entry W-1, which is cancelled: it pays nothing by itself. \
                     `payjournal refund-balance TX-1` pays it back";
     // The other one has an entry that stands: what is too much for it is free, and told.
-    let spare = "untied_money payment TX-2 10.00 EUR was captured for entry W-1 and entry W-2, of which nothing is open any more: it \
-                 pays nothing by itself. `payjournal refund-balance TX-2` pays it back";
+    let spare = "untied_money payment psp/TX-2 10.00 EUR more was captured for entry W-1 and entry W-2 than is open of them: it pays \
+                 nothing by itself. `payjournal refund-balance TX-2 --amount 10.00` pays it back";
     assert_eq!(told(&shop), [expected, spare]);
     assert_eq!(all_entries(&shop), ["W-1 cancelled 0/1000 -", "W-2 balanced 500/500 -"]);
     // An invoice that was cancelled, by number and by key: B is billed again under its key, and takes the money then.

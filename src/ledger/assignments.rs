@@ -188,13 +188,14 @@ impl Writer<'_> {
         // It may have been paid back before it was heard of.
         let there = movements::untied(self.connection, draft.payment, currency)?;
         let there = there.checked_sub(waiting(self.connection, draft.payment, currency)?)?.or_zero();
-        for (id, part) in spread(amount.checked_sub(taken)?.at_most(there)?, entries)? {
+        let parts = spread(amount.checked_sub(taken)?.at_most(there)?, entries)?;
+        self.assign_all(movement, &parts)?;
+        // An invoice that is there already is paid at once. What was charged back of another payment is open on the entry, and not on the
+        // invoice: the entry has it, and nothing else takes it.
+        for (id, part) in parts {
             let document = entries.iter().find(|entry| entry.id == id).and_then(|entry| entry.document);
-            // An invoice that is there already is paid at once, and its entry has what that takes: what was charged back of another
-            // payment is open on the entry, and not on the invoice.
-            match document {
-                Some(document) => self.tie(movement, document, part)?,
-                None => self.assign(Assignment { entry: id, movement, amount: part })?,
+            if let Some(document) = document {
+                self.tie(movement, document, part)?;
             }
         }
         Ok(())

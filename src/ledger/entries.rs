@@ -211,7 +211,7 @@ impl Writer<'_> {
         self.connection
             .prepare_cached("UPDATE entries SET assigned_minor = 0, status = 'cancelled' WHERE id = ?1")?
             .execute([id.0])?;
-        Ok(())
+        self.tell_of_spare_money_for(id, None)
     }
 }
 
@@ -299,12 +299,17 @@ pub(super) fn entries_of_payment(connection: &Connection, payment: PaymentId) ->
     Ok(if of_key.len() == 1 { of_key } else { Vec::new() })
 }
 
-/// What entries without an invoice have of a movement, but for one of them: nothing else may take it. In minor units.
+/// What entries have of a movement, but for one of them, and no invoice has: nothing else may take it. In minor units. An entry without an
+/// invoice waits for it; one with an invoice has more than that took where another payment of it was charged back.
 pub(super) fn reserved(connection: &Connection, movement: MovementId, but: Option<EntryId>) -> Result<i64> {
     Ok(connection
         .prepare_cached(
-            "SELECT ifnull(sum(a.amount_minor), 0) FROM assignments a JOIN entries e ON e.id = a.entry_id
-             WHERE a.movement_id = ?1 AND e.document_id IS NULL AND e.status <> 'cancelled' AND e.id <> ?2",
+            "SELECT ifnull(sum(CASE WHEN document_id IS NULL THEN assigned ELSE max(assigned - tied, 0) END), 0) FROM (
+               SELECT e.document_id, sum(a.amount_minor) AS assigned,
+                 (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('return', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
+                  FROM journals j WHERE j.movement_id = ?1 AND j.document_id = e.document_id) AS tied
+               FROM assignments a JOIN entries e ON e.id = a.entry_id
+               WHERE a.movement_id = ?1 AND e.status <> 'cancelled' AND e.id <> ?2 GROUP BY e.id)",
         )?
         .query_row((movement.0, but.map_or(0, |entry| entry.0)), |row| row.get(0))?)
 }

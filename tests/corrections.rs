@@ -411,3 +411,19 @@ fn all_money_for_the_cancelled_entry_pays_the_next_invoice() {
     assert_eq!(invoices(&shop), ["2026-00001 A 10000 10000", "2026-00002 A 10000 10000"]);
     shop.ok("verify --as-of 2026-11-23T04:00:00Z");
 }
+
+#[test]
+fn the_erp_hands_over_again_what_went_with_its_invoice() {
+    let shop = shop("");
+    orders(&shop, "A,119.00,C1,KEY-A,\n");
+    entries(&shop, "WEB-1,KEY-A,C1,119.00,false\nWEB-2,KEY-B,C2,5.00,true\n");
+    shop.ok("finalize-invoices");
+    cancel(&shop, "2026-00001");
+    let before = all_entries(&shop);
+    entries(&shop, "WEB-1,KEY-A,C1,119.00,false\n");
+    assert_eq!(all_entries(&shop), before);
+    // What the ERP had cancelled itself it does not take back.
+    shop.write("again.csv", "entry,assignment_key,customer,amount,cancelled,currency\nWEB-2,KEY-B,C2,5.00,false,EUR\n");
+    let refused = shop.exits("import entries again.csv", 1).stderr;
+    assert!(refused.contains("a cancelled entry stays cancelled"), "{refused}");
+}

@@ -513,3 +513,43 @@ fn a_provider_that_makes_no_pages_is_no_page_s_provider() {
     assert!(refused.contains("`provider.psp.merchant_account` is missing"), "{refused}");
     assert!(!refused.contains("payment_page"), "{refused}");
 }
+
+#[test]
+fn what_comes_after_a_chargeback_is_its_entry_s_until_that_is_won_back() {
+    for is_billed in [true, false] {
+        let shop = shop("");
+        entries(&shop, "E-1,KEY-A,C1,119.00,\n");
+        if is_billed {
+            billing::orders(&shop, "A,119.00,C1,KEY-A,\n");
+            shop.ok("finalize-invoices");
+        }
+        billing::collected(&shop, "T-1,,E-1,,119.00\n");
+        let paid_out = |as_of: &str| {
+            shop.ok(&format!("sandbox payout --as-of {as_of}T01:00:00Z"));
+            shop.run(&["settlements", "--as-of", &format!("{as_of}T02:00:00Z")]);
+        };
+        shop.ok("sandbox dispute T-1 --as-of 2026-11-24T01:00:00Z");
+        paid_out("2026-11-25");
+        billing::collected(&shop, "T-2,,E-1,,119.00\n");
+        let balanced = format!("E-1 balanced 11900/11900 {}", if is_billed { "2026-00001" } else { "-" });
+        assert_eq!(all_entries(&shop), [balanced.as_str()]);
+        // Nobody is asked for it again, and nothing else takes it.
+        shop.exits("invite E-1 --as-of 2026-11-26T02:00:00Z", 2);
+        shop.exits("refund-balance T-2 --reason twice --as-of 2026-11-26T02:00:00Z", 2);
+        assert_eq!(spare(&shop), [""; 0]);
+        shop.ok("sandbox dispute T-1 --won --as-of 2026-11-27T01:00:00Z");
+        paid_out("2026-11-28");
+        assert_eq!(all_entries(&shop), [balanced.as_str()]);
+        // The invoice has the first one's money; without one the other's stays where it is.
+        let (paid, other) = if is_billed { ("T-1", "T-2") } else { ("T-2", "T-1") };
+        let assigned =
+            "SELECT p.transaction_id, sum(a.amount_minor) FROM assignments a JOIN movements m ON m.id = a.movement_id
+                        JOIN payments p ON p.id = m.payment_id GROUP BY p.id HAVING sum(a.amount_minor) <> 0";
+        assert_eq!(shop.rows(assigned), [format!("{paid} 11900")]);
+        let told = spare(&shop).concat();
+        let expected = format!("payment psp/{other}: 119.00 EUR more was captured for entry E-1 than is open of it");
+        assert!(told.starts_with(&expected), "{told}");
+        shop.ok(&format!("refund-balance {other} --reason twice --as-of 2026-11-29T02:00:00Z"));
+        shop.ok("verify --as-of 2026-11-29T03:00:00Z");
+    }
+}

@@ -519,3 +519,24 @@ fn an_order_that_was_raised_after_its_entry_was_paid_is_told() {
     assert_eq!(invoices(&shop), ["2026-00001 A 11900 11900"]);
     assert_eq!(told(&shop), [""; 0]);
 }
+
+#[test]
+fn what_comes_before_the_erp_knows_that_it_is_open_again_pays_the_invoice_later() {
+    let shop = shop("");
+    entries(&shop, "E-1,KEY-A,C1,119.00,\n");
+    orders(&shop, "A,119.00,C1,KEY-A,\n");
+    collected(&shop, "TX-1,A,E-1,,119.00\n");
+    shop.ok("finalize-invoices");
+    shop.ok("sync-journals");
+    // Somebody gives it back, and the customer pays again before the line of that is delivered.
+    refunded_by_hand(&shop, "TX-1", 11_900, "2026-11-21");
+    shop.exits("sync-payments", 1);
+    collected(&shop, "TX-2,A,E-1,,119.00\n");
+    assert_eq!(all_entries(&shop), ["E-1 balanced 11900/11900 2026-00001"]);
+    assert_eq!(invoices(&shop), ["2026-00001 A 11900 0"]);
+    shop.ok("sync-journals");
+    shop.run(&["capture"]);
+    assert_eq!(invoices(&shop), ["2026-00001 A 11900 11900"]);
+    assert_eq!(told(&shop).len(), 1, "only the refund: {:?}", told(&shop));
+    shop.ok("verify");
+}

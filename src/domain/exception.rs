@@ -18,7 +18,8 @@ pub enum ExceptionKind {
     OutstandingUnreadable,
     /// Another payment for the invoice has been under way for too long.
     WaitsForPayment,
-    /// Captured money that no invoice takes: of a cancelled order, more than the order costs, or for an entry than is open of it.
+    /// Captured money that no invoice takes: of a cancelled order, beyond what the order costs, or beyond what is open of the entry it came
+    /// for.
     UntiedMoney,
     /// Captured once already, and open again: never captured a second time automatically (rule 17).
     CapturedAlready,

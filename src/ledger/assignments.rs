@@ -1,5 +1,7 @@
 //! Assignments: what movements pay of entries, and what they take back. Append-only, with the sum beside each entry.
 
+mod disputes;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::entries::{entries_of_payment, entry, list};
@@ -34,11 +36,9 @@ impl Writer<'_> {
             MovementKind::Chargeback | MovementKind::ChargebackReversed => {
                 self.assign_dispute(movement, draft.payment, draft.amount.currency())
             }
-            MovementKind::CaptureFailure => self.undo_assignments(movement, draft.payment),
-            MovementKind::RefundFailure => {
+            MovementKind::CaptureFailure | MovementKind::RefundFailure => {
                 self.undo_assignments(movement, draft.payment)?;
-                let entries = entries_of_payment(self.connection, draft.payment)?;
-                entries.iter().try_for_each(|entry| self.refill(entry.id))
+                self.refill_entries_of(draft.payment)
             }
             // It pays out the credit note and leaves the invoice paid (rule 17), or pays out what no entry has.
             MovementKind::Refund if self.leaves_entries(draft.document)? => Ok(()),
@@ -51,7 +51,7 @@ impl Writer<'_> {
                 let left = draft.amount.checked_add(taken)?.at_most(missing)?;
                 let parts = take_back(left, &assigned_of_payment(self.connection, draft.payment)?)?;
                 self.assign_all(movement, &parts)?;
-                parts.iter().try_for_each(|(entry, _)| self.refill(*entry))
+                self.refill_entries_of(draft.payment)
             }
         }
     }
@@ -148,37 +148,24 @@ impl Writer<'_> {
         Ok(named)
     }
 
-    /// What is charged back and not won back is not there. A report may tell what was won back before it tells what it is of: only all
-    /// of them together say how much that is.
-    fn assign_dispute(&self, movement: MovementId, payment: PaymentId, currency: Currency) -> Result<()> {
-        let (gone, taken): (i64, i64) = self
-            .connection
-            .prepare_cached(
-                "SELECT (SELECT ifnull(sum(CASE m.kind WHEN 'chargeback' THEN m.amount_minor ELSE -m.amount_minor END), 0)
-                         FROM movements m WHERE m.payment_id = ?1 AND m.kind IN ('chargeback', 'chargeback_reversed')),
-                   (SELECT -ifnull(sum(a.amount_minor), 0) FROM movements m JOIN assignments a ON a.movement_id = m.id
-                    WHERE m.payment_id = ?1 AND m.kind IN ('chargeback', 'chargeback_reversed'))",
-            )?
-            .query_row([payment.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let missing = Amount::from_minor(gone.max(0) - taken, currency);
-        if missing.is_positive() {
-            return self.assign_all(movement, &take_back(missing, &assigned_of_payment(self.connection, payment)?)?);
-        }
-        let of_payment = "id IN (SELECT a.entry_id FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE m.payment_id = ?1)";
-        self.assign_all(movement, &spread(missing.negated(), &list(self.connection, of_payment, [payment.0])?)?)?;
-        self.assign_ties_of(payment)
+    /// Those it is for, and those it paid.
+    fn refill_entries_of(&self, payment: PaymentId) -> Result<()> {
+        let paid = "id IN (SELECT a.entry_id FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE m.payment_id = ?1)";
+        let mut entries = entries_of_payment(self.connection, payment)?;
+        entries.extend(list(self.connection, paid, [payment.0])?);
+        entries.iter().try_for_each(|entry| self.refill(entry.id))
     }
 
-    /// What came back while the money was charged back, as a refund failed, brought nothing then, and does now; and so does what paid an
-    /// invoice when its chargeback was known already.
-    fn assign_ties_of(&self, payment: PaymentId) -> Result<()> {
-        let mut statement = self.connection.prepare_cached(
+    /// What paid an invoice brings its entry what that had no room for then: another payment had it, or the money was charged back when it
+    /// came, or came back as a refund failed. `of` says whose ties.
+    fn assign_ties(&self, of: &str, id: i64) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(&format!(
             "SELECT DISTINCT j.movement_id, j.document_id FROM journals j JOIN movements m ON m.id = j.movement_id
-             WHERE m.payment_id = ?1 AND j.document_id IS NOT NULL
-               AND (j.kind = 'reopening' AND j.direction = 'reversal' OR j.kind IN ('application', 'receipt') AND j.direction = 'original')",
-        )?;
+             WHERE {of} AND j.document_id IS NOT NULL
+               AND (j.kind = 'reopening' AND j.direction = 'reversal' OR j.kind IN ('application', 'receipt') AND j.direction = 'original')"
+        ))?;
         let tie = |row: &Row<'_>| Ok((row.id("movement_id", MovementId)?, row.id("document_id", DocumentId)?));
-        let ties = statement.query_and_then([payment.0], tie)?.collect::<Result<Vec<_>>>()?;
+        let ties = statement.query_and_then([id], tie)?.collect::<Result<Vec<_>>>()?;
         ties.into_iter().try_for_each(|(movement, document)| self.assign_tie(movement, document, true))
     }
 
@@ -201,29 +188,40 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// What an entry lacks again it gets from what else was paid for it and is free, the oldest first. (An invoice does from
-    /// `capture`.)
+    /// What an entry lacks again it gets from what paid its invoice, and then from what else was paid for it and is free, the oldest first.
     pub(super) fn refill(&self, id: EntryId) -> Result<()> {
+        let lacking = entry(self.connection, id)?;
+        if lacking.status != EntryStatus::Open {
+            return Ok(());
+        }
+        if let Some(document) = lacking.document {
+            self.assign_ties("j.document_id = ?1", document.0)?;
+        }
         let mut statement = self.connection.prepare_cached(
             "SELECT m.payment_id FROM movements m JOIN entry_items i ON i.payment_id = m.payment_id
              WHERE i.entry_id = ?1 AND m.kind = 'capture' GROUP BY m.payment_id ORDER BY min(m.occurred_at), m.payment_id",
         )?;
         let payments: Vec<PaymentId> =
             statement.query_and_then([id.0], |row| row.id("payment_id", PaymentId))?.collect::<Result<_>>()?;
-        for payment in payments {
-            for capture in billing::captures_of(self.connection, payment, None, None)? {
-                let entry = entry(self.connection, id)?;
-                // What a cancellation gave back waits for its order's next invoice.
-                let kept =
-                    corrections::kept_for_others(self.connection, capture.id, entry.order.unwrap_or(OrderId(0)))?;
-                let kept = Amount::from_minor(kept, capture.untied.currency());
-                let part = capture.untied.checked_sub(kept)?.at_most(entry.open()?)?;
-                if entry.document.is_none() && part.is_positive() {
-                    self.assign(Assignment { entry: id, movement: capture.id, amount: part })?;
-                }
+        payments.into_iter().try_for_each(|payment| self.refill_from(payment, id))
+    }
+
+    fn refill_from(&self, payment: PaymentId, id: EntryId) -> Result<()> {
+        let order = entry(self.connection, id)?.order.unwrap_or(OrderId(0));
+        let mut free: i64 = 0;
+        for capture in billing::captures_of(self.connection, payment, None, None)? {
+            // What a cancellation gave back waits for its order's next invoice.
+            free += capture.untied.minor() - corrections::kept_for_others(self.connection, capture.id, order)?;
+        }
+        for (movement, unassigned) in self.sources(payment)? {
+            let open = entry(self.connection, id)?.open()?;
+            let part = Amount::from_minor(free, open.currency()).at_most(open)?.at_most(unassigned)?;
+            if part.is_positive() {
+                self.assign(Assignment { entry: id, movement, amount: part })?;
+                free -= part.minor();
             }
         }
-        Ok(())
+        self.tie_captures(payment, id)
     }
 
     fn assign_all(&self, movement: MovementId, parts: &[(EntryId, Amount)]) -> Result<()> {
@@ -240,7 +238,7 @@ impl Writer<'_> {
         self.connection
             .prepare_cached("UPDATE entries SET assigned_minor = ?2, status = ?3 WHERE id = ?1")?
             .execute((id.0, after.assigned.minor(), after.status_now().as_str()))?;
-        if after.status_now() == before.status { Ok(()) } else { self.tell_of_spare_money_for(id, Some(movement)) }
+        if after.status_now() == before.status { Ok(()) } else { self.tell_of_spare_money_of_entry(id, Some(movement)) }
     }
 
     /// The row alone: who writes it sees to what the entry has.
@@ -271,7 +269,8 @@ impl Writer<'_> {
         for Assignment { entry: id, movement, amount } in opposites {
             let entry = entry(self.connection, id)?;
             let amount = if amount.is_negative() {
-                amount.negated().at_most(entry.assigned)?.negated()
+                // A chargeback may have taken it already, and what another payment has since stays.
+                amount.negated().at_most(has(self.connection, id, payment)?)?.negated()
             } else {
                 // The capture that the refund took back may have failed, or been charged back, since.
                 let there = unassigned(self.connection, payment, amount.currency())?.or_zero();
@@ -279,7 +278,6 @@ impl Writer<'_> {
             };
             if !amount.is_zero() {
                 self.assign(Assignment { entry: id, movement, amount })?;
-                self.refill(id)?;
             }
         }
         Ok(())
@@ -310,9 +308,7 @@ impl Writer<'_> {
             // Not more than the entry has of the payment: a chargeback may have taken that already, and another payment's stays.
             (false, true) => {
                 let payment = movements::movement(self.connection, movement)?.payment;
-                let of_payment = assigned_of_payment(self.connection, payment)?;
-                let there = of_payment.into_iter().find(|(id, _)| *id == entry.id).map(|(_, amount)| amount);
-                missing.negated().at_most(there.unwrap_or(Amount::zero(currency)))?.negated()
+                missing.negated().at_most(has(self.connection, entry.id, payment)?)?.negated()
             }
             // Not more than the entry lacks, nor what another entry has of it, nor what is not there: a refund that failed after all may be
             // of a capture that failed before.
@@ -357,15 +353,41 @@ fn there(connection: &Connection, payment: PaymentId, currency: Currency) -> Res
     Ok(movements::untied(connection, payment, currency)?.checked_sub(gone)?.checked_sub(wanted)?)
 }
 
-/// What entries without an invoice have of a payment.
+/// What entries have of a payment, and no invoice has.
 fn waiting(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
+    let mut waiting = Amount::zero(currency);
+    for (id, has) in assigned_of_payment(connection, payment)? {
+        let tied = match entry(connection, id)?.document {
+            Some(document) => tied_of_payment(connection, payment, document, currency)?,
+            None => Amount::zero(currency),
+        };
+        waiting = waiting.checked_add(has.checked_sub(tied)?.or_zero())?;
+    }
+    Ok(waiting)
+}
+
+/// What an invoice has of a payment by journals, whatever was charged back.
+fn tied_of_payment(
+    connection: &Connection,
+    payment: PaymentId,
+    document: DocumentId,
+    currency: Currency,
+) -> Result<Amount> {
     let minor = connection
         .prepare_cached(
-            "SELECT ifnull(sum(a.amount_minor), 0) FROM movements m JOIN assignments a ON a.movement_id = m.id
-             JOIN entries e ON e.id = a.entry_id WHERE m.payment_id = ?1 AND e.document_id IS NULL AND e.status <> 'cancelled'",
+            "SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
+             FROM movements m JOIN journals j ON j.movement_id = m.id
+             WHERE m.payment_id = ?1 AND j.document_id = ?2 AND j.kind IN ('receipt', 'application', 'reopening')",
         )?
-        .query_row([payment.0], |row| row.get(0))?;
+        .query_row((payment.0, document.0), |row| row.get(0))?;
     Ok(Amount::from_minor(minor, currency))
+}
+
+/// What an entry has of a payment.
+fn has(connection: &Connection, entry: EntryId, payment: PaymentId) -> Result<Amount> {
+    let of_payment = assigned_of_payment(connection, payment)?;
+    let of_entry = of_payment.into_iter().find(|(id, _)| *id == entry).map(|(_, amount)| amount);
+    of_entry.map_or_else(|| Ok(Amount::zero(self::entry(connection, entry)?.initial.currency())), Ok)
 }
 
 /// What of a payment's captures stands, and no entry has. What was paid back is not taken off: some of that leaves the entries as they are.

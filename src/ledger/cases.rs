@@ -189,8 +189,7 @@ impl Ledger {
             operations.extend(its_operations);
             movements.extend(its_movements);
         }
-        // What an entry without an invoice has is that entry's, whatever order its payment names (trap T47), and what is to be
-        // paid back is nobody's.
+        // What an entry has is that entry's, whatever order its payment names (trap T47), and what is to be paid back is nobody's.
         let mut wanted = BTreeMap::new();
         for payment in &payments {
             wanted.insert(payment.id, refund_requests::wanted(connection, payment.id, None)?);
@@ -200,6 +199,7 @@ impl Ledger {
         let captures = movements.iter_mut().filter(|movement| movement.kind == MovementKind::Capture);
         for movement in captures.filter(|movement| movement.untied.is_positive()) {
             let reserved = entries::reserved(connection, movement.id, None)?
+                - entries::reserved_for_invoices(connection, movement.id, id)?
                 + corrections::kept_for_others(connection, movement.id, id)?;
             let free = (movement.untied.minor() - reserved).max(0);
             let wanted = wanted.entry(movement.payment).or_default();

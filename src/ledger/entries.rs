@@ -151,7 +151,7 @@ impl Writer<'_> {
             self.connection
                 .prepare_cached("UPDATE entries SET reduction_minor = ?2, status = ?3 WHERE id = ?1")?
                 .execute((after.id.0, after.reduction.minor(), after.status_now().as_str()))?;
-            self.tell_of_spare_money_for(after.id, None)?;
+            self.tell_of_spare_money_of_entry(after.id, None)?;
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ impl Writer<'_> {
         self.connection
             .prepare_cached("UPDATE entries SET assigned_minor = 0, status = 'cancelled' WHERE id = ?1")?
             .execute([id.0])?;
-        self.tell_of_spare_money_for(id, None)
+        self.tell_of_spare_money_of_entry(id, None)
     }
 }
 
@@ -280,9 +280,14 @@ pub(super) fn named_by(connection: &Connection, payment: PaymentId) -> Result<Ve
     statement.query_and_then([payment.0], |row| row.id("entry_id", EntryId))?.collect()
 }
 
+/// The entries a payment names, and those that took their place.
+pub(super) fn entries_in_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<Entry>> {
+    list(connection, "id IN (SELECT entry_id FROM entry_items WHERE payment_id = ?1)", [payment.0])
+}
+
 /// The entries a payment is for: those it names, and the one an invoice made for its key.
 pub(super) fn entries_of_payment(connection: &Connection, payment: PaymentId) -> Result<Vec<Entry>> {
-    let named = list(connection, "id IN (SELECT entry_id FROM entry_items WHERE payment_id = ?1)", [payment.0])?;
+    let named = entries_in_payment(connection, payment)?;
     if !named.is_empty() {
         return Ok(named);
     }
@@ -299,19 +304,45 @@ pub(super) fn entries_of_payment(connection: &Connection, payment: PaymentId) ->
     Ok(if of_key.len() == 1 { of_key } else { Vec::new() })
 }
 
+/// What the invoice of an entry `e` has of the capture of its assignment `a`; 0 without an invoice.
+pub(super) const TIED: &str = "
+    (SELECT ifnull(sum(CASE j.direction WHEN 'original' THEN j.amount_minor ELSE -j.amount_minor END), 0)
+     FROM journals j WHERE j.movement_id = a.movement_id AND j.document_id = e.document_id AND j.kind IN ('receipt', 'application'))";
+
+/// What an entry `e` has of the payment of its assignment `a`, and its invoice has not: what was charged back or paid back it has not either.
+const BEYOND: &str = "
+    (SELECT sum(b.amount_minor) FROM movements c JOIN movements n ON n.payment_id = c.payment_id JOIN assignments b ON b.movement_id = n.id
+     WHERE c.id = a.movement_id AND b.entry_id = e.id)
+    - (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind <> 'reopening') THEN j.amount_minor ELSE -j.amount_minor END), 0)
+       FROM movements c JOIN movements n ON n.payment_id = c.payment_id JOIN journals j ON j.movement_id = n.id
+       WHERE c.id = a.movement_id AND j.document_id = e.document_id AND j.kind IN ('receipt', 'application', 'reopening'))";
+
 /// What entries have of a movement, but for one of them, and no invoice has: nothing else may take it. In minor units. An entry without an
 /// invoice waits for it; one with an invoice has more than that took where another payment of it was charged back.
 pub(super) fn reserved(connection: &Connection, movement: MovementId, but: Option<EntryId>) -> Result<i64> {
     Ok(connection
-        .prepare_cached(
-            "SELECT ifnull(sum(CASE WHEN document_id IS NULL THEN assigned ELSE max(assigned - tied, 0) END), 0) FROM (
-               SELECT e.document_id, sum(a.amount_minor) AS assigned,
-                 (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('return', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
-                  FROM journals j WHERE j.movement_id = ?1 AND j.document_id = e.document_id) AS tied
-               FROM assignments a JOIN entries e ON e.id = a.entry_id
-               WHERE a.movement_id = ?1 AND e.status <> 'cancelled' AND e.id <> ?2 GROUP BY e.id)",
-        )?
+        .prepare_cached(&format!(
+            "SELECT ifnull(sum(max(min(minor, beyond), 0)), 0) FROM (
+               SELECT sum(a.amount_minor) - {TIED} AS minor, {BEYOND} AS beyond FROM assignments a JOIN entries e ON e.id = a.entry_id
+               WHERE a.movement_id = ?1 AND e.status <> 'cancelled' AND e.id <> ?2 GROUP BY e.id)"
+        ))?
         .query_row((movement.0, but.map_or(0, |entry| entry.0)), |row| row.get(0))?)
+}
+
+/// Of what is reserved of a movement, what an invoice of the order can take for its own entry: it was not known to lack it when that got it.
+/// In minor units.
+pub(super) fn reserved_for_invoices(connection: &Connection, movement: MovementId, order: OrderId) -> Result<i64> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT ifnull(sum(max(min(minor, beyond, lacks), 0)), 0) FROM (
+               SELECT sum(a.amount_minor) - {TIED} AS minor, {BEYOND} AS beyond, d.total_minor - d.paid_elsewhere_minor -
+                 (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund'))
+                                         THEN j.amount_minor ELSE -j.amount_minor END), 0)
+                  FROM journals j WHERE j.document_id = d.id) AS lacks
+               FROM assignments a JOIN entries e ON e.id = a.entry_id JOIN documents d ON d.id = e.document_id
+               WHERE a.movement_id = ?1 AND e.status <> 'cancelled' AND d.order_id = ?2 GROUP BY e.id)"
+        ))?
+        .query_row((movement.0, order.0), |row| row.get(0))?)
 }
 
 pub(super) fn by_reference(connection: &Connection, reference: &EntryReference) -> Result<Option<EntryId>> {

@@ -69,7 +69,10 @@ impl Writer<'_> {
                 .prepare_cached("INSERT INTO authorisations (payment_id, amount_minor, seen_at) VALUES (?1, ?2, ?3)")?
                 .execute((standing.payment.0, amount.minor(), time_text(self.now)))?;
         }
-        if standing.status != before.status || authorised.is_some() {
+        // Another run may have recorded the last capture while this one asked.
+        let is_old = (before.status, standing.status) == (TransactionStatus::Captured, TransactionStatus::Authorised)
+            && self.is_captured_since(standing.payment)?;
+        if (standing.status != before.status || authorised.is_some()) && !is_old {
             self.connection
                 .prepare_cached("UPDATE payments SET status = ?2, status_since = ?3 WHERE id = ?1")?
                 .execute((standing.payment.0, standing.status.as_str(), time_text(self.now)))?;
@@ -88,6 +91,15 @@ impl Writer<'_> {
             self.refresh_order_status(order)?;
         }
         self.tell_money_of(standing.payment)
+    }
+
+    fn is_captured_since(&self, payment: PaymentId) -> Result<bool> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM movements WHERE payment_id = ?1 AND kind = 'capture' AND learnt_at > ?2)",
+            )?
+            .query_row((payment.0, time_text(self.now)), |row| row.get(0))?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Money for entries beyond what is open of them: of a customer who pays on a page and beside it, or twice, or what was credited. Nothing
 //! takes it, and it is no order's, whose own plan would tell of it.
 
-use super::entries::entries_of_payment;
+use super::entries::entries_in_payment;
 use super::row::Columns;
 use super::{Result, Writer, billing, corrections, payments};
 use crate::domain::entry::{Entry, EntryStatus};
@@ -12,15 +12,15 @@ use crate::domain::money::{Amount, Currency};
 impl Writer<'_> {
     /// Tells of what is captured of a payment beyond what is open of its entries, or that this is over.
     pub(super) fn tell_of_spare_money(&self, id: PaymentId) -> Result<()> {
-        let entries = entries_of_payment(self.connection, id)?;
+        let entries = entries_in_payment(self.connection, id)?;
         if entries.is_empty() {
             return Ok(());
         }
         let payment = payments::payment(self.connection, id)?;
         let subject = format!("payment {}/{}", payment.provider, payment.transaction);
-        // What became an order's with the invoice, the order's plan tells of; of what is all cancelled another exception does.
-        let may_be_spare =
-            payment.order.is_none() && entries.iter().any(|entry| entry.status != EntryStatus::Cancelled);
+        // What became an order's with the invoice, the order's plan tells of; of what was all cancelled without one another exception does.
+        let is_told = |entry: &Entry| entry.status == EntryStatus::Cancelled && entry.document.is_none();
+        let may_be_spare = payment.order.is_none() && !entries.iter().all(is_told);
         let spare = if may_be_spare { self.spare_of(id, &entries, payment.authorised.currency())? } else { None };
         let Some(spare) = spare else { return self.resolve_subject(ExceptionKind::UntiedMoney, &subject) };
         let names: Vec<String> = entries.iter().map(Entry::name).collect();
@@ -38,7 +38,7 @@ impl Writer<'_> {
     }
 
     /// An entry is settled now, or is not any more: the same of all payments for it, but for that of the movement which did it.
-    pub(super) fn tell_of_spare_money_for(&self, entry: EntryId, by: Option<MovementId>) -> Result<()> {
+    pub(super) fn tell_of_spare_money_of_entry(&self, entry: EntryId, by: Option<MovementId>) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT i.payment_id FROM entry_items i WHERE i.entry_id = ?1
                AND i.payment_id IS NOT (SELECT payment_id FROM movements WHERE id = ?2)

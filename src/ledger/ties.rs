@@ -71,14 +71,22 @@ impl Writer<'_> {
         booked.find_map(Result::transpose).transpose()
     }
 
-    /// Ties at most `amount` of a fresh capture to an invoice that lacks it: at most what is untied.
+    /// A capture pays an invoice once.
+    fn is_tied(&self, movement: MovementId, document: DocumentId) -> Result<bool> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM journals WHERE movement_id = ?1 AND document_id = ?2)")?
+            .query_row((movement.0, document.0), |row| row.get(0))?)
+    }
+
+    /// Ties at most `amount` of a capture to an invoice that lacks it: at most what is untied.
     pub(super) fn tie(&self, movement: MovementId, document: DocumentId, amount: Amount) -> Result<()> {
         let invoice = documents::document(self.connection, document)?;
         let lacks = invoice.uncollected(invoice.outstanding()?)?;
         let capture = movements::movement(self.connection, movement)?;
         let there = movements::untied(self.connection, capture.payment, amount.currency())?.or_zero();
         let part = amount.at_most(lacks)?.at_most(capture.untied)?.at_most(there)?;
-        if !part.is_positive() {
+        if !part.is_positive() || self.is_tied(movement, document)? {
             return Ok(());
         }
         if let Some(order) = invoice.order {

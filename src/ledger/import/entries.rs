@@ -116,7 +116,8 @@ fn contradictions(known: &Entry, record: &EntryRecord, order: Option<OrderId>) -
         objections.push(fixed(&AMOUNT, &record.amount.decimal(), &known.initial.decimal()));
     }
     match record.cancelled {
-        Some(false) if known.status == EntryStatus::Cancelled => {
+        // One that went with its invoice goes on in the ERP: whoever hands it over again does not take that back.
+        Some(false) if known.status == EntryStatus::Cancelled && known.document.is_none() => {
             objections.push(Objection::to_value(
                 &CANCELLED,
                 "false",

@@ -309,7 +309,12 @@ fn not_requested(index: &Index<'_>, row: &RequestRow) -> Option<String> {
 fn not_free(index: &Index<'_>, row: &RequestRow) -> Option<String> {
     let at = index.place(&row.transaction)?;
     let is_disturbed = index.effects_of(at).iter().any(|Done { effect, .. }| {
-        let is_back = effect.kind == EffectKind::Refund && (effect.ours().is_none() || effect.after_no);
+        // Of a PSP that does not say whose a refund is, ours counts as another's while its answer is missing.
+        let is_silent = index.transaction(effect).is_some_and(|transaction| !transaction.echoes_keys);
+        let mut told = index.told_of_transaction(&row.transaction).iter();
+        let is_unasked = is_silent && told.any(|told| told.kind == "unasked_movement");
+        let is_theirs = effect.ours().is_none() || effect.after_no || is_unasked;
+        let is_back = effect.kind == EffectKind::Refund && is_theirs;
         is_back || effect.kind.is_dispute() || effect.state == EffectState::Failed || effect.asked_other().is_some()
     });
     if is_disturbed {

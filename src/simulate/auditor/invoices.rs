@@ -450,7 +450,9 @@ fn not_assigned(index: &Index<'_>, claim: &Claim) -> Option<String> {
         index.record.transactions.get(*at).is_some_and(|of| of.trigger == Trigger::Invoice)
             && index.of_kind(*at, EffectKind::Refund).any(|done| done.effect.ours().is_none())
     };
-    if of_it.iter().any(is_charged) {
+    // And what a PSP paid back on request after its no, beside the next attempt.
+    let is_late = |at: &usize| index.of_kind(*at, EffectKind::Refund).any(|done| done.effect.after_no);
+    if of_it.iter().any(|at| is_charged(at) || is_late(at)) {
         return None;
     }
     let wrong = if of_it.iter().all(is_plain) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::ledger::rows::{EntryRow, ExceptionRow, InvoiceRow, MailRow, Rows};
-use crate::simulate::record::{Cancelled, Claim, EffectKind, IsFor, Page, Record, Sale, SaleKey, Transaction};
+use crate::simulate::record::{Act, Cancelled, Claim, EffectKind, IsFor, Page, Record, Sale, SaleKey, Transaction};
 
 use super::index::{Index, was_confirmed};
 use super::releases::A_RUN;
@@ -53,15 +53,6 @@ fn about(index: &Index<'_>, page: &Page) -> About {
     transaction.map(|transaction| index.about_transaction(&transaction.id)).unwrap_or_default()
 }
 
-/// Whether payjournal had a page closed.
-pub(super) fn is_closed(index: &Index<'_>, page: &Transaction) -> bool {
-    let Some(at) = index.place(&page.id).filter(|at| index.record.pages.iter().any(|page| page.transaction == *at))
-    else {
-        return false;
-    };
-    index.record.closings.iter().any(|closing| closing.transaction == at)
-}
-
 /// SAFETY.
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();
@@ -75,7 +66,8 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
             *open.entry(&page.reference).or_default() += 1;
         }
         let shown = index.payment_row(&transaction.id).map_or("", |row| row.status.as_str());
-        if is_closed(index, transaction) && shown == "open" {
+        let is_closed = index.record.closings.iter().any(|closing| closing.transaction == page.transaction);
+        if is_closed && shown == "open" {
             let says = format!("{} was closed, and counts as open: customers may be sent to it", page.url);
             found.tell("page-expired-first", about(index, page), says);
         }
@@ -109,7 +101,13 @@ fn paid_before(index: &Index<'_>, page: &Page, entry: &EntryRow) -> i64 {
         let Some((at, of)) = index.place(id).zip(index.transaction_named(id)) else { return false };
         let is_kept =
             index.effects_of(at).iter().all(|done| done.effect.kind == EffectKind::Capture && done.effect.is_live());
-        of.collected && is_kept && of.told_at.is_some_and(|told| told + A_RUN < page.at)
+        // What a person wanted to be paid back then was not there.
+        let is_wanted = index
+            .record
+            .corrections
+            .iter()
+            .any(|act| matches!(act.act, Act::Requests(_)) && act.of == id && act.at <= page.at);
+        of.collected && is_kept && !is_wanted && of.told_at.is_some_and(|told| told + A_RUN < page.at)
     };
     let others = entry.assignments.iter().filter(|(id, _)| index.place(id) != Some(page.transaction));
     others.filter(|(id, _)| is_certain(id)).map(|(_, minor)| minor).sum()

@@ -1,5 +1,6 @@
 //! What is to be taken, tied, given back or paid back is, or a person sees why not.
 
+use crate::ledger::rows::EntryRow;
 use crate::simulate::auditor::index::Index;
 use crate::simulate::auditor::releases::triggering;
 use crate::simulate::auditor::{About, Found, books, invoices};
@@ -267,7 +268,7 @@ fn money_of_nobody(index: &Index<'_>, order: &ShopOrder, found: &mut Found) {
     }
     let by_itself = index.paying_order(&order.number).filter(|(_, of)| !invoices::is_entrys(index, of));
     for (at, transaction) in by_itself {
-        let money = books::untied(index, &transaction.id);
+        let money = books::untied(index, &transaction.id) - instead_of_charged_back(index, &transaction.id);
         let settled = index.effects_of(at).iter().all(|done| super::super::index::was_confirmed(done.effect));
         let told = index.told_of_transaction(&transaction.id).iter().chain(index.told_of_order(&order.number));
         let mut told = told.filter(|row| {
@@ -281,4 +282,16 @@ fn money_of_nobody(index: &Index<'_>, order: &ShopOrder, found: &mut Found) {
             found.tell("untied-money-told", index.about_transaction(&transaction.id), says);
         }
     }
+}
+
+/// What an entry has of it and its invoice does not lack: it took the place of what was charged back.
+fn instead_of_charged_back(index: &Index<'_>, transaction: &str) -> i64 {
+    let has_instead = |entry: &EntryRow| {
+        let number = entry.invoice.as_deref().filter(|_| entry.status != "cancelled")?;
+        let invoice = index.invoice(number).filter(|invoice| lacking(index, invoice) <= 0)?;
+        let of_it = entry.assignments.iter().filter(|(id, _)| id == transaction);
+        let has: i64 = of_it.map(|(_, minor)| minor).sum();
+        Some((has - books::paid_for(index, &invoice.number, transaction)).max(0))
+    };
+    index.rows.entries.iter().filter_map(has_instead).sum()
 }

@@ -113,12 +113,11 @@ impl<'i, 'a> Told<'i, 'a> {
             "refund_without_invoice" => self.has_its_invoice(),
             "refund_exceeds_captured" => self.refund_covered(),
             "refund_not_allowed" => self.nothing_lacking().or_else(|| self.all_refundable()),
-            "outside_refund" => self.nothing_lacking().or_else(|| {
-                let outside = self
-                    .did(|effect| effect.kind == EffectKind::Refund && (effect.ours().is_none() || effect.after_no));
-                let charged_back = self.did(|effect| effect.kind == EffectKind::Chargeback);
-                wrong(!outside && !charged_back && self.echoed(), "nobody else refunded anything of it")
-            }),
+            "outside_refund" => {
+                // What was done after a no may be just what was asked for.
+                let is_late = self.did(|effect| effect.kind == EffectKind::Refund && effect.after_no);
+                self.nothing_lacking().filter(|_| !is_late).or_else(|| self.went_back_otherwise())
+            }
             "journal_differs" => self.line_is_ours(),
             "journal_refused" | "mail_refused" => wrong(!faulty, "nothing ever refused one"),
             "given_up" => {
@@ -269,6 +268,19 @@ impl<'i, 'a> Told<'i, 'a> {
 
     fn did(&self, is: impl Fn(&Effect) -> bool) -> bool {
         self.any(|at, _| self.index.effects_of(at).iter().any(|done| is(done.effect)))
+    }
+
+    /// Of its own payments, or of another order's that paid the invoice as a free balance.
+    fn went_back_otherwise(&self) -> Option<String> {
+        let went = |effect: &Effect| {
+            let is_theirs = effect.ours().is_none() || effect.after_no;
+            effect.kind == EffectKind::Chargeback || effect.kind == EffectKind::Refund && is_theirs
+        };
+        let payers = self.invoice.iter().flat_map(|invoice| self.index.journals_for("invoice", &invoice.number));
+        let mut payers =
+            payers.filter_map(|journal| self.index.place(&self.index.booking(journal.movement)?.movement.transaction));
+        let did = self.did(went) || payers.any(|at| self.index.effects_of(at).iter().any(|done| went(done.effect)));
+        wrong(!did && self.echoed(), "nobody else refunded anything of it")
     }
 
     /// All of its PSPs give our keys back: what is ours is known to be.

@@ -1,0 +1,134 @@
+//! What chargebacks take off entries, and what is won back of them.
+
+use rusqlite::{Connection, Row};
+
+use super::{assigned_by, assigned_of_payment, has, tied_of_payment};
+use crate::domain::entry::{Assignment, take_back};
+use crate::domain::id::{EntryId, MovementId, PaymentId};
+use crate::domain::money::{Amount, Currency};
+use crate::domain::movement::MovementKind;
+use crate::ledger::entries::{TIED, entry};
+use crate::ledger::row::Columns;
+use crate::ledger::{Result, Writer, movements};
+
+impl Writer<'_> {
+    /// What is charged back and not won back is not there. A report may tell what was won back before it tells what it is of: only all
+    /// of them together say how much that is.
+    pub(super) fn assign_dispute(&self, movement: MovementId, payment: PaymentId, currency: Currency) -> Result<()> {
+        let missing = missing(self.connection, payment, currency)?;
+        if missing.is_positive() {
+            let parts = take_back(missing, &assigned_of_payment(self.connection, payment)?)?;
+            self.assign_all(movement, &parts)?;
+            // What else came for them takes its place.
+            return parts.iter().try_for_each(|(entry, _)| self.refill(*entry));
+        }
+        let mut back = missing.negated();
+        for (id, lost) in lost_to_chargebacks(self.connection, payment)? {
+            let wanted = lost.at_most(back)?;
+            let displaced = self.make_room(id, payment, wanted)?;
+            let part = wanted.at_most(entry(self.connection, id)?.open()?)?;
+            if part.is_positive() {
+                self.assign(Assignment { entry: id, movement, amount: part })?;
+                self.tie_captures(payment, id)?;
+                back = back.checked_sub(part)?;
+            }
+            for other in displaced {
+                self.refill_entries_of(other)?;
+                self.tell_of_spare_money(other)?;
+            }
+        }
+        self.assign_ties("m.payment_id = ?1", payment.0)?;
+        self.refill_entries_of(payment)
+    }
+
+    /// The movements of a payment that can bring an entry something, and how much each has not brought any: what was won back, as far as
+    /// it was taken off entries before, and captures.
+    pub(super) fn sources(&self, payment: PaymentId) -> Result<Vec<(MovementId, Amount)>> {
+        let mut sources = Vec::new();
+        let movements = movements::of_payment(self.connection, payment)?;
+        let Some(currency) = movements.first().map(|movement| movement.amount.currency()) else { return Ok(sources) };
+        let mut back = missing(self.connection, payment, currency)?.negated().or_zero();
+        for kind in [MovementKind::ChargebackReversed, MovementKind::Capture] {
+            for movement in movements.iter().filter(|movement| movement.kind == kind) {
+                let mut unassigned =
+                    movement.amount.checked_sub(assigned_by(self.connection, movement.id, currency)?)?;
+                if kind == MovementKind::ChargebackReversed {
+                    unassigned = unassigned.at_most(back)?;
+                    back = back.checked_sub(unassigned)?;
+                }
+                sources.push((movement.id, unassigned));
+            }
+        }
+        Ok(sources)
+    }
+
+    /// The invoice of an entry gets what that has of a payment, as far as it lacks it.
+    pub(super) fn tie_captures(&self, payment: PaymentId, id: EntryId) -> Result<()> {
+        let Some(document) = entry(self.connection, id)?.document else { return Ok(()) };
+        for movement in movements::of_payment(self.connection, payment)? {
+            if movement.kind == MovementKind::Capture {
+                let has = has(self.connection, id, payment)?;
+                let tied = tied_of_payment(self.connection, payment, document, has.currency())?;
+                self.tie(movement.id, document, has.checked_sub(tied)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is won back takes its place again where the invoice of its entry has it: as much of what other payments have of the entry since,
+    /// and no invoice has, is theirs to be used otherwise, the newest first. Returns those payments.
+    fn make_room(&self, id: EntryId, payment: PaymentId, wanted: Amount) -> Result<Vec<PaymentId>> {
+        let entry = entry(self.connection, id)?;
+        let Some(document) = entry.document else { return Ok(Vec::new()) };
+        let instead = tied_of_payment(self.connection, payment, document, wanted.currency())?.checked_sub(has(
+            self.connection,
+            id,
+            payment,
+        )?)?;
+        let mut room = wanted.at_most(instead)?.checked_sub(entry.open()?)?;
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT a.movement_id, m.payment_id, sum(a.amount_minor) - {TIED} AS minor, e.currency, max(a.id) AS newest
+             FROM assignments a JOIN movements m ON m.id = a.movement_id JOIN entries e ON e.id = a.entry_id
+             WHERE a.entry_id = ?1 AND m.kind = 'capture' AND m.payment_id <> ?2 AND e.status <> 'cancelled'
+             GROUP BY a.movement_id HAVING minor > 0 ORDER BY newest DESC"
+        ))?;
+        let beyond = |row: &Row<'_>| {
+            Ok((row.id("movement_id", MovementId)?, row.id("payment_id", PaymentId)?, row.amount("minor")?))
+        };
+        let beyond = statement.query_and_then((id.0, payment.0), beyond)?.collect::<Result<Vec<_>>>()?;
+        let mut displaced = Vec::new();
+        for (movement, other, amount) in beyond {
+            let part = room.at_most(amount)?.at_most(has(self.connection, id, other)?)?;
+            if part.is_positive() {
+                self.assign(Assignment { entry: id, movement, amount: part.negated() })?;
+                room = room.checked_sub(part)?;
+                displaced.push(other);
+            }
+        }
+        Ok(displaced)
+    }
+}
+
+/// What chargebacks of a payment took off each entry and nothing gave back, the oldest entry first.
+fn lost_to_chargebacks(connection: &Connection, payment: PaymentId) -> Result<Vec<(EntryId, Amount)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.entry_id, -sum(a.amount_minor) AS minor, e.currency
+         FROM movements m JOIN assignments a ON a.movement_id = m.id JOIN entries e ON e.id = a.entry_id
+         WHERE m.payment_id = ?1 AND m.kind IN ('chargeback', 'chargeback_reversed') AND e.status <> 'cancelled'
+         GROUP BY a.entry_id HAVING minor > 0 ORDER BY a.entry_id",
+    )?;
+    statement.query_and_then([payment.0], |row| Ok((row.id("entry_id", EntryId)?, row.amount("minor")?)))?.collect()
+}
+
+/// What chargebacks took of a payment and is not off its entries yet; negative what was won back of what they took off, and no entry has.
+fn missing(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
+    let (gone, taken): (i64, i64) = connection
+        .prepare_cached(
+            "SELECT (SELECT ifnull(sum(CASE m.kind WHEN 'chargeback' THEN m.amount_minor ELSE -m.amount_minor END), 0)
+                         FROM movements m WHERE m.payment_id = ?1 AND m.kind IN ('chargeback', 'chargeback_reversed')),
+                   (SELECT -ifnull(sum(a.amount_minor), 0) FROM movements m JOIN assignments a ON a.movement_id = m.id
+                    WHERE m.payment_id = ?1 AND m.kind IN ('chargeback', 'chargeback_reversed'))",
+        )?
+        .query_row([payment.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Amount::from_minor(gone.max(0) - taken, currency))
+}

@@ -1,0 +1,128 @@
+//! Entries whose money is charged back, and won back, while other money came for them: what there is pays what is open, once, and what is
+//! spare is told and can be paid back.
+
+mod support;
+
+use support::Shop;
+use support::billing::{all_entries, collected, entries, invoices, orders, refunded_by_hand, shop, told};
+
+struct Story {
+    shop: Shop,
+    day: u32,
+}
+
+impl Story {
+    fn new(entries_of_it: &str) -> Self {
+        let shop = shop("");
+        entries(&shop, entries_of_it);
+        Self { shop, day: 24 }
+    }
+
+    fn bill(&self) {
+        orders(&self.shop, "A,100.00,C1,KEY-1,\n");
+        self.shop.ok("finalize-invoices");
+    }
+
+    /// What a report of the PSP tells: `chargeback` or `chargeback_reversed`.
+    fn reports(&mut self, kind: &str, transaction: &str, minor: i64) {
+        let day = self.day;
+        self.shop.sandbox(&format!(
+            "INSERT INTO disputes VALUES ('D-{day}', 'Shop', '{transaction}', '{kind}', {minor}, '2026-11-{day} 01:00:00+00:00')"
+        ));
+        self.shop.ok(&format!("sandbox payout --as-of 2026-11-{day}T01:30:00Z"));
+        self.shop.run(&["settlements", "--as-of", &format!("2026-11-{day}T02:00:00Z")]);
+        self.day += 1;
+    }
+
+    fn night(&self, command: &str) -> String {
+        format!("{command} --as-of 2026-11-{}T03:00:00Z", self.day)
+    }
+
+    /// `TRANSACTION AMOUNT` of what is told to be spare.
+    fn spare(&self) -> Vec<String> {
+        self.shop.rows(
+            "SELECT substr(subject, 13), substr(message, 1, instr(message, ' ') - 1) FROM exceptions
+             WHERE kind = 'untied_money' AND state = 'open' AND order_id IS NULL",
+        )
+    }
+
+    fn verifies(&self) {
+        self.shop.ok(&self.night("verify"));
+    }
+}
+
+#[test]
+fn what_is_won_back_for_an_entry_that_another_payment_has_is_told_and_can_be_paid_back() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    collected(&story.shop, "T-1,,E-1,,100.00\n");
+    story.reports("chargeback", "T-1", 10_000);
+    collected(&story.shop, "T-2,,E-1,,100.00\n");
+    story.bill();
+    story.reports("chargeback_reversed", "T-1", 10_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 2026-00001"]);
+    assert_eq!(story.spare(), ["T-1 100.00"]);
+    story.shop.ok(&story.night("refund-balance T-1 --reason twice"));
+    story.shop.exits(&story.night("refund-balance T-2 --reason twice"), 2);
+    story.verifies();
+}
+
+#[test]
+fn an_entry_that_is_open_again_takes_what_else_was_paid_for_it() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    collected(&story.shop, "T-1,,E-1,,100.00\nT-2,,E-1,,100.00\n");
+    assert_eq!(story.spare(), ["T-2 100.00"]);
+    story.reports("chargeback", "T-1", 10_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 -"]);
+    assert_eq!(story.spare(), [""; 0]);
+    story.shop.exits(&story.night("invite E-1"), 2);
+    // And turned round, with what was won back.
+    story.reports("chargeback_reversed", "T-1", 10_000);
+    assert_eq!(story.spare(), ["T-1 100.00"]);
+    story.reports("chargeback", "T-2", 10_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 -"]);
+    assert_eq!(story.spare(), [""; 0]);
+    story.bill();
+    assert_eq!(invoices(&story.shop), ["2026-00001 A 10000 10000"]);
+    story.verifies();
+}
+
+#[test]
+fn what_is_won_back_in_part_leaves_no_entry_open_that_was_paid() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\nE-2,KEY-2,C1,100.00,\n");
+    collected(&story.shop, "T-1,,E-1;E-2,,200.00\n");
+    story.reports("chargeback", "T-1", 20_000);
+    collected(&story.shop, "T-2,,E-2,,100.00\n");
+    story.reports("chargeback_reversed", "T-1", 10_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 -", "E-2 balanced 10000/10000 -"]);
+    story.reports("chargeback_reversed", "T-1", 10_000);
+    assert_eq!(story.spare(), ["T-1 100.00"]);
+    story.verifies();
+}
+
+#[test]
+fn what_is_won_back_after_the_invoice_pays_it() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    collected(&story.shop, "T-1,,E-1,,100.00\n");
+    story.reports("chargeback", "T-1", 10_000);
+    story.bill();
+    assert_eq!(invoices(&story.shop), ["2026-00001 A 10000 0"]);
+    story.reports("chargeback_reversed", "T-1", 10_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 2026-00001"]);
+    assert_eq!(invoices(&story.shop), ["2026-00001 A 10000 10000"]);
+    story.verifies();
+}
+
+#[test]
+fn an_entry_is_open_when_what_stood_in_was_paid_back() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    story.bill();
+    collected(&story.shop, "T-1,,E-1,,100.00\n");
+    story.reports("chargeback", "T-1", 10_000);
+    collected(&story.shop, "T-2,,E-1,,100.00\n");
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 2026-00001"]);
+    refunded_by_hand(&story.shop, "T-2", 10_000, "2026-11-25");
+    story.shop.exits(&story.night("sync-payments"), 1);
+    assert_eq!(all_entries(&story.shop), ["E-1 open 0/10000 2026-00001"]);
+    assert_eq!(told(&story.shop).len(), 2, "the chargeback and the refund: {:?}", told(&story.shop));
+    story.verifies();
+}

@@ -126,3 +126,55 @@ fn an_entry_is_open_when_what_stood_in_was_paid_back() {
     assert_eq!(told(&story.shop).len(), 2, "the chargeback and the refund: {:?}", told(&story.shop));
     story.verifies();
 }
+
+#[test]
+fn a_chargeback_takes_first_what_no_entry_has() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    collected(&story.shop, "T-1,,E-1,,150.00\n");
+    assert_eq!(story.spare(), ["T-1 50.00"]);
+    story.reports("chargeback", "T-1", 4_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 -"]);
+    assert_eq!(story.spare(), ["T-1 10.00"]);
+    story.reports("chargeback", "T-1", 3_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 open 8000/10000 -"]);
+    assert_eq!(story.spare(), [""; 0]);
+    story.reports("chargeback_reversed", "T-1", 4_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 -"]);
+    assert_eq!(story.spare(), ["T-1 20.00"]);
+    story.bill();
+    assert_eq!(invoices(&story.shop), ["2026-00001 A 10000 10000"]);
+    story.reports("chargeback_reversed", "T-1", 3_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 2026-00001"]);
+    story.verifies();
+}
+
+#[test]
+fn what_is_refunded_and_charged_back_beyond_what_no_entry_has_is_off_the_entry() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    collected(&story.shop, "T-1,,E-1,,150.00\n");
+    story.reports("chargeback", "T-1", 4_000);
+    refunded_by_hand(&story.shop, "T-1", 3_000, "2026-11-25");
+    story.shop.exits(&story.night("sync-payments"), 1);
+    assert_eq!(all_entries(&story.shop), ["E-1 open 8000/10000 -"]);
+    story.reports("chargeback_reversed", "T-1", 4_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 -"]);
+    assert_eq!(story.spare(), ["T-1 20.00"]);
+    story.verifies();
+}
+
+/// What was won back had no room in its entry, and is more than the capture has not brought any.
+#[test]
+fn what_was_won_back_pays_an_invoice_with_its_capture() {
+    let mut story = Story::new("E-1,KEY-1,C1,60.00,\nE-2,KEY-2,C1,40.00,\n");
+    collected(&story.shop, "T-1,,E-1;E-2,,60.00\n");
+    story.reports("chargeback", "T-1", 6_000);
+    collected(&story.shop, "T-2,,E-1,,60.00\n");
+    story.reports("chargeback_reversed", "T-1", 6_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 6000/6000 -", "E-2 balanced 4000/4000 -"]);
+    assert_eq!(story.spare(), ["T-1 20.00"]);
+    story.shop.exits(&story.night("refund-balance T-1 --amount 20.01 --reason spare"), 2);
+    orders(&story.shop, "A,60.00,C1,KEY-1,\nB,40.00,C1,KEY-2,\n");
+    story.shop.ok(&story.night("finalize-invoices"));
+    assert_eq!(invoices(&story.shop), ["2026-00001 A 6000 6000", "2026-00002 B 4000 4000"]);
+    story.verifies();
+}

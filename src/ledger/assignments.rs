@@ -4,9 +4,10 @@ mod disputes;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use self::disputes::nobodys;
 use super::entries::{entries_of_payment, entry, list};
 use super::row::{Columns, time_text};
-use super::{Result, Writer, billing, corrections, documents, movements, payments, refund_requests};
+use super::{Result, Writer, billing, corrections, documents, movements, payments};
 use crate::domain::consequence::MovementDraft;
 use crate::domain::document::DocumentKind;
 use crate::domain::entry::{Assignment, Entry, EntryStatus, spread, take_back};
@@ -34,11 +35,11 @@ impl Writer<'_> {
                 self.tell_of_cancelled(movement, draft, &entries)
             }
             MovementKind::Chargeback | MovementKind::ChargebackReversed => {
-                self.assign_dispute(movement, draft.payment, draft.amount.currency())
+                self.settle_disputes(draft.payment, draft.amount.currency())
             }
             MovementKind::CaptureFailure | MovementKind::RefundFailure => {
                 self.undo_assignments(movement, draft.payment)?;
-                self.refill_entries_of(draft.payment)
+                self.settle(draft.payment, draft.amount.currency())
             }
             // It pays out the credit note and leaves the invoice paid (rule 17), or pays out what no entry has.
             MovementKind::Refund if self.leaves_entries(draft.document)? => Ok(()),
@@ -46,14 +47,22 @@ impl Writer<'_> {
                 let currency = draft.amount.currency();
                 let taken = assigned_by(self.connection, movement, currency)?;
                 // What no entry has goes first: most often it is what was paid too much.
-                let there = there(self.connection, draft.payment, currency)?;
-                let missing = waiting(self.connection, draft.payment, currency)?.checked_sub(there)?.or_zero();
-                let left = draft.amount.checked_add(taken)?.at_most(missing)?;
+                let beyond = nobodys(self.connection, draft.payment, currency)?.negated().or_zero();
+                let left = draft.amount.checked_add(taken)?.at_most(beyond)?;
                 let parts = take_back(left, &assigned_of_payment(self.connection, draft.payment)?)?;
                 self.assign_all(movement, &parts)?;
-                self.refill_entries_of(draft.payment)
+                self.settle(draft.payment, currency)
             }
         }
+    }
+
+    /// What no entry has of a payment is more or less now: that is for the entries it is for, and chargebacks have taken that first.
+    fn settle(&self, payment: PaymentId, currency: Currency) -> Result<()> {
+        let all = movements::of_payment(self.connection, payment)?;
+        if all.iter().any(|movement| movement.kind == MovementKind::Chargeback) {
+            return self.settle_disputes(payment, currency);
+        }
+        self.refill_entries_of(payment)
     }
 
     /// Money with a key whose entry another payment was for: it pays nothing by itself, and nobody would look for it (trap T40).
@@ -213,9 +222,10 @@ impl Writer<'_> {
             // What a cancellation gave back waits for its order's next invoice.
             free += capture.untied.minor() - corrections::kept_for_others(self.connection, capture.id, order)?;
         }
-        for (movement, unassigned) in self.sources(payment)? {
+        let currency = entry(self.connection, id)?.initial.currency();
+        for (movement, unassigned) in self.sources(payment, currency)? {
             let open = entry(self.connection, id)?.open()?;
-            let part = Amount::from_minor(free, open.currency()).at_most(open)?.at_most(unassigned)?;
+            let part = Amount::from_minor(free, currency).at_most(open)?.at_most(unassigned)?;
             if part.is_positive() {
                 self.assign(Assignment { entry: id, movement, amount: part })?;
                 free -= part.minor();
@@ -313,11 +323,9 @@ impl Writer<'_> {
             // Not more than the entry lacks, nor what another entry has of it, nor what is not there: a refund that failed after all may be
             // of a capture that failed before.
             (true, false) => {
-                let taken = assigned_by(self.connection, movement, currency)?;
-                let free = amount_of(self.connection, movement, currency)?.checked_sub(taken)?;
                 let payment = movements::movement(self.connection, movement)?.payment;
                 let there = unassigned(self.connection, payment, currency)?;
-                missing.at_most(entry.open()?)?.at_most(free.or_zero())?.at_most(there.or_zero())?
+                return self.assign_tied(entry.id, movement, missing.at_most(entry.open()?)?.at_most(there)?);
             }
             (false, false) => missing.at_most(entry.open()?)?,
             // What was paid back before the invoice took it off the entry already.
@@ -333,37 +341,27 @@ impl Writer<'_> {
     }
 }
 
-fn amount_of(connection: &Connection, movement: MovementId, currency: Currency) -> Result<Amount> {
-    let minor = connection
-        .prepare_cached("SELECT amount_minor FROM movements WHERE id = ?1")?
-        .query_row([movement.0], |row| row.get(0))?;
-    Ok(Amount::from_minor(minor, currency))
-}
-
-/// Prepaid money of a payment that is there: not what was charged back, and not what requests are to pay back.
-fn there(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
-    let charged_back: i64 = connection
-        .prepare_cached(
-            "SELECT ifnull(sum(CASE kind WHEN 'chargeback' THEN amount_minor ELSE -amount_minor END), 0)
-             FROM movements WHERE payment_id = ?1 AND kind IN ('chargeback', 'chargeback_reversed')",
-        )?
-        .query_row([payment.0], |row| row.get(0))?;
-    let gone = Amount::from_minor(charged_back.max(0), currency);
-    let wanted = Amount::from_minor(refund_requests::wanted(connection, payment, None)?, currency);
-    Ok(movements::untied(connection, payment, currency)?.checked_sub(gone)?.checked_sub(wanted)?)
-}
-
 /// What entries have of a payment, and no invoice has.
 fn waiting(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
-    let mut waiting = Amount::zero(currency);
-    for (id, has) in assigned_of_payment(connection, payment)? {
+    beyond_invoices(connection, payment, assigned_of_payment(connection, payment)?, currency)
+}
+
+/// What a payment brought entries, beyond what their invoices have of it.
+fn beyond_invoices(
+    connection: &Connection,
+    payment: PaymentId,
+    brought: impl IntoIterator<Item = (EntryId, Amount)>,
+    currency: Currency,
+) -> Result<Amount> {
+    let mut beyond = Amount::zero(currency);
+    for (id, brought) in brought {
         let tied = match entry(connection, id)?.document {
             Some(document) => tied_of_payment(connection, payment, document, currency)?,
             None => Amount::zero(currency),
         };
-        waiting = waiting.checked_add(has.checked_sub(tied)?.or_zero())?;
+        beyond = beyond.checked_add(brought.checked_sub(tied)?.or_zero())?;
     }
-    Ok(waiting)
+    Ok(beyond)
 }
 
 /// What an invoice has of a payment by journals, whatever was charged back.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::customers::customer;
 use super::free_balances::free_balances;
@@ -215,28 +215,47 @@ fn rivals(connection: &Connection, order: OrderId, keys: &OrderKeys) -> Result<V
     statement.query_and_then((order.0, key(&keys.entry), key(&keys.payment)), |row| row.plain("name"))?.collect()
 }
 
+/// What a movement assigned to an entry.
+struct Brought {
+    movement: MovementId,
+    payment: PaymentId,
+    /// Whether it is a chargeback, or won back.
+    is_dispute: bool,
+    amount: Amount,
+}
+
 fn paid_entry(connection: &Connection, entry: Entry) -> Result<PaidEntry> {
     let mut statement = connection.prepare_cached(
-        "SELECT a.movement_id, m.payment_id, m.kind, sum(a.amount_minor) AS minor, m.currency
+        "SELECT a.movement_id, m.payment_id, m.kind IN ('chargeback', 'chargeback_reversed') AS is_dispute, sum(a.amount_minor) AS minor,
+           m.currency
          FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE a.entry_id = ?1 GROUP BY a.movement_id",
     )?;
-    let assigned: Vec<(MovementId, PaymentId, Amount)> = statement
-        .query_and_then([entry.id.0], |row| {
-            Ok((row.id("movement_id", MovementId)?, row.id("payment_id", PaymentId)?, row.amount("minor")?))
-        })?
-        .collect::<Result<_>>()?;
-    let payments: BTreeSet<PaymentId> = assigned.iter().map(|(_, payment, _)| *payment).collect();
+    let brought = |row: &Row<'_>| {
+        let (movement, payment) = (row.id("movement_id", MovementId)?, row.id("payment_id", PaymentId)?);
+        Ok(Brought { movement, payment, is_dispute: row.plain("is_dispute")?, amount: row.amount("minor")? })
+    };
+    let brought = statement.query_and_then([entry.id.0], brought)?.collect::<Result<Vec<_>>>()?;
+    let payments: BTreeSet<PaymentId> = brought.iter().map(|brought| brought.payment).collect();
     let mut paid_by = Vec::new();
     for payment in payments {
+        let of_payment: Vec<&Brought> = brought.iter().filter(|brought| brought.payment == payment).collect();
+        let sum = |of: fn(&Brought) -> bool| {
+            let amounts = of_payment.iter().filter(|brought| of(brought)).map(|brought| brought.amount);
+            Amount::sum(entry.initial.currency(), amounts).map(Amount::or_zero)
+        };
         // What was paid back or charged back of it is not there any more: the oldest capture first.
-        let of_payment = assigned.iter().filter(|(_, of, _)| *of == payment).map(|(_, _, amount)| *amount);
-        let mut left = Amount::sum(entry.initial.currency(), of_payment)?.or_zero();
+        let mut left = sum(|_| true)?;
+        // What was won back may have come to another entry than it was taken off.
+        let won_back = sum(|brought| brought.is_dispute)?;
         for capture in captures_of(connection, payment, Some(entry.id), None)?.into_iter().rev() {
-            let own = assigned.iter().find(|(id, _, _)| *id == capture.id).map(|(_, _, amount)| *amount);
-            let Some(own) = own.filter(|own| own.is_positive()) else { continue };
-            let part = own.at_most(left)?;
-            left = left.checked_sub(part)?;
-            paid_by.push((capture, part));
+            let own = of_payment.iter().find(|brought| brought.movement == capture.id).map(|brought| brought.amount);
+            let own = own.map_or(Amount::zero(left.currency()), Amount::or_zero);
+            let more = won_back.at_most(capture.untied.checked_sub(own)?)?.or_zero();
+            let part = own.checked_add(more)?.at_most(left)?;
+            if part.is_positive() {
+                left = left.checked_sub(part)?;
+                paid_by.push((capture, part));
+            }
         }
     }
     paid_by.sort_by_key(|(capture, _)| (capture.occurred_at, capture.id));
@@ -268,9 +287,17 @@ pub(super) fn captures_of(
     }
     // A report may tell what was won back before it tells what it is of: that is no money yet.
     gone = gone.checked_add(charged_back.max(0)).ok_or_else(too_large)?;
+    let is_won_back = all.iter().any(|movement| movement.kind == MovementKind::ChargebackReversed);
     all.retain(|movement| movement.kind == MovementKind::Capture);
-    for capture in &mut all {
-        let free = capture.untied.minor() - entries::reserved(connection, capture.id, entry)?;
+    let reserved = all.iter().map(|capture| entries::reserved(connection, capture.id, entry));
+    let reserved = reserved.collect::<Result<Vec<i64>>>()?;
+    if is_won_back {
+        let of_captures: i64 = reserved.iter().sum();
+        let of_payment = entries::reserved_of_payment(connection, payment, entry)?;
+        gone = gone.checked_add((of_payment - of_captures).max(0)).ok_or_else(too_large)?;
+    }
+    for (capture, reserved) in all.iter_mut().zip(reserved) {
+        let free = capture.untied.minor() - reserved;
         let taken = gone.min(free).max(0);
         gone -= taken;
         capture.untied = Amount::from_minor((free - taken).max(0), capture.untied.currency());

@@ -329,6 +329,17 @@ pub(super) fn reserved(connection: &Connection, movement: MovementId, but: Optio
         .query_row((movement.0, but.map_or(0, |entry| entry.0)), |row| row.get(0))?)
 }
 
+/// The same of a payment whose money was won back: that, too, entries have of it.
+pub(super) fn reserved_of_payment(connection: &Connection, payment: PaymentId, but: Option<EntryId>) -> Result<i64> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT ifnull(sum(max(beyond, 0)), 0) FROM (
+               SELECT {BEYOND} AS beyond FROM movements m JOIN assignments a ON a.movement_id = m.id JOIN entries e ON e.id = a.entry_id
+               WHERE m.payment_id = ?1 AND e.status <> 'cancelled' AND e.id <> ?2 GROUP BY e.id)"
+        ))?
+        .query_row((payment.0, but.map_or(0, |entry| entry.0)), |row| row.get(0))?)
+}
+
 /// Of what is reserved of a movement, what an invoice of the order can take for its own entry: it was not known to lack it when that got it.
 /// In minor units.
 pub(super) fn reserved_for_invoices(connection: &Connection, movement: MovementId, order: OrderId) -> Result<i64> {

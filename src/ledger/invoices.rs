@@ -10,7 +10,6 @@ use super::row::{Columns, day_text, time_text};
 use super::{Ledger, LedgerError, Result, Writer, entries, orders, payments};
 use crate::domain::booking::Posting;
 use crate::domain::document::DocumentKind;
-use crate::domain::entry::Assignment;
 use crate::domain::id::{
     Account, AssignmentKey, CustomerNumber, DocumentId, DocumentNumber, EntryId, MovementId, OrderId, OrderNumber,
     PaymentId, ShopName,
@@ -118,7 +117,7 @@ impl Writer<'_> {
         for Tie { movement, amount, .. } in &draft.ties {
             self.bind_payer(*movement, draft.order)?;
             if is_new {
-                self.assign(Assignment { entry, movement: *movement, amount: *amount })?;
+                self.assign_tied(entry, *movement, *amount)?;
             }
             self.apply_to_invoice(*movement, document, *amount)?;
         }

@@ -1,34 +1,46 @@
 //! What chargebacks take off entries, and what is won back of them.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Row};
 
-use super::{assigned_by, assigned_of_payment, has, tied_of_payment};
+use super::{assigned_by, assigned_of_payment, beyond_invoices, has, tied_of_payment};
 use crate::domain::entry::{Assignment, take_back};
 use crate::domain::id::{EntryId, MovementId, PaymentId};
-use crate::domain::money::{Amount, Currency};
-use crate::domain::movement::MovementKind;
+use crate::domain::money::{Amount, Currency, MoneyError};
+use crate::domain::movement::{Movement, MovementKind};
 use crate::ledger::entries::{TIED, entry};
 use crate::ledger::row::Columns;
-use crate::ledger::{Result, Writer, movements};
+use crate::ledger::{Result, Writer, movements, refund_requests};
 
 impl Writer<'_> {
-    /// What is charged back and not won back is not there. A report may tell what was won back before it tells what it is of: only all
-    /// of them together say how much that is.
-    pub(super) fn assign_dispute(&self, movement: MovementId, payment: PaymentId, currency: Currency) -> Result<()> {
+    /// What is charged back and not won back is not there: entries lose what of it nobody else has, and get back what they lost beyond
+    /// that. A report may tell what was won back before it tells what it is of: only all of them together say how much that is.
+    pub(super) fn settle_disputes(&self, payment: PaymentId, currency: Currency) -> Result<()> {
         let missing = missing(self.connection, payment, currency)?;
         if missing.is_positive() {
             let parts = take_back(missing, &assigned_of_payment(self.connection, payment)?)?;
-            self.assign_all(movement, &parts)?;
+            let mut chargebacks = self.left_of(payment, MovementKind::Chargeback, Amount::checked_add)?;
+            for (entry, part) in &parts {
+                for (movement, part) in take_of(&mut chargebacks, part.negated())? {
+                    self.assign(Assignment { entry: *entry, movement, amount: part.negated() })?;
+                }
+            }
             // What else came for them takes its place.
             return parts.iter().try_for_each(|(entry, _)| self.refill(*entry));
         }
         let mut back = missing.negated();
+        let mut won = self.left_of(payment, MovementKind::ChargebackReversed, Amount::checked_sub)?;
+        // Where nothing is won back, other money of the payment is there again: so much less was taken.
+        won.extend(self.left_of(payment, MovementKind::Chargeback, |_, assigned| Ok(assigned.negated()))?);
         for (id, lost) in lost_to_chargebacks(self.connection, payment)? {
             let wanted = lost.at_most(back)?;
             let displaced = self.make_room(id, payment, wanted)?;
-            let part = wanted.at_most(entry(self.connection, id)?.open()?)?;
+            let part = wanted.at_most(entry(self.connection, id)?.open()?)?.or_zero();
+            for (movement, amount) in take_of(&mut won, part)? {
+                self.assign(Assignment { entry: id, movement, amount })?;
+            }
             if part.is_positive() {
-                self.assign(Assignment { entry: id, movement, amount: part })?;
                 self.tie_captures(payment, id)?;
                 back = back.checked_sub(part)?;
             }
@@ -41,24 +53,46 @@ impl Writer<'_> {
         self.refill_entries_of(payment)
     }
 
+    /// The movements of a kind, the oldest first, with what is left of each, by its amount and what it assigned.
+    fn left_of(
+        &self,
+        payment: PaymentId,
+        kind: MovementKind,
+        left: impl Fn(Amount, Amount) -> Result<Amount, MoneyError>,
+    ) -> Result<Vec<(MovementId, Amount)>> {
+        let movements = movements::of_payment(self.connection, payment)?;
+        let of_kind = movements.into_iter().filter(|movement| movement.kind == kind);
+        of_kind
+            .map(|movement| {
+                let assigned = assigned_by(self.connection, movement.id, movement.amount.currency())?;
+                Ok((movement.id, left(movement.amount, assigned)?))
+            })
+            .collect()
+    }
+
+    /// Assigns what a movement pays of an invoice: of what it brought no entry yet, and then of what was won back of its payment. What was
+    /// charged back may have been an entry's that another payment has paid since.
+    pub(in crate::ledger) fn assign_tied(&self, entry: EntryId, movement: MovementId, amount: Amount) -> Result<()> {
+        let Movement { payment, amount: whole, .. } = movements::movement(self.connection, movement)?;
+        let unassigned = whole.checked_sub(assigned_by(self.connection, movement, whole.currency())?)?;
+        let mut sources = vec![(movement, unassigned)];
+        sources.extend(self.left_of(payment, MovementKind::ChargebackReversed, Amount::checked_sub)?);
+        for (movement, amount) in take_of(&mut sources, amount)? {
+            self.assign(Assignment { entry, movement, amount })?;
+        }
+        Ok(())
+    }
+
     /// The movements of a payment that can bring an entry something, and how much each has not brought any: what was won back, as far as
     /// it was taken off entries before, and captures.
-    pub(super) fn sources(&self, payment: PaymentId) -> Result<Vec<(MovementId, Amount)>> {
-        let mut sources = Vec::new();
-        let movements = movements::of_payment(self.connection, payment)?;
-        let Some(currency) = movements.first().map(|movement| movement.amount.currency()) else { return Ok(sources) };
+    pub(super) fn sources(&self, payment: PaymentId, currency: Currency) -> Result<Vec<(MovementId, Amount)>> {
         let mut back = missing(self.connection, payment, currency)?.negated().or_zero();
-        for kind in [MovementKind::ChargebackReversed, MovementKind::Capture] {
-            for movement in movements.iter().filter(|movement| movement.kind == kind) {
-                let mut unassigned =
-                    movement.amount.checked_sub(assigned_by(self.connection, movement.id, currency)?)?;
-                if kind == MovementKind::ChargebackReversed {
-                    unassigned = unassigned.at_most(back)?;
-                    back = back.checked_sub(unassigned)?;
-                }
-                sources.push((movement.id, unassigned));
-            }
+        let mut sources = self.left_of(payment, MovementKind::ChargebackReversed, Amount::checked_sub)?;
+        for (_, unassigned) in &mut sources {
+            *unassigned = unassigned.at_most(back)?;
+            back = back.checked_sub(*unassigned)?;
         }
+        sources.extend(self.left_of(payment, MovementKind::Capture, Amount::checked_sub)?);
         Ok(sources)
     }
 
@@ -109,6 +143,21 @@ impl Writer<'_> {
     }
 }
 
+/// Takes an amount of what is left of movements, one after the other: what it takes of each.
+fn take_of(left: &mut [(MovementId, Amount)], amount: Amount) -> Result<Vec<(MovementId, Amount)>, MoneyError> {
+    let mut wanted = amount;
+    let mut parts = Vec::new();
+    for (movement, left) in left {
+        let part = wanted.at_most(*left)?;
+        if part.is_positive() {
+            parts.push((*movement, part));
+            *left = left.checked_sub(part)?;
+            wanted = wanted.checked_sub(part)?;
+        }
+    }
+    Ok(parts)
+}
+
 /// What chargebacks of a payment took off each entry and nothing gave back, the oldest entry first.
 fn lost_to_chargebacks(connection: &Connection, payment: PaymentId) -> Result<Vec<(EntryId, Amount)>> {
     let mut statement = connection.prepare_cached(
@@ -121,6 +170,7 @@ fn lost_to_chargebacks(connection: &Connection, payment: PaymentId) -> Result<Ve
 }
 
 /// What chargebacks took of a payment and is not off its entries yet; negative what was won back of what they took off, and no entry has.
+/// They take first what no entry has, as a refund does.
 fn missing(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
     let (gone, taken): (i64, i64) = connection
         .prepare_cached(
@@ -130,5 +180,20 @@ fn missing(connection: &Connection, payment: PaymentId, currency: Currency) -> R
                     WHERE m.payment_id = ?1 AND m.kind IN ('chargeback', 'chargeback_reversed'))",
         )?
         .query_row([payment.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Amount::from_minor(gone.max(0) - taken, currency))
+    let first = nobodys(connection, payment, currency)?.or_zero();
+    let beyond = Amount::from_minor(gone.max(0), currency).checked_sub(first)?;
+    Ok(beyond.or_zero().checked_sub(Amount::from_minor(taken, currency))?)
+}
+
+/// What no entry has of a payment, and no invoice, whatever was charged back; and nobody wants it back. Negative: entries have more than is
+/// there.
+pub(super) fn nobodys(connection: &Connection, payment: PaymentId, currency: Currency) -> Result<Amount> {
+    let mut brought: BTreeMap<EntryId, Amount> = assigned_of_payment(connection, payment)?.into_iter().collect();
+    for (entry, lost) in lost_to_chargebacks(connection, payment)? {
+        let has = brought.entry(entry).or_insert(Amount::zero(currency));
+        *has = has.checked_add(lost)?;
+    }
+    let wanted = Amount::from_minor(refund_requests::wanted(connection, payment, None)?, currency);
+    let there = movements::untied(connection, payment, currency)?.checked_sub(wanted)?;
+    Ok(there.checked_sub(beyond_invoices(connection, payment, brought, currency)?)?)
 }

@@ -112,8 +112,9 @@ pub(super) const CHECKS: [Check; 12] = [
     Check {
         name: "entry-tied",
         sql: "SELECT e.id AS entry, e.currency, e.initial_minor,
-                e.assigned_minor - (SELECT ifnull(sum(a.amount_minor), 0) FROM assignments a JOIN movements m ON m.id = a.movement_id
-                   WHERE a.entry_id = e.id AND m.kind IN ('chargeback', 'chargeback_reversed')) AS sum_minor,
+                e.assigned_minor - (SELECT ifnull(sum(min(lost, 0)), 0) FROM (
+                   SELECT sum(a.amount_minor) AS lost FROM assignments a JOIN movements m ON m.id = a.movement_id
+                   WHERE a.entry_id = e.id AND m.kind IN ('chargeback', 'chargeback_reversed') GROUP BY m.payment_id)) AS sum_minor,
                 (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
                    FROM journals j WHERE j.document_id = e.document_id) AS tied_minor
               FROM entries e

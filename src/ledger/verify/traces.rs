@@ -41,8 +41,8 @@ pub(super) const CHECKS: [Check; 6] = [
                 AND instr(';' || p.pays || ';', ';' || d.number || ';') = 0
                 AND NOT EXISTS (SELECT 1 FROM documents n WHERE n.order_id = d.order_id AND n.kind = 'invoice'
                                   AND instr(';' || p.pays || ';', ';' || n.number || ';') > 0)
-                AND NOT EXISTS (SELECT 1 FROM entries e JOIN assignments a ON a.entry_id = e.id
-                                WHERE e.document_id = d.id AND a.movement_id = m.id)",
+                AND NOT EXISTS (SELECT 1 FROM entries e JOIN assignments a ON a.entry_id = e.id JOIN movements n ON n.id = a.movement_id
+                                WHERE e.document_id = d.id AND n.payment_id = p.id)",
         judge: pays_a_stranger,
     },
     // Within a day, whatever time zone was configured when it was booked.

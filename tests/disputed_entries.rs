@@ -178,3 +178,84 @@ fn what_was_won_back_pays_an_invoice_with_its_capture() {
     assert_eq!(invoices(&story.shop), ["2026-00001 A 6000 6000", "2026-00002 B 4000 4000"]);
     story.verifies();
 }
+
+/// The ERP sees later that the invoice lacks money again: what came for its entry until then pays it as soon as it does.
+#[test]
+fn what_was_paid_twice_pays_the_invoice_that_was_paid_back() {
+    let story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    story.bill();
+    collected(&story.shop, "T-1,,E-1,,100.00\n");
+    collected(&story.shop, "T-2,,E-1,,100.00\n");
+    story.shop.ok(&story.night("sync-journals"));
+    assert_eq!(story.spare(), ["T-2 100.00"]);
+    refunded_by_hand(&story.shop, "T-1", 10_000, "2026-11-24");
+    story.shop.exits(&story.night("sync-payments"), 1);
+    assert_eq!(invoices(&story.shop), ["2026-00001 A 10000 0"]);
+    story.shop.ok(&story.night("sync-journals"));
+    assert_eq!(invoices(&story.shop), ["2026-00001 A 10000 10000"]);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 2026-00001"]);
+    story.verifies();
+}
+
+#[test]
+fn a_capture_that_paid_its_invoice_is_not_kept_for_it_again() {
+    let story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    story.bill();
+    collected(&story.shop, "T-1,,E-1,,60.00\nT-2,,E-1,,100.00\n");
+    story.shop.ok(&story.night("sync-journals"));
+    refunded_by_hand(&story.shop, "T-1", 6_000, "2026-11-24");
+    story.shop.exits(&story.night("sync-payments"), 1);
+    assert_eq!(all_entries(&story.shop), ["E-1 open 4000/10000 2026-00001"]);
+    story.shop.ok(&story.night("sync-journals"));
+    story.shop.ok(&story.night("refund-balance T-2 --reason spare"));
+    story.verifies();
+}
+
+#[test]
+fn what_is_left_of_money_that_stood_in_is_told() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    collected(&story.shop, "T-1,,E-1,,100.00\nT-2,,E-1,,60.00\nT-3,,E-1,,60.00\n");
+    story.reports("chargeback", "T-1", 10_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 -"]);
+    assert_eq!(story.spare(), ["T-3 20.00"]);
+    story.verifies();
+}
+
+#[test]
+fn won_back_money_that_stood_in_makes_room_again() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\nE-2,KEY-2,C1,100.00,\n");
+    orders(&story.shop, "B,100.00,C1,KEY-2,\n");
+    story.shop.ok("finalize-invoices");
+    collected(&story.shop, "T-1,,E-2,,100.00\nT-2,,E-1;E-2,,100.00\n");
+    story.reports("chargeback", "T-2", 10_000);
+    collected(&story.shop, "T-3,,E-1,,100.00\n");
+    story.reports("chargeback", "T-1", 10_000);
+    story.reports("chargeback_reversed", "T-2", 10_000);
+    assert_eq!(story.spare(), [""; 0]);
+    story.reports("chargeback_reversed", "T-1", 10_000);
+    assert_eq!(story.spare(), ["T-2 100.00"]);
+    story.verifies();
+}
+
+#[test]
+fn what_an_entry_had_that_the_erp_cancels_pays_what_else_it_was_for_or_is_told() {
+    let story = Story::new("E-1,KEY-1,C1,100.00,\nE-2,KEY-2,C1,100.00,\nE-3,KEY-3,C1,100.00,\n");
+    collected(&story.shop, "T-1,,E-1;E-2,,100.00\nT-3,,E-3,,150.00\n");
+    entries(&story.shop, "E-1,KEY-1,C1,100.00,true\nE-3,KEY-3,C1,100.00,true\n");
+    assert_eq!(all_entries(&story.shop)[1], "E-2 balanced 10000/10000 -");
+    let told = story.shop.rows("SELECT kind, substr(message, 1, 10) FROM exceptions WHERE state = 'open'");
+    assert_eq!(told, ["key_mismatch 150.00 EUR"]);
+    story.verifies();
+}
+
+#[test]
+fn what_nobody_is_to_get_back_any_more_pays_what_is_open() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    collected(&story.shop, "T-1,,E-1,,100.00\nT-2,,E-1,,100.00\n");
+    story.shop.ok(&story.night("refund-balance T-2 --reason twice"));
+    story.reports("chargeback", "T-1", 10_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 open 0/10000 -"]);
+    story.shop.ok(&story.night("refund-balance --withdraw RB-2026-00001"));
+    assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 -"]);
+    story.verifies();
+}

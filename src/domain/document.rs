@@ -110,6 +110,11 @@ impl Document {
         Ok(outstanding.checked_sub(self.undelivered)?.checked_sub(self.in_flight)?.or_zero())
     }
 
+    /// What opens it again and the ERP does not know of yet: it will lack so much more.
+    pub fn unseen(&self) -> Result<Amount, MoneyError> {
+        Ok(self.delivered.checked_add(self.undelivered)?.checked_sub(self.booked)?.or_zero())
+    }
+
     /// Whether it may lack more than `uncollected` says: what the ERP just said may have lines in it already that are set
     /// against it once more.
     pub fn may_lack_more(&self, outstanding: Amount) -> Result<bool, MoneyError> {

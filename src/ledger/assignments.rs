@@ -32,7 +32,7 @@ impl Writer<'_> {
                     self.tell_of_settled_key(draft)?;
                 }
                 self.assign_capture(movement, draft, &entries)?;
-                self.tell_of_cancelled(movement, draft, &entries)
+                self.tell_of_cancelled(draft.payment, &entries)
             }
             MovementKind::Chargeback | MovementKind::ChargebackReversed => {
                 self.settle_disputes(draft.payment, draft.amount.currency())
@@ -57,7 +57,7 @@ impl Writer<'_> {
     }
 
     /// What no entry has of a payment is more or less now: that is for the entries it is for, and chargebacks have taken that first.
-    fn settle(&self, payment: PaymentId, currency: Currency) -> Result<()> {
+    pub(super) fn settle(&self, payment: PaymentId, currency: Currency) -> Result<()> {
         let all = movements::of_payment(self.connection, payment)?;
         if all.iter().any(|movement| movement.kind == MovementKind::Chargeback) {
             return self.settle_disputes(payment, currency);
@@ -86,28 +86,41 @@ impl Writer<'_> {
     }
 
     /// Money that names what is cancelled: it is matched with nothing, and nobody would look for it (trap T42).
-    fn tell_of_cancelled(&self, movement: MovementId, draft: &MovementDraft, entries: &[Entry]) -> Result<()> {
-        let mut named = self.cancelled_entries_of(draft.payment, entries)?;
-        named.extend(self.cancelled_invoices_of(draft.payment)?);
+    fn tell_of_cancelled(&self, id: PaymentId, entries: &[Entry]) -> Result<()> {
+        let mut named = self.cancelled_entries_of(id, entries)?;
+        named.extend(self.cancelled_invoices_of(id)?);
         if named.is_empty() {
             return Ok(());
         }
-        let captures = billing::captures_of(self.connection, draft.payment, None, None)?;
-        let Some(capture) = captures.iter().find(|capture| capture.id == movement && capture.untied.is_positive())
-        else {
+        let payment = payments::payment(self.connection, id)?;
+        let captures = billing::captures_of(self.connection, id, None, None)?;
+        let free = Amount::sum(payment.authorised.currency(), captures.iter().map(|capture| capture.untied))?;
+        if !free.is_positive() {
             return Ok(());
-        };
-        let payment = payments::payment(self.connection, draft.payment)?;
+        }
         let are = if named.len() == 1 { "is" } else { "are" };
         let message = format!(
-            "{} was captured for {}, which {are} cancelled: it pays nothing by itself. `payjournal refund-balance {}` pays it back",
-            capture.untied,
+            "{free} was captured for {}, which {are} cancelled: it pays nothing by itself. `payjournal refund-balance {}` pays it back",
             named.join(" and "),
             payment.transaction
         );
         let subject = format!("payment {}", payment.transaction);
-        let about = About { order: payment.order, payment: Some(payment.id), ..About::default() };
+        let about = About { order: payment.order, payment: Some(id), ..About::default() };
         self.raise(&ExceptionDraft { kind: ExceptionKind::KeyMismatch, subject, message, about }, None)?;
+        Ok(())
+    }
+
+    /// The ERP cancelled an entry: what was paid for it pays what else it was for, or a person is told.
+    pub(super) fn release_money_of(&self, entry: &Entry) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT payment_id FROM entry_items WHERE entry_id = ?1
+             UNION SELECT m.payment_id FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE a.entry_id = ?1",
+        )?;
+        let payments = statement.query_and_then([entry.id.0], |row| row.id("payment_id", PaymentId))?;
+        for payment in payments.collect::<Result<Vec<_>>>()? {
+            self.settle(payment, entry.initial.currency())?;
+            self.tell_of_cancelled(payment, &entries_of_payment(self.connection, payment)?)?;
+        }
         Ok(())
     }
 
@@ -216,22 +229,38 @@ impl Writer<'_> {
     }
 
     fn refill_from(&self, payment: PaymentId, id: EntryId) -> Result<()> {
-        let order = entry(self.connection, id)?.order.unwrap_or(OrderId(0));
+        let lacking = entry(self.connection, id)?;
+        let (order, currency) = (lacking.order.unwrap_or(OrderId(0)), lacking.initial.currency());
         let mut free: i64 = 0;
         for capture in billing::captures_of(self.connection, payment, None, None)? {
             // What a cancellation gave back waits for its order's next invoice.
             free += capture.untied.minor() - corrections::kept_for_others(self.connection, capture.id, order)?;
         }
-        let currency = entry(self.connection, id)?.initial.currency();
+        let mut left = Amount::from_minor(free, currency).at_most(self.fills(payment, &lacking)?)?;
         for (movement, unassigned) in self.sources(payment, currency)? {
-            let open = entry(self.connection, id)?.open()?;
-            let part = Amount::from_minor(free, currency).at_most(open)?.at_most(unassigned)?;
+            let part = left.at_most(unassigned)?;
             if part.is_positive() {
                 self.assign(Assignment { entry: id, movement, amount: part })?;
-                free -= part.minor();
+                left = left.checked_sub(part)?;
             }
         }
-        self.tie_captures(payment, id)
+        self.tie_captures(payment, id)?;
+        self.tell_of_spare_money(payment)
+    }
+
+    /// How much of an entry a payment can fill: what its invoice lacks, too, only if that can be tied. A capture pays an invoice once.
+    fn fills(&self, payment: PaymentId, lacking: &Entry) -> Result<Amount> {
+        let open = lacking.open()?;
+        let Some(document) = lacking.document else { return Ok(open) };
+        for movement in movements::of_payment(self.connection, payment)? {
+            let can_be = movement.kind == MovementKind::Capture && movement.untied.is_positive();
+            if can_be && !self.is_tied(movement.id, document)? {
+                return Ok(open);
+            }
+        }
+        let invoice = documents::document(self.connection, document)?;
+        let lacks = invoice.total.checked_sub(invoice.paid_elsewhere)?.checked_sub(invoice.booked)?.or_zero();
+        Ok(open.checked_sub(lacks)?.or_zero())
     }
 
     fn assign_all(&self, movement: MovementId, parts: &[(EntryId, Amount)]) -> Result<()> {

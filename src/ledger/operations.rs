@@ -290,6 +290,9 @@ impl Writer<'_> {
         if state != before.state || before.state == State::Unknown {
             self.event(before.id, state, note)?;
         }
+        if let (Kind::Journal, State::Confirmed, Some(journal)) = (before.kind, state, before.subject.journal) {
+            self.tie_reopened(journal)?;
+        }
         operation(self.connection, before.id)
     }
 

@@ -1,8 +1,11 @@
 //! Tying: captured money that is a prepayment pays an invoice (rule 15).
 
-use super::{LedgerError, Result, Writer, corrections, documents, journals, movements, payments, refund_requests};
-use crate::domain::booking::{JournalDraft, JournalKind};
-use crate::domain::id::{Account, DocumentId, MovementId};
+use super::journals::BookedJournal;
+use super::{
+    LedgerError, Result, Writer, corrections, documents, entries, journals, movements, payments, refund_requests,
+};
+use crate::domain::booking::{Direction, JournalDraft, JournalKind};
+use crate::domain::id::{Account, DocumentId, JournalId, MovementId};
 use crate::domain::money::Amount;
 use crate::domain::movement::MovementKind;
 use crate::domain::payment::Payment;
@@ -72,27 +75,45 @@ impl Writer<'_> {
     }
 
     /// A capture pays an invoice once.
-    fn is_tied(&self, movement: MovementId, document: DocumentId) -> Result<bool> {
+    pub(super) fn is_tied(&self, movement: MovementId, document: DocumentId) -> Result<bool> {
         Ok(self
             .connection
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM journals WHERE movement_id = ?1 AND document_id = ?2)")?
             .query_row((movement.0, document.0), |row| row.get(0))?)
     }
 
-    /// Ties at most `amount` of a capture to an invoice that lacks it: at most what is untied.
+    /// Ties at most `amount` of a capture to an invoice that lacks it: at most what is untied. What the ERP does not know to be lacking yet
+    /// waits: then the payment is the order's already.
     pub(super) fn tie(&self, movement: MovementId, document: DocumentId, amount: Amount) -> Result<()> {
         let invoice = documents::document(self.connection, document)?;
-        let lacks = invoice.uncollected(invoice.outstanding()?)?;
         let capture = movements::movement(self.connection, movement)?;
-        let there = movements::untied(self.connection, capture.payment, amount.currency())?.or_zero();
-        let part = amount.at_most(lacks)?.at_most(capture.untied)?.at_most(there)?;
-        if !part.is_positive() || self.is_tied(movement, document)? {
+        let asked_back =
+            Amount::from_minor(refund_requests::wanted(self.connection, capture.payment, None)?, amount.currency());
+        let there = movements::untied(self.connection, capture.payment, amount.currency())?.checked_sub(asked_back)?;
+        let lacking = invoice.total.checked_sub(invoice.paid_elsewhere)?.checked_sub(invoice.booked)?;
+        let wanted = amount.at_most(lacking)?.at_most(capture.untied)?.at_most(there)?;
+        if !wanted.is_positive() || self.is_tied(movement, document)? {
             return Ok(());
         }
         if let Some(order) = invoice.order {
             self.bind_payer(movement, order)?;
         }
-        self.apply_to_invoice(movement, document, part)?;
+        let lacks = invoice.uncollected(invoice.outstanding()?)?;
+        let (part, later) = (wanted.at_most(lacks)?, wanted.at_most(lacks.checked_add(invoice.unseen()?)?)?);
+        // It is tied once: as soon as all of it can be.
+        if part.is_positive() && part == later {
+            self.apply_to_invoice(movement, document, part)?;
+        }
         invoice.order.map_or(Ok(()), |order| self.refresh_order_status(order))
+    }
+
+    /// The ERP has what opens an invoice again: its entry's money can pay it.
+    pub(super) fn tie_reopened(&self, journal: JournalId) -> Result<()> {
+        let BookedJournal { document, kind, direction, .. } = journals::journal(self.connection, journal)?;
+        let opens =
+            (direction == Direction::Original) == matches!(kind, JournalKind::Reopening | JournalKind::ReturnedRefund);
+        let Some(document) = document.filter(|_| opens) else { return Ok(()) };
+        let of_document = entries::list(self.connection, "document_id = ?1 AND status <> 'cancelled'", [document.0])?;
+        of_document.iter().try_for_each(|entry| self.tie_entry(entry.id))
     }
 }

@@ -109,6 +109,17 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// The invoice of an entry gets what that has.
+    pub(in crate::ledger) fn tie_entry(&self, id: EntryId) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT m.payment_id FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE a.entry_id = ?1
+             ORDER BY m.payment_id",
+        )?;
+        let payments: Vec<PaymentId> =
+            statement.query_and_then([id.0], |row| row.id("payment_id", PaymentId))?.collect::<Result<_>>()?;
+        payments.into_iter().try_for_each(|payment| self.tie_captures(payment, id))
+    }
+
     /// What is won back takes its place again where the invoice of its entry has it: as much of what other payments have of the entry since,
     /// and no invoice has, is theirs to be used otherwise, the newest first. Returns those payments.
     fn make_room(&self, id: EntryId, payment: PaymentId, wanted: Amount) -> Result<Vec<PaymentId>> {
@@ -123,16 +134,18 @@ impl Writer<'_> {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT a.movement_id, m.payment_id, sum(a.amount_minor) - {TIED} AS minor, e.currency, max(a.id) AS newest
              FROM assignments a JOIN movements m ON m.id = a.movement_id JOIN entries e ON e.id = a.entry_id
-             WHERE a.entry_id = ?1 AND m.kind = 'capture' AND m.payment_id <> ?2 AND e.status <> 'cancelled'
+             WHERE a.entry_id = ?1 AND m.kind IN ('capture', 'chargeback_reversed') AND m.payment_id <> ?2 AND e.status <> 'cancelled'
              GROUP BY a.movement_id HAVING minor > 0 ORDER BY newest DESC"
         ))?;
-        let beyond = |row: &Row<'_>| {
+        let of_others = |row: &Row<'_>| {
             Ok((row.id("movement_id", MovementId)?, row.id("payment_id", PaymentId)?, row.amount("minor")?))
         };
-        let beyond = statement.query_and_then((id.0, payment.0), beyond)?.collect::<Result<Vec<_>>>()?;
+        let of_others = statement.query_and_then((id.0, payment.0), of_others)?.collect::<Result<Vec<_>>>()?;
         let mut displaced = Vec::new();
-        for (movement, other, amount) in beyond {
-            let part = room.at_most(amount)?.at_most(has(self.connection, id, other)?)?;
+        for (movement, other, amount) in of_others {
+            let tied = tied_of_payment(self.connection, other, document, wanted.currency())?;
+            let beyond = has(self.connection, id, other)?.checked_sub(tied)?;
+            let part = room.at_most(amount)?.at_most(beyond)?;
             if part.is_positive() {
                 self.assign(Assignment { entry: id, movement, amount: part.negated() })?;
                 room = room.checked_sub(part)?;

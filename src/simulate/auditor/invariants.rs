@@ -193,6 +193,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("billed-or-told", "an order that may be billed is billed; what keeps it back is told (domain 3.8)"),
     ("invoice-mailed", "an invoice is mailed, or a person was told that there is no address (domain 3.8)"),
     ("entry-assigned", "an entry has what was captured for it and kept (domain 3.3)"),
+    ("entry-pays-its-invoice", "what an entry has pays its invoice, if that lacks it (accounting)"),
     // Liveness: payment pages.
     ("page-brought", "an invoice of which nothing is paid brings a page, unless the PSP made none (domain 3.3)"),
     ("page-closed", "a page that asks for nothing any more is closed, or what keeps it open is told (accounting)"),

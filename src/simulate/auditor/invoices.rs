@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::ledger::rows::{EntryRow, InvoiceRow};
+use crate::ledger::rows::{EntryRow, InvoiceRow, JournalRow};
 use crate::simulate::record::{
     Cancelled, Claim, EffectKind, EffectState, IsFor, Posted, Sale, SaleKey, Transaction, Trigger,
 };
@@ -283,6 +283,29 @@ pub(super) fn check_at_rest(index: &Index<'_>, found: &mut Found) {
             found.tell("entry-assigned", of_claim(index, claim), format!("entry {}: {why}", claim.reference));
         }
     }
+    for (posted, lacking) in paid_by_entry_alone(index) {
+        let says = format!("{} lacks {lacking}, and its entry is balanced", posted.number);
+        found.tell("entry-pays-its-invoice", About::of_document(posted), says);
+    }
+}
+
+/// Invoices that lack something, and the ERP knows it, although nothing is open of their entries but what was credited.
+fn paid_by_entry_alone<'a>(index: &Index<'a>) -> impl Iterator<Item = (&'a Posted, i64)> {
+    index.rows.entries.iter().filter(|entry| entry.status == "balanced").filter_map(|entry| {
+        let posted = index.invoice(entry.invoice.as_deref()?)?;
+        let (takes, pays): (Vec<&JournalRow>, Vec<&JournalRow>) = index
+            .journals_for(posted.kind, &posted.number)
+            .iter()
+            .partition(|row| (row.kind == "reopening") == (row.direction == "original"));
+        let sum = |rows: &[&JournalRow]| rows.iter().map(|row| row.amount).sum::<i64>();
+        let lacking = posted.total - posted.by_hand.max(posted.told_by_hand) - sum(&pays) + sum(&takes);
+        let is_known = takes.iter().all(|row| {
+            let deliveries = index.deliveries_of_journal(&row.number);
+            deliveries.iter().any(|operation| operation.state == "confirmed")
+        });
+        let is_short = lacking > entry.reduction && is_known && !corrections::is_cancelled(index, &posted.number);
+        is_short.then_some((posted, lacking))
+    })
 }
 
 /// What a deleted order leaves to the one that has its key. An entry of the key may have been cancelled with it.

@@ -162,6 +162,19 @@ fn what_is_refunded_and_charged_back_beyond_what_no_entry_has_is_off_the_entry()
     story.verifies();
 }
 
+#[test]
+fn what_is_won_back_after_it_was_refunded_is_not_there() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    story.bill();
+    collected(&story.shop, "T-1,,E-1,,100.00\n");
+    story.reports("chargeback", "T-1", 10_000);
+    refunded_by_hand(&story.shop, "T-1", 10_000, "2026-11-25");
+    story.shop.exits(&story.night("sync-payments"), 1);
+    story.reports("chargeback_reversed", "T-1", 10_000);
+    assert_eq!(all_entries(&story.shop), ["E-1 open 0/10000 2026-00001"]);
+    story.verifies();
+}
+
 /// What was won back had no room in its entry, and is more than the capture has not brought any.
 #[test]
 fn what_was_won_back_pays_an_invoice_with_its_capture() {

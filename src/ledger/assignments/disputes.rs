@@ -193,8 +193,8 @@ fn missing(connection: &Connection, payment: PaymentId, currency: Currency) -> R
                     WHERE m.payment_id = ?1 AND m.kind IN ('chargeback', 'chargeback_reversed'))",
         )?
         .query_row([payment.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let first = nobodys(connection, payment, currency)?.or_zero();
-    let beyond = Amount::from_minor(gone.max(0), currency).checked_sub(first)?;
+    // What went back otherwise meanwhile is not there either.
+    let beyond = Amount::from_minor(gone.max(0), currency).checked_sub(nobodys(connection, payment, currency)?)?;
     Ok(beyond.or_zero().checked_sub(Amount::from_minor(taken, currency))?)
 }
 

@@ -293,13 +293,17 @@ pub(super) fn check_at_rest(index: &Index<'_>, found: &mut Found) {
 fn paid_by_entry_alone<'a>(index: &Index<'a>) -> impl Iterator<Item = (&'a Posted, i64)> {
     index.rows.entries.iter().filter(|entry| entry.status == "balanced").filter_map(|entry| {
         let posted = index.invoice(entry.invoice.as_deref()?)?;
-        let (takes, pays): (Vec<&JournalRow>, Vec<&JournalRow>) = index
-            .journals_for(posted.kind, &posted.number)
-            .iter()
-            .partition(|row| (row.kind == "reopening") == (row.direction == "original"));
-        let sum = |rows: &[&JournalRow]| rows.iter().map(|row| row.amount).sum::<i64>();
-        let lacking = posted.total - posted.by_hand.max(posted.told_by_hand) - sum(&pays) + sum(&takes);
-        let is_known = takes.iter().all(|row| {
+        let journals = index.journals_for(posted.kind, &posted.number);
+        let opens = |row: &JournalRow| (row.kind == "reopening") == (row.direction == "original");
+        let mut paid: BTreeMap<&str, i64> = BTreeMap::new();
+        for row in journals {
+            let of = index.booking(row.movement).map_or("", |booking| booking.movement.transaction.as_str());
+            *paid.entry(of).or_default() += if opens(row) { -row.amount } else { row.amount };
+        }
+        // What was paid back of a capture that failed then is no part of the invoice.
+        let paid: i64 = paid.into_values().map(|minor| minor.max(0)).sum();
+        let lacking = posted.total - posted.by_hand.max(posted.told_by_hand) - paid;
+        let is_known = journals.iter().filter(|row| opens(row)).all(|row| {
             let deliveries = index.deliveries_of_journal(&row.number);
             deliveries.iter().any(|operation| operation.state == "confirmed")
         });

@@ -298,7 +298,10 @@ fn paid_by_entry_alone<'a>(index: &Index<'a>) -> impl Iterator<Item = (&'a Poste
         let mut paid: BTreeMap<&str, i64> = BTreeMap::new();
         for row in journals {
             let of = index.booking(row.movement).map_or("", |booking| booking.movement.transaction.as_str());
-            *paid.entry(of).or_default() += if opens(row) { -row.amount } else { row.amount };
+            // What was refunded of money that was charged back, too, went back twice: the invoice lacks it in the books alone.
+            let is_twice = row.kind == "reopening" && index.place(of).is_some_and(|at| is_disputed(index, at));
+            let signed = if opens(row) { -row.amount } else { row.amount };
+            *paid.entry(of).or_default() += if is_twice { 0 } else { signed };
         }
         // What was paid back of a capture that failed then is no part of the invoice.
         let paid: i64 = paid.into_values().map(|minor| minor.max(0)).sum();

@@ -225,6 +225,19 @@ fn a_capture_that_paid_its_invoice_is_not_kept_for_it_again() {
 }
 
 #[test]
+fn an_entry_whose_charged_back_capture_fails_takes_what_is_spare() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    collected(&story.shop, "T-1,,E-1,,100.00\nT-2,,E-1,,60.00\n");
+    story.reports("chargeback", "T-1", 4_000);
+    assert_eq!(story.spare(), ["T-2 20.00"]);
+    story.shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'T-1' AND kind = 'capture'");
+    story.shop.exits(&story.night("sync-payments"), 1);
+    assert_eq!(all_entries(&story.shop), ["E-1 open 6000/10000 -"]);
+    assert_eq!(story.spare(), [""; 0]);
+    story.verifies();
+}
+
+#[test]
 fn what_is_left_of_money_that_stood_in_is_told() {
     let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
     collected(&story.shop, "T-1,,E-1,,100.00\nT-2,,E-1,,60.00\nT-3,,E-1,,60.00\n");

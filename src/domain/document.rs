@@ -110,8 +110,13 @@ impl Document {
         Ok(outstanding.checked_sub(self.undelivered)?.checked_sub(self.in_flight)?.or_zero())
     }
 
-    /// What opens it again and the ERP does not know of yet: it will lack so much more.
-    pub fn unseen(&self) -> Result<Amount, MoneyError> {
+    /// What by our books nobody has paid, whatever the ERP knows of that. Negative: it was paid too much.
+    pub fn lacking(&self) -> Result<Amount, MoneyError> {
+        self.total.checked_sub(self.paid_elsewhere)?.checked_sub(self.booked)
+    }
+
+    /// What our books have opened again and the ERP does not know of yet: it will say so much more.
+    pub fn undelivered_openings(&self) -> Result<Amount, MoneyError> {
         Ok(self.delivered.checked_add(self.undelivered)?.checked_sub(self.booked)?.or_zero())
     }
 

@@ -79,8 +79,8 @@ pub enum ExceptionKind {
     NotBillable,
     /// Two orders, entries or payments have the same assignment key.
     KeyCollides,
-    /// What has an order's assignment key is another customer's, in another currency, or over another amount; or what a payment names is
-    /// cancelled.
+    /// What has an order's assignment key is another customer's, in another currency, or over another amount; or what a payment names was
+    /// cancelled, before or after it was paid.
     KeyMismatch,
     /// An invoice waits for its customer's mail address.
     InvoiceNotSent,

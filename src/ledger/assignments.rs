@@ -35,11 +35,11 @@ impl Writer<'_> {
                 self.tell_of_cancelled(draft.payment, &entries)
             }
             MovementKind::Chargeback | MovementKind::ChargebackReversed => {
-                self.settle_disputes(draft.payment, draft.amount.currency())
+                self.redistribute_disputed(draft.payment, draft.amount.currency())
             }
             MovementKind::CaptureFailure | MovementKind::RefundFailure => {
                 self.undo_assignments(movement, draft.payment)?;
-                self.settle(draft.payment, draft.amount.currency())
+                self.redistribute(draft.payment, draft.amount.currency())
             }
             // It pays out the credit note and leaves the invoice paid (rule 17), or pays out what no entry has.
             MovementKind::Refund if self.leaves_entries(draft.document)? => Ok(()),
@@ -51,16 +51,16 @@ impl Writer<'_> {
                 let left = draft.amount.checked_add(taken)?.at_most(beyond)?;
                 let parts = take_back(left, &assigned_of_payment(self.connection, draft.payment)?)?;
                 self.assign_all(movement, &parts)?;
-                self.settle(draft.payment, currency)
+                self.redistribute(draft.payment, currency)
             }
         }
     }
 
     /// What no entry has of a payment is more or less now: that is for the entries it is for, and chargebacks have taken that first.
-    pub(super) fn settle(&self, payment: PaymentId, currency: Currency) -> Result<()> {
+    pub(super) fn redistribute(&self, payment: PaymentId, currency: Currency) -> Result<()> {
         let all = movements::of_payment(self.connection, payment)?;
         if all.iter().any(|movement| movement.kind == MovementKind::Chargeback) {
-            return self.settle_disputes(payment, currency);
+            return self.redistribute_disputed(payment, currency);
         }
         self.refill_entries_of(payment)
     }
@@ -111,14 +111,14 @@ impl Writer<'_> {
     }
 
     /// The ERP cancelled an entry: what was paid for it pays what else it was for, or a person is told.
-    pub(super) fn release_money_of(&self, entry: &Entry) -> Result<()> {
+    pub(super) fn reuse_money_of(&self, entry: &Entry) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT payment_id FROM entry_items WHERE entry_id = ?1
              UNION SELECT m.payment_id FROM assignments a JOIN movements m ON m.id = a.movement_id WHERE a.entry_id = ?1",
         )?;
         let payments = statement.query_and_then([entry.id.0], |row| row.id("payment_id", PaymentId))?;
         for payment in payments.collect::<Result<Vec<_>>>()? {
-            self.settle(payment, entry.initial.currency())?;
+            self.redistribute(payment, entry.initial.currency())?;
             self.tell_of_cancelled(payment, &entries_of_payment(self.connection, payment)?)?;
         }
         Ok(())
@@ -258,9 +258,8 @@ impl Writer<'_> {
                 return Ok(open);
             }
         }
-        let invoice = documents::document(self.connection, document)?;
-        let lacks = invoice.total.checked_sub(invoice.paid_elsewhere)?.checked_sub(invoice.booked)?.or_zero();
-        Ok(open.checked_sub(lacks)?.or_zero())
+        let lacking = documents::document(self.connection, document)?.lacking()?.or_zero();
+        Ok(open.checked_sub(lacking)?.or_zero())
     }
 
     fn assign_all(&self, movement: MovementId, parts: &[(EntryId, Amount)]) -> Result<()> {

@@ -140,8 +140,7 @@ impl Writer<'_> {
         if total.minor() > left.minor() {
             return Ok(Err(CannotCredit::Exceeds { total, left }));
         }
-        let applied =
-            total.at_most(invoice.total.checked_sub(invoice.paid_elsewhere)?.checked_sub(invoice.booked)?.or_zero())?;
+        let applied = total.at_most(invoice.lacking()?.or_zero())?;
         let number = self.issue_credit_note(draft, &invoice, &lines, total, applied)?;
         Ok(Ok(Credited { number, total, applied }))
     }
@@ -194,7 +193,7 @@ impl Writer<'_> {
         let (note, invoice) =
             (documents::document(self.connection, note)?, documents::document(self.connection, invoice)?);
         let open = |document: &Document| -> Result<Amount> {
-            let open = document.total.checked_sub(document.paid_elsewhere)?.checked_sub(document.booked)?;
+            let open = document.lacking()?;
             Ok(open.checked_sub(self.sent_for(document)?)?.or_zero())
         };
         let amount = open(&note)?.at_most(open(&invoice)?)?;

@@ -99,7 +99,7 @@ fn needed(connection: &Connection, id: OrderId) -> Result<Amount> {
     };
     let documents = documents::standing_of_order(connection, id)?;
     for invoice in documents.iter().filter(|document| document.kind == DocumentKind::Invoice) {
-        let lacks = invoice.total.checked_sub(invoice.paid_elsewhere)?.checked_sub(invoice.booked)?.or_zero();
+        let lacks = invoice.lacking()?.or_zero();
         needed = needed.checked_add(lacks)?;
     }
     Ok(needed)

@@ -82,7 +82,7 @@ impl Writer<'_> {
         self.resolve_of_document(request)?;
         let of = "SELECT payment_id FROM refund_requests WHERE document_id = ?1";
         let payment = self.connection.prepare_cached(of)?.query_row([request.0], |row| row.get(0))?;
-        self.settle(PaymentId(payment), open.currency())?;
+        self.redistribute(PaymentId(payment), open.currency())?;
         self.tell_of_spare_money(PaymentId(payment))?;
         Ok(Ok(open))
     }

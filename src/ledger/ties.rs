@@ -90,18 +90,17 @@ impl Writer<'_> {
         let asked_back =
             Amount::from_minor(refund_requests::wanted(self.connection, capture.payment, None)?, amount.currency());
         let there = movements::untied(self.connection, capture.payment, amount.currency())?.checked_sub(asked_back)?;
-        let lacking = invoice.total.checked_sub(invoice.paid_elsewhere)?.checked_sub(invoice.booked)?;
-        let wanted = amount.at_most(lacking)?.at_most(capture.untied)?.at_most(there)?;
+        let wanted = amount.at_most(invoice.lacking()?)?.at_most(capture.untied)?.at_most(there)?;
         if !wanted.is_positive() || self.is_tied(movement, document)? {
             return Ok(());
         }
         if let Some(order) = invoice.order {
             self.bind_payer(movement, order)?;
         }
-        let lacks = invoice.uncollected(invoice.outstanding()?)?;
-        let (part, later) = (wanted.at_most(lacks)?, wanted.at_most(lacks.checked_add(invoice.unseen()?)?)?);
+        let known = invoice.uncollected(invoice.outstanding()?)?;
+        let part = wanted.at_most(known)?;
         // It is tied once: as soon as all of it can be.
-        if part.is_positive() && part == later {
+        if part.is_positive() && part == wanted.at_most(known.checked_add(invoice.undelivered_openings()?)?)? {
             self.apply_to_invoice(movement, document, part)?;
         }
         invoice.order.map_or(Ok(()), |order| self.refresh_order_status(order))

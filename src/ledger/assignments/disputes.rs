@@ -16,7 +16,7 @@ use crate::ledger::{Result, Writer, movements, refund_requests};
 impl Writer<'_> {
     /// What is charged back and not won back is not there: entries lose what of it nobody else has, and get back what they lost beyond
     /// that. A report may tell what was won back before it tells what it is of: only all of them together say how much that is.
-    pub(super) fn settle_disputes(&self, payment: PaymentId, currency: Currency) -> Result<()> {
+    pub(super) fn redistribute_disputed(&self, payment: PaymentId, currency: Currency) -> Result<()> {
         let missing = missing(self.connection, payment, currency)?;
         if missing.is_positive() {
             let parts = take_back(missing, &assigned_of_payment(self.connection, payment)?)?;
@@ -27,7 +27,7 @@ impl Writer<'_> {
                 }
             }
             // What else came for them takes its place.
-            return parts.iter().try_for_each(|(entry, _)| self.refill(*entry));
+            return self.refill_entries_of(payment);
         }
         let mut back = missing.negated();
         let mut won = self.left_of(payment, MovementKind::ChargebackReversed, Amount::checked_sub)?;

@@ -89,7 +89,7 @@ impl Writer<'_> {
         ))?;
         if is_cancelled {
             self.cancel_entry(known.id)?;
-            self.release_money_of(known)?;
+            self.reuse_money_of(known)?;
         }
         Ok(Verdict::Changed)
     }

@@ -176,13 +176,13 @@ impl<'a> Planner<'a> {
                 }
                 let amount = rest.at_most(*due)?;
                 // It is tied once: as soon as the ERP knows of all that is open again.
-                let later = rest.at_most(due.checked_add(invoice.unseen()?)?)?;
+                let later = rest.at_most(due.checked_add(invoice.undelivered_openings()?)?)?;
                 if amount.is_positive() && amount != later {
                     *rest = rest.checked_sub(later)?;
-                    *due = Amount::zero(due.currency());
                     let why = format!("capture {} waits until the ERP has what opens it again", movement.modification);
                     self.steps.push(Step::leave(invoice.name(), why));
                     self.unsure = true;
+                    self.due.remove(&invoice.id);
                     continue;
                 }
                 if amount.is_positive() {

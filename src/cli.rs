@@ -184,7 +184,7 @@ pub enum Command {
     /// Ask for free money of a payment to be paid back: what no invoice and no entry has; `refunds` does it
     #[command(after_help = REFUND_BALANCE_HELP)]
     RefundBalance(RefundBalance),
-    /// Money without invoice, invoices without money, entries paid and not invoiced, keys used twice
+    /// Money without invoice, invoices without money or with too much, entries paid and not invoiced, keys used twice
     #[command(after_help = LEFTOVERS_HELP)]
     Leftovers {
         /// Only what is at least so many days old

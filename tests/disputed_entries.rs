@@ -3,8 +3,9 @@
 
 mod support;
 
+use serde_json::Value;
 use support::Shop;
-use support::billing::{all_entries, collected, entries, invoices, orders, refunded_by_hand, shop, told};
+use support::billing::{all_entries, collected, entries, import, invoices, orders, refunded_by_hand, shop, told};
 
 struct Story {
     shop: Shop,
@@ -283,5 +284,60 @@ fn what_nobody_is_to_get_back_any_more_pays_what_is_open() {
     assert_eq!(all_entries(&story.shop), ["E-1 open 0/10000 -"]);
     story.shop.ok(&story.night("refund-balance --withdraw RB-2026-00001"));
     assert_eq!(all_entries(&story.shop), ["E-1 balanced 10000/10000 -"]);
+    story.verifies();
+}
+
+/// `KIND WHAT AMOUNT` of what is left over.
+fn left_over(shop: &Shop) -> Vec<String> {
+    let document = shop.json("leftovers");
+    let text = |row: &Value, at: &str| row.pointer(at).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let rows = document.pointer("/leftovers").and_then(Value::as_array).cloned().unwrap_or_default();
+    rows.iter().map(|row| ["/kind", "/what", "/amount/amount"].map(|at| text(row, at)).join(" ")).collect()
+}
+
+#[test]
+fn what_the_bank_took_back_is_not_told_to_be_left() {
+    let mut story = Story::new("");
+    orders(&story.shop, "A,100.00,C1,,\n");
+    collected(&story.shop, "T-1,A,,,100.00\n");
+    import(
+        &story.shop,
+        "orders",
+        "order,currency,total,bill_to,ordered_on,cancelled\nA,EUR,100.00,C1,2026-11-15,full\n",
+    );
+    let untied = |story: &Story| {
+        for id in story.shop.rows("SELECT id FROM exceptions WHERE kind LIKE 'chargeback%' AND state = 'open'") {
+            story.shop.ok(&format!("resolve {id}"));
+        }
+        story.shop.run(&["capture", "--as-of", &format!("2026-11-{}T03:00:00Z", story.day)]);
+        story.shop.rows("SELECT substr(message, 26, 10) FROM exceptions WHERE kind = 'untied_money' AND state = 'open'")
+    };
+    assert_eq!(untied(&story), ["100.00 EUR"]);
+    assert_eq!(left_over(&story.shop), ["money_without_invoice payment T-1 100.00"]);
+    story.reports("chargeback", "T-1", 10_000);
+    assert_eq!(untied(&story), [""; 0]);
+    assert_eq!(left_over(&story.shop), [""; 0]);
+    story.reports("chargeback_reversed", "T-1", 10_000);
+    assert_eq!(untied(&story), ["100.00 EUR"]);
+    assert_eq!(left_over(&story.shop), ["money_without_invoice payment T-1 100.00"]);
+    story.verifies();
+}
+
+#[test]
+fn an_invoice_that_a_failed_refund_pays_once_more_is_left_over() {
+    let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
+    story.bill();
+    collected(&story.shop, "T-1,,E-1,,100.00\n");
+    story.shop.ok(&story.night("sync-journals"));
+    refunded_by_hand(&story.shop, "T-1", 10_000, "2026-11-24");
+    story.shop.exits(&story.night("sync-payments"), 1);
+    story.shop.ok(&story.night("sync-journals"));
+    assert_eq!(left_over(&story.shop), ["invoice_without_money invoice 2026-00001 100.00"]);
+    collected(&story.shop, "T-2,,E-1,,100.00\n");
+    assert_eq!(left_over(&story.shop), [""; 0]);
+    story.shop.sandbox("UPDATE modifications SET ends = 'failed' WHERE transaction_id = 'T-1' AND kind = 'refund'");
+    story.day += 1;
+    story.shop.exits(&story.night("sync-payments"), 1);
+    assert_eq!(left_over(&story.shop), ["invoice_paid_too_much invoice 2026-00001 100.00"]);
     story.verifies();
 }

@@ -28,6 +28,8 @@ pub enum LeftoverKind {
     MoneyWithoutInvoice,
     /// An invoice that is not paid in full.
     InvoiceWithoutMoney,
+    /// An invoice that more was paid for than it is over: what is too much.
+    InvoicePaidTooMuch,
     /// An entry that is Balanced and has no invoice.
     EntryNotInvoiced,
     /// An assignment key that two orders, entries or payments have.
@@ -39,13 +41,15 @@ impl LeftoverKind {
         match self {
             Self::MoneyWithoutInvoice => "money without invoice",
             Self::InvoiceWithoutMoney => "invoice without money",
+            Self::InvoicePaidTooMuch => "invoice paid too much",
             Self::EntryNotInvoiced => "entry not invoiced",
             Self::KeyUsedTwice => "key used twice",
         }
     }
 }
 
-/// A capture that failed after all is money no more; what was paid back without a document is taken off the whole payment.
+/// A capture that failed after all is money no more; what was paid back without a document is taken off the whole payment, and so is what
+/// was charged back and not won back.
 const MONEY: &str = "
     SELECT 'payment ' || p.transaction_id AS what, NULL AS customer, o.shop || '/' || o.number AS order_name, m.currency,
       min(date(m.occurred_at)) AS since,
@@ -53,16 +57,19 @@ const MONEY: &str = "
           * (CASE WHEN EXISTS (SELECT 1 FROM movements f WHERE f.kind = m.kind || '_failure' AND f.provider = m.provider
                      AND f.merchant_account = m.merchant_account AND f.modification_id = m.modification_id) THEN 0
              ELSE m.amount_minor - (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('return', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
-                                    FROM journals j WHERE j.movement_id = m.id AND j.document_id IS NOT NULL) END)) AS left_minor
+                                    FROM journals j WHERE j.movement_id = m.id AND j.document_id IS NOT NULL) END))
+        - max(sum(CASE m.kind WHEN 'chargeback' THEN m.amount_minor WHEN 'chargeback_reversed' THEN -m.amount_minor ELSE 0 END), 0) AS left_minor
     FROM movements m JOIN payments p ON p.id = m.payment_id LEFT JOIN orders o ON o.id = p.order_id
-    WHERE m.kind IN ('capture', 'refund') GROUP BY p.id HAVING left_minor > 0";
+    WHERE m.kind IN ('capture', 'refund', 'chargeback', 'chargeback_reversed') GROUP BY p.id HAVING left_minor > 0";
 
+/// What of each is not paid yet, or negative what was paid too much: by our books alone, as what the ERP says of others' money may be from
+/// before it took ours.
 const INVOICES: &str = "
     SELECT 'invoice ' || d.number AS what, d.bill_to AS customer, o.shop || '/' || o.number AS order_name, d.currency, d.posted_on AS since,
       d.total_minor - d.paid_elsewhere_minor
         - (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
            FROM journals j WHERE j.document_id = d.id) AS left_minor
-    FROM documents d LEFT JOIN orders o ON o.id = d.order_id WHERE d.kind = 'invoice' AND left_minor > 0";
+    FROM documents d LEFT JOIN orders o ON o.id = d.order_id WHERE d.kind = 'invoice' AND (left_minor > 0 OR left_minor < 0 AND d.paid_elsewhere_minor = 0)";
 
 const ENTRIES: &str = "
     SELECT 'entry ' || ifnull(e.reference, e.id) AS what, e.customer, o.shop || '/' || o.number AS order_name, e.currency,
@@ -107,12 +114,14 @@ impl Ledger {
 }
 
 fn with_amount(kind: LeftoverKind, row: &Row<'_>) -> Result<Leftover> {
+    let left = row.amount("left_minor")?;
+    let paid_too_much = left.is_negative();
     Ok(Leftover {
-        kind,
+        kind: if paid_too_much { LeftoverKind::InvoicePaidTooMuch } else { kind },
         what: row.plain("what")?,
         customer: row.plain("customer")?,
         order: row.plain("order_name")?,
-        amount: Some(row.amount("left_minor")?),
+        amount: Some(if paid_too_much { left.negated() } else { left }),
         since: match row.optional_text("since")? {
             Some(_) => Some(row.day("since")?),
             None => None,

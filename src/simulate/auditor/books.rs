@@ -204,6 +204,12 @@ pub(super) fn untied(index: &Index<'_>, transaction: &str) -> i64 {
     bookings.map(signed).sum()
 }
 
+/// The same less what its customer has got back at the bank: what is there to be paid back.
+pub(super) fn undisputed(index: &Index<'_>, at: usize, transaction: &str) -> i64 {
+    let at_the_bank: i64 = index.effects_of(at).iter().map(|done| done.effect.kind.disputed(done.effect.amount)).sum();
+    untied(index, transaction) - at_the_bank.max(0)
+}
+
 /// What a transaction's captures paid of an invoice, whether they failed later or not.
 pub(super) fn paid_for(index: &Index<'_>, invoice: &str, transaction: &str) -> i64 {
     let ties = index.journals_for("invoice", invoice).iter().filter(|journal| {

@@ -194,8 +194,23 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        let left = Amount::sum(case.order.total.currency(), untied.iter().map(|(_, rest)| *rest))?;
+        let mut left = Amount::zero(case.order.total.currency());
+        for payment in &case.payments {
+            let of_payment = untied.iter().filter(|(movement, _)| movement.payment == payment.id);
+            let rest = Amount::sum(left.currency(), of_payment.map(|(_, rest)| *rest))?;
+            left = left.checked_add(rest.checked_sub(self.charged_back(payment)?)?.or_zero())?;
+        }
         self.tell_of_untied(&open_again, left)
+    }
+
+    /// The bank has taken it back: nobody has it to pay it back once more.
+    fn charged_back(&self, payment: &Payment) -> Result<Amount, MoneyError> {
+        let of_kind = |kind| {
+            let movements = self.case.movements.iter();
+            let wanted = movements.filter(move |movement| movement.payment == payment.id && movement.kind == kind);
+            Amount::sum(payment.authorised.currency(), wanted.map(|movement| movement.amount))
+        };
+        Ok(of_kind(MovementKind::Chargeback)?.checked_sub(of_kind(MovementKind::ChargebackReversed)?)?.or_zero())
     }
 
     /// Refunds that no document stands for took untied money away again.

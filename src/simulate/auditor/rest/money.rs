@@ -248,7 +248,7 @@ fn more_than_it_costs(index: &Index<'_>, order: &ShopOrder, found: &mut Found) {
         let effects = index.effects_of(at);
         effects.iter().all(|done| super::super::index::was_confirmed(done.effect)) && !index.is_disturbed(at)
     });
-    let untied: i64 = own().map(|(_, transaction)| books::untied(index, &transaction.id)).sum();
+    let untied: i64 = own().map(|(at, transaction)| books::undisputed(index, at, &transaction.id).max(0)).sum();
     let mut told_of = index.told_of_order(&order.number).iter().filter(|row| super::tells(row));
     if invoiced >= told.total && told.total > 0 && untied > 0 && !open && settled && told_of.next().is_none() {
         let says = format!("{untied} were captured beyond its {}, of which {invoiced} are invoiced", told.total);
@@ -268,7 +268,7 @@ fn money_of_nobody(index: &Index<'_>, order: &ShopOrder, found: &mut Found) {
     }
     let by_itself = index.paying_order(&order.number).filter(|(_, of)| !invoices::is_entrys(index, of));
     for (at, transaction) in by_itself {
-        let money = books::untied(index, &transaction.id) - instead_of_charged_back(index, &transaction.id);
+        let money = books::undisputed(index, at, &transaction.id) - instead_of_charged_back(index, &transaction.id);
         let settled = index.effects_of(at).iter().all(|done| super::super::index::was_confirmed(done.effect));
         let told = index.told_of_transaction(&transaction.id).iter().chain(index.told_of_order(&order.number));
         let mut told = told.filter(|row| {

@@ -103,8 +103,8 @@ impl<'i, 'a> Told<'i, 'a> {
             "outstanding_unreadable" => wrong(!faulty, "the ERP always said what is outstanding"),
             "waits_for_payment" => self.waits_for_nothing(),
             "untied_money" => {
-                let untied = self.any(|_, transaction| books::untied(self.index, &transaction.id) > 0);
-                wrong(!untied, "all its money belongs to invoices, or was paid back")
+                let untied = self.any(|at, transaction| books::undisputed(self.index, at, &transaction.id) > 0);
+                wrong(!untied, "all its money belongs to invoices, or went back")
             }
             "captured_already" => self.never_captured(),
             "capture_refused" => self.never_refused(EffectKind::Capture),

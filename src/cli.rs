@@ -184,7 +184,10 @@ pub enum Command {
     /// Ask for free money of a payment to be paid back: what no invoice and no entry has; `refunds` does it
     #[command(after_help = REFUND_BALANCE_HELP)]
     RefundBalance(RefundBalance),
-    /// Money without invoice, invoices without money or with too much, entries paid and not invoiced, keys used twice
+    /// Money without invoice, invoices without money or with too much, entries paid and not invoiced, keys used twice.
+    ///
+    /// Money without invoice waits for one, or `payjournal refund-balance` pays it back. An invoice of payjournal's own that was paid too
+    /// much is put right by `payjournal cancel-invoice`: billed again it takes what it is over, and the rest can be paid back.
     #[command(after_help = LEFTOVERS_HELP)]
     Leftovers {
         /// Only what is at least so many days old

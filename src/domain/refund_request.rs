@@ -54,7 +54,11 @@ impl fmt::Display for CannotRequest {
                  for already"
             ),
             Self::ChargedBack { transaction } => {
-                write!(f, "payment {transaction} was charged back: the bank has given the customer that money")
+                write!(
+                    f,
+                    "payment {transaction} was charged back: the bank has given the customer that money. What is left of it can be paid \
+                     back once its exception `chargeback` was ended with `payjournal resolve`"
+                )
             }
         }
     }

@@ -21,7 +21,13 @@ impl Writer<'_> {
     /// journals have done to the entries of invoices is done already.
     pub(super) fn assign_movement(&self, movement: MovementId, draft: &MovementDraft) -> Result<()> {
         self.assign_by_kind(movement, draft)?;
-        self.tell_of_spare_money(draft.payment)
+        self.tell_of_unused_money(draft.payment)
+    }
+
+    /// Tells of what nothing takes of a payment.
+    pub(super) fn tell_of_unused_money(&self, payment: PaymentId) -> Result<()> {
+        self.tell_of_cancelled(payment, &entries_of_payment(self.connection, payment)?)?;
+        self.tell_of_spare_money(payment)
     }
 
     fn assign_by_kind(&self, movement: MovementId, draft: &MovementDraft) -> Result<()> {
@@ -31,15 +37,15 @@ impl Writer<'_> {
                 if entries.is_empty() {
                     self.tell_of_settled_key(draft)?;
                 }
-                self.assign_capture(movement, draft, &entries)?;
-                self.tell_of_cancelled(draft.payment, &entries)
+                self.assign_capture(movement, draft, &entries)
             }
             MovementKind::Chargeback | MovementKind::ChargebackReversed => {
                 self.redistribute_disputed(draft.payment, draft.amount.currency())
             }
             MovementKind::CaptureFailure | MovementKind::RefundFailure => {
-                self.undo_assignments(movement, draft.payment)?;
-                self.redistribute(draft.payment, draft.amount.currency())
+                let displaced = self.undo_assignments(movement, draft.payment)?;
+                self.redistribute(draft.payment, draft.amount.currency())?;
+                displaced.into_iter().try_for_each(|payment| self.use_displaced(payment))
             }
             // It pays out the credit note and leaves the invoice paid (rule 17), or pays out what no entry has.
             MovementKind::Refund if self.leaves_entries(draft.document)? => Ok(()),
@@ -119,7 +125,7 @@ impl Writer<'_> {
         let payments = statement.query_and_then([entry.id.0], |row| row.id("payment_id", PaymentId))?;
         for payment in payments.collect::<Result<Vec<_>>>()? {
             self.redistribute(payment, entry.initial.currency())?;
-            self.tell_of_cancelled(payment, &entries_of_payment(self.connection, payment)?)?;
+            self.tell_of_unused_money(payment)?;
         }
         Ok(())
     }
@@ -248,8 +254,14 @@ impl Writer<'_> {
         self.tell_of_spare_money(payment)
     }
 
+    /// What took the place of other money fills what else it is for, or is told.
+    fn use_displaced(&self, payment: PaymentId) -> Result<()> {
+        self.refill_entries_of(payment)?;
+        self.tell_of_unused_money(payment)
+    }
+
     /// How much of an entry a payment can fill: what its invoice lacks, too, only if that can be tied. A capture pays an invoice once.
-    fn fills(&self, payment: PaymentId, lacking: &Entry) -> Result<Amount> {
+    pub(super) fn fills(&self, payment: PaymentId, lacking: &Entry) -> Result<Amount> {
         let open = lacking.open()?;
         let Some(document) = lacking.document else { return Ok(open) };
         for movement in movements::of_payment(self.connection, payment)? {
@@ -290,8 +302,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// What failed after all assigns nothing, and takes nothing back.
-    fn undo_assignments(&self, failure: MovementId, payment: PaymentId) -> Result<()> {
+    /// What failed after all assigns nothing, and takes nothing back. Returns the payments whose money had taken its place and is free now.
+    fn undo_assignments(&self, failure: MovementId, payment: PaymentId) -> Result<Vec<PaymentId>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT a.entry_id, a.movement_id, sum(a.amount_minor) AS minor, e.currency
              FROM movements f JOIN movements m ON f.kind = m.kind || '_failure' AND m.provider = f.provider
@@ -304,21 +316,23 @@ impl Writer<'_> {
             Ok(Assignment { entry, movement, amount: row.amount("minor")?.negated() })
         };
         let opposites = statement.query_and_then([failure.0], opposite)?.collect::<Result<Vec<_>>>()?;
+        let mut displaced = Vec::new();
         for Assignment { entry: id, movement, amount } in opposites {
-            let entry = entry(self.connection, id)?;
             let amount = if amount.is_negative() {
                 // A chargeback may have taken it already, and what another payment has since stays.
                 amount.negated().at_most(has(self.connection, id, payment)?)?.negated()
             } else {
                 // The capture that the refund took back may have failed, or been charged back, since.
                 let there = unassigned(self.connection, payment, amount.currency())?.or_zero();
-                amount.at_most(entry.open()?)?.at_most(there)?
+                let wanted = amount.at_most(there)?;
+                displaced.extend(self.make_room(id, payment, wanted)?);
+                wanted.at_most(entry(self.connection, id)?.open()?)?
             };
             if !amount.is_zero() {
                 self.assign(Assignment { entry: id, movement, amount })?;
             }
         }
-        Ok(())
+        Ok(displaced)
     }
 
     /// A journal that pays an invoice, or takes that back, does the same to the invoice's entry.

@@ -62,14 +62,15 @@ const MONEY: &str = "
     FROM movements m JOIN payments p ON p.id = m.payment_id LEFT JOIN orders o ON o.id = p.order_id
     WHERE m.kind IN ('capture', 'refund', 'chargeback', 'chargeback_reversed') GROUP BY p.id HAVING left_minor > 0";
 
-/// What of each is not paid yet, or negative what was paid too much: by our books alone, as what the ERP says of others' money may be from
-/// before it took ours.
+/// What of each is not paid yet, or negative what was paid too much. Of the ERP's own by our books alone: what it says of others' money may
+/// be from before it took ours.
 const INVOICES: &str = "
     SELECT 'invoice ' || d.number AS what, d.bill_to AS customer, o.shop || '/' || o.number AS order_name, d.currency, d.posted_on AS since,
       d.total_minor - d.paid_elsewhere_minor
         - (SELECT ifnull(sum(CASE WHEN (j.direction = 'original') = (j.kind NOT IN ('reopening', 'returned_refund')) THEN j.amount_minor ELSE -j.amount_minor END), 0)
            FROM journals j WHERE j.document_id = d.id) AS left_minor
-    FROM documents d LEFT JOIN orders o ON o.id = d.order_id WHERE d.kind = 'invoice' AND (left_minor > 0 OR left_minor < 0 AND d.paid_elsewhere_minor = 0)";
+    FROM documents d LEFT JOIN orders o ON o.id = d.order_id WHERE d.kind = 'invoice' AND (left_minor > 0
+      OR left_minor < 0 AND (d.paid_elsewhere_minor = 0 OR EXISTS (SELECT 1 FROM invoices i WHERE i.document_id = d.id)))";
 
 const ENTRIES: &str = "
     SELECT 'entry ' || ifnull(e.reference, e.id) AS what, e.customer, o.shop || '/' || o.number AS order_name, e.currency,

@@ -23,7 +23,8 @@ impl Writer<'_> {
     ) -> Result<Result<Requested, CannotRequest>> {
         let payment = payments::payment(self.connection, request.payment)?;
         let transaction = payment.transaction.clone();
-        if payment.charged_back.is_positive() {
+        // The bank has given that back. What it left is free once a person has looked.
+        if payment.charged_back.is_positive() && payment.is_charged_back {
             return Ok(Err(CannotRequest::ChargedBack { transaction }));
         }
         let free = free(self.connection, &payment, None)?;
@@ -54,6 +55,7 @@ impl Writer<'_> {
                 "INSERT INTO refund_requests (document_id, payment_id, reason, asked_at) VALUES (?1, ?2, ?3, ?4)",
             )?
             .execute((document, payment.id.0, &request.reason, time_text(self.now)))?;
+        self.tell_of_spare_money(payment.id)?;
         Ok(Ok(Requested { number: drawn.number, amount }))
     }
 
@@ -83,7 +85,7 @@ impl Writer<'_> {
         let of = "SELECT payment_id FROM refund_requests WHERE document_id = ?1";
         let payment = self.connection.prepare_cached(of)?.query_row([request.0], |row| row.get(0))?;
         self.redistribute(PaymentId(payment), open.currency())?;
-        self.tell_of_spare_money(PaymentId(payment))?;
+        self.tell_of_unused_money(PaymentId(payment))?;
         Ok(Ok(open))
     }
 

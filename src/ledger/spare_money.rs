@@ -58,7 +58,8 @@ impl Writer<'_> {
             spare = spare.checked_add(capture.untied)?.checked_sub(Amount::from_minor(kept, currency))?;
         }
         for entry in entries.iter().filter(|entry| entry.status == EntryStatus::Open) {
-            spare = spare.checked_sub(entry.open()?)?;
+            // What it cannot fill is none of its own.
+            spare = spare.checked_sub(self.fills(payment, entry)?)?;
         }
         Ok(spare.is_positive().then_some(spare))
     }

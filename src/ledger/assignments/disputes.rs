@@ -44,10 +44,7 @@ impl Writer<'_> {
                 self.tie_captures(payment, id)?;
                 back = back.checked_sub(part)?;
             }
-            for other in displaced {
-                self.refill_entries_of(other)?;
-                self.tell_of_spare_money(other)?;
-            }
+            displaced.into_iter().try_for_each(|other| self.use_displaced(other))?;
         }
         self.assign_ties("m.payment_id = ?1", payment.0)?;
         self.refill_entries_of(payment)
@@ -120,9 +117,9 @@ impl Writer<'_> {
         payments.into_iter().try_for_each(|payment| self.tie_captures(payment, id))
     }
 
-    /// What is won back takes its place again where the invoice of its entry has it: as much of what other payments have of the entry since,
+    /// What is there again takes its place where the invoice of its entry has it: as much of what other payments have of the entry since,
     /// and no invoice has, is theirs to be used otherwise, the newest first. Returns those payments.
-    fn make_room(&self, id: EntryId, payment: PaymentId, wanted: Amount) -> Result<Vec<PaymentId>> {
+    pub(super) fn make_room(&self, id: EntryId, payment: PaymentId, wanted: Amount) -> Result<Vec<PaymentId>> {
         let entry = entry(self.connection, id)?;
         let Some(document) = entry.document else { return Ok(Vec::new()) };
         let instead = tied_of_payment(self.connection, payment, document, wanted.currency())?.checked_sub(has(

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::plan::Planner;
 use crate::domain::document::Document;
 use crate::domain::exception::{About, ExceptionDraft, ExceptionKind};
+use crate::domain::id::TransactionId;
 use crate::domain::letter;
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::order::{Cancellation, Terms};
@@ -92,7 +93,7 @@ impl<'a> Planner<'a> {
     pub(super) fn tell_of_untied(
         &mut self,
         open_again: &[(&Document, Amount, Amount)],
-        left: Amount,
+        left: &[(&TransactionId, Amount)],
     ) -> Result<(), MoneyError> {
         for (invoice, due, rest) in open_again {
             let message = format!(
@@ -104,19 +105,22 @@ impl<'a> Planner<'a> {
         let cancelled = self.case.order.cancelled != Cancellation::None;
         // An invoice that is open again needs it.
         let waiting = open_again.iter().map(|(_, due, rest)| due.at_most(*rest)).collect::<Result<Vec<_>, _>>()?;
-        let waits = Amount::sum(left.currency(), waiting)?;
-        let left_over = if cancelled { left } else { self.beyond_the_order(left)?.checked_sub(waits)?.or_zero() };
+        let currency = self.case.order.total.currency();
+        let waits = Amount::sum(currency, waiting)?;
+        let sum = Amount::sum(currency, left.iter().map(|(_, rest)| *rest))?;
+        let left_over = if cancelled { sum } else { self.beyond_the_order(sum)?.checked_sub(waits)?.or_zero() };
         if left_over.is_positive() && !self.unsure {
             let message = if cancelled {
                 let how = self.case.order.cancelled.as_str();
                 format!(
-                    "is cancelled ({how}), and {left} that was captured for it belongs to no invoice; `payjournal refund-balance` pays it back"
+                    "is cancelled ({how}), and {left_over} that was captured for it belongs to no invoice; {}",
+                    pays_back(left, left_over)
                 )
             } else {
                 format!(
-                    "{left_over} more was captured for it than it costs ({}), and belongs to no invoice; `payjournal refund-balance` \
-                     pays it back",
-                    self.case.order.total
+                    "{left_over} more was captured for it than it costs ({}), and belongs to no invoice; {}",
+                    self.case.order.total,
+                    pays_back(left, left_over)
                 )
             };
             let draft = self.exception(ExceptionKind::UntiedMoney, None, message);
@@ -299,6 +303,20 @@ impl<'a> Planner<'a> {
                 document: document.map(|document| document.id),
                 ..About::default()
             },
+        }
+    }
+}
+
+/// What a person types to have it paid back.
+fn pays_back(held: &[(&TransactionId, Amount)], amount: Amount) -> String {
+    match held {
+        [(transaction, _)] => {
+            format!("`payjournal refund-balance {transaction} --amount {}` pays it back", amount.decimal())
+        }
+        several => {
+            let held: Vec<String> =
+                several.iter().map(|(transaction, rest)| format!("{rest} of {transaction}")).collect();
+            format!("`payjournal refund-balance` pays it back; there is {}", held.join(" and "))
         }
     }
 }

@@ -151,7 +151,8 @@ impl<'a> Planner<'a> {
         let case = self.case;
         let mut untied: Vec<(&crate::domain::movement::Movement, Amount)> = Vec::new();
         for payment in &case.payments {
-            let mut gone = self.unapplied_refunds(payment)?;
+            // What the bank took back is not there to pay an invoice.
+            let mut gone = self.unapplied_refunds(payment)?.checked_add(payment.charged_back)?;
             let captures = case.movements.iter().filter(|movement| movement.payment == payment.id);
             for movement in
                 captures.filter(|movement| movement.kind == MovementKind::Capture && movement.untied.is_positive())
@@ -175,9 +176,9 @@ impl<'a> Planner<'a> {
                     continue;
                 }
                 let amount = rest.at_most(*due)?;
-                // It is tied once: as soon as the ERP knows of all that is open again.
+                // It is tied once: as soon as the ERP knows of all that is open again. It may know of nothing yet.
                 let later = rest.at_most(due.checked_add(invoice.undelivered_openings()?)?)?;
-                if amount.is_positive() && amount != later {
+                if amount != later {
                     *rest = rest.checked_sub(later)?;
                     let why = format!("capture {} waits until the ERP has what opens it again", movement.modification);
                     self.steps.push(Step::leave(invoice.name(), why));
@@ -194,23 +195,15 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        let mut left = Amount::zero(case.order.total.currency());
+        let mut left = Vec::new();
         for payment in &case.payments {
             let of_payment = untied.iter().filter(|(movement, _)| movement.payment == payment.id);
-            let rest = Amount::sum(left.currency(), of_payment.map(|(_, rest)| *rest))?;
-            left = left.checked_add(rest.checked_sub(self.charged_back(payment)?)?.or_zero())?;
+            let rest = Amount::sum(payment.authorised.currency(), of_payment.map(|(_, rest)| *rest))?;
+            if rest.is_positive() {
+                left.push((&payment.transaction, rest));
+            }
         }
-        self.tell_of_untied(&open_again, left)
-    }
-
-    /// The bank has taken it back: nobody has it to pay it back once more.
-    fn charged_back(&self, payment: &Payment) -> Result<Amount, MoneyError> {
-        let of_kind = |kind| {
-            let movements = self.case.movements.iter();
-            let wanted = movements.filter(move |movement| movement.payment == payment.id && movement.kind == kind);
-            Amount::sum(payment.authorised.currency(), wanted.map(|movement| movement.amount))
-        };
-        Ok(of_kind(MovementKind::Chargeback)?.checked_sub(of_kind(MovementKind::ChargebackReversed)?)?.or_zero())
+        self.tell_of_untied(&open_again, &left)
     }
 
     /// Refunds that no document stands for took untied money away again.

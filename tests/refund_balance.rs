@@ -27,7 +27,11 @@ fn what_was_paid_too_much_goes_back_once() {
     collected(&shop, "TX-A,,,KEY-A,60.00\n");
     shop.ok("finalize-invoices");
     shop.exits("capture", 1);
-    assert!(told(&shop)[0].contains("`payjournal refund-balance` pays it back"), "{:?}", told(&shop));
+    assert!(
+        told(&shop)[0].contains("`payjournal refund-balance TX-A --amount 10.00` pays it back"),
+        "{:?}",
+        told(&shop)
+    );
     let refused = |line: &str, why: &str| {
         let said = shop.exits(line, 2).stderr;
         assert!(said.contains(why), "{line}: {said}");

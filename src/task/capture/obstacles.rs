@@ -108,7 +108,10 @@ impl<'a> Planner<'a> {
         let currency = self.case.order.total.currency();
         let waits = Amount::sum(currency, waiting)?;
         let sum = Amount::sum(currency, left.iter().map(|(_, rest)| *rest))?;
-        let left_over = if cancelled { sum } else { self.beyond_the_order(sum)?.checked_sub(waits)?.or_zero() };
+        let left_over = if cancelled { sum } else { self.beyond_the_order(sum)?.checked_sub(waits)? };
+        // So does one of which the ERP does not know yet that it is.
+        let openings = self.invoices().map(Document::undelivered_openings).collect::<Result<Vec<_>, _>>()?;
+        let left_over = left_over.checked_sub(Amount::sum(currency, openings)?)?;
         if left_over.is_positive() && !self.unsure {
             let message = if cancelled {
                 let how = self.case.order.cancelled.as_str();

@@ -80,7 +80,7 @@ impl Planner<'_> {
         Ok(if invoiced.minor() > agreed.minor() { invoiced } else { agreed })
     }
 
-    fn invoices(&self) -> impl Iterator<Item = &Document> {
+    pub(super) fn invoices(&self) -> impl Iterator<Item = &Document> {
         let currency = self.case.order.total.currency();
         let invoices = self.case.documents.iter().filter(|document| document.kind == DocumentKind::Invoice);
         invoices.filter(move |invoice| invoice.total.currency() == currency)

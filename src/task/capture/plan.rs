@@ -176,9 +176,9 @@ impl<'a> Planner<'a> {
                     continue;
                 }
                 let amount = rest.at_most(*due)?;
-                // It is tied once: as soon as the ERP knows of all that is open again. It may know of nothing yet.
+                // It is tied once: as soon as the ERP knows of all that is open again.
                 let later = rest.at_most(due.checked_add(invoice.undelivered_openings()?)?)?;
-                if amount != later {
+                if amount.is_positive() && amount != later {
                     *rest = rest.checked_sub(later)?;
                     let why = format!("capture {} waits until the ERP has what opens it again", movement.modification);
                     self.steps.push(Step::leave(invoice.name(), why));

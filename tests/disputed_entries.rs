@@ -378,29 +378,6 @@ fn unused(shop: &Shop) -> Vec<String> {
 }
 
 #[test]
-fn what_was_charged_back_before_the_invoice_does_not_pay_it() {
-    let mut story = Story::new("");
-    orders(&story.shop, "A,100.00,C1,,\n");
-    collected(&story.shop, "T-1,A,,,100.00\n");
-    story.reports("chargeback", "T-1", 10_000);
-    story.shop.ok(&story.night("finalize-invoices"));
-    story.shop.ok(&story.night("sync-journals"));
-    end_disputes(&story.shop);
-    story.shop.exits(&story.night("capture"), 1);
-    assert_eq!(invoices(&story.shop), ["2026-00001 A 10000 0"]);
-    collected(&story.shop, "T-2,,2026-00001,,100.00\n");
-    assert_eq!(invoices(&story.shop), ["2026-00001 A 10000 10000"]);
-    story.shop.ok(&story.night("sync-journals"));
-    story.reports("chargeback_reversed", "T-1", 10_000);
-    story.shop.exits(&story.night("capture"), 1);
-    let told = "order webshop/A 100.00 EUR more was captured for it than it costs (100.00 EUR), \
-                `payjournal refund-balance T-1 --amount 100.00` pays it back";
-    assert_eq!(unused(&story.shop), [told]);
-    story.shop.ok(&story.night("refund-balance T-1 --amount 100.00 --reason twice"));
-    story.verifies();
-}
-
-#[test]
 fn a_refund_that_fails_displaces_what_stood_in_and_waited_for_the_erp() {
     let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");
     story.bill();

@@ -147,12 +147,12 @@ impl<'a> Planner<'a> {
     }
 
     /// Money captured before there was an invoice pays the order's invoices first (rules 10 and 15).
+    /// Also what was charged back: that is a disputed receivable, and for nothing else to be captured again (rule 17).
     fn tie(&mut self) -> Result<(), MoneyError> {
         let case = self.case;
         let mut untied: Vec<(&crate::domain::movement::Movement, Amount)> = Vec::new();
         for payment in &case.payments {
-            // What the bank took back is not there to pay an invoice.
-            let mut gone = self.unapplied_refunds(payment)?.checked_add(payment.charged_back)?;
+            let mut gone = self.unapplied_refunds(payment)?;
             let captures = case.movements.iter().filter(|movement| movement.payment == payment.id);
             for movement in
                 captures.filter(|movement| movement.kind == MovementKind::Capture && movement.untied.is_positive())
@@ -199,6 +199,8 @@ impl<'a> Planner<'a> {
         for payment in &case.payments {
             let of_payment = untied.iter().filter(|(movement, _)| movement.payment == payment.id);
             let rest = Amount::sum(payment.authorised.currency(), of_payment.map(|(_, rest)| *rest))?;
+            // What the bank took back nobody has to pay it back once more.
+            let rest = rest.checked_sub(payment.charged_back)?;
             if rest.is_positive() {
                 left.push((&payment.transaction, rest));
             }

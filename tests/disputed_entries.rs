@@ -377,6 +377,58 @@ fn unused(shop: &Shop) -> Vec<String> {
     )
 }
 
+/// In the books the charged back prepayment pays the invoice; its entry never had it.
+#[test]
+fn what_is_won_back_displaces_what_came_for_an_entry_that_it_was_never_taken_off() {
+    for won_back in [10_000, 4_000] {
+        let mut story = Story::new("");
+        orders(&story.shop, "A,100.00,C1,,\n");
+        collected(&story.shop, "T-1,A,,,100.00\n");
+        story.reports("chargeback", "T-1", 10_000);
+        story.shop.ok(&story.night("finalize-invoices"));
+        story.shop.ok(&story.night("sync-journals"));
+        end_disputes(&story.shop);
+        story.shop.ok(&story.night("capture"));
+        assert_eq!(all_entries(&story.shop), ["2026-00001 open 0/10000 2026-00001"]);
+        collected(&story.shop, "T-2,,2026-00001,,100.00\n");
+        assert_eq!(all_entries(&story.shop), ["2026-00001 balanced 10000/10000 2026-00001"]);
+        story.reports("chargeback_reversed", "T-1", won_back);
+        assert_eq!(all_entries(&story.shop), ["2026-00001 balanced 10000/10000 2026-00001"]);
+        let spare = if won_back == 10_000 { "100.00" } else { "40.00" };
+        end_disputes(&story.shop);
+        story.shop.exits(&story.night("capture"), 1);
+        let told = unused(&story.shop).concat();
+        assert!(told.contains(&format!("`payjournal refund-balance T-2 --amount {spare}`")), "{told}");
+        story.shop.ok(&story.night(&format!("refund-balance T-2 --amount {spare} --reason twice")));
+        story.shop.exits(&story.night("refund-balance T-2 --reason twice"), 2);
+        story.verifies();
+    }
+}
+
+/// What its open invoice lacks is no money to be paid back, although the rest of the order is cancelled.
+#[test]
+fn money_of_a_cancelled_order_that_its_invoice_lacks_is_not_told_to_be_too_much() {
+    let shop = shop("");
+    let order = |cancelled: &str| {
+        let head = "order,currency,total,bill_to,ordered_on,cancelled\n";
+        import(&shop, "orders", &format!("{head}A,EUR,100.00,C1,2026-11-15,{cancelled}\n"));
+    };
+    order("none");
+    collected(&shop, "T-1,A,,,80.00\nT-2,A,,,20.00\n");
+    shop.documents("invoice,R-1,A,EUR,60.00,,,2026-11-20\n");
+    shop.ok("capture");
+    shop.ok("sync-journals");
+    refunded_by_hand(&shop, "T-1", 5_000, "2026-11-24");
+    shop.exits("sync-payments --as-of 2026-11-24T03:00:00Z", 1);
+    shop.ok("sync-journals --as-of 2026-11-24T04:00:00Z");
+    order("rest");
+    shop.exits("capture --as-of 2026-11-24T05:00:00Z", 1);
+    let told =
+        shop.rows("SELECT kind, substr(message, 1, 21) FROM exceptions WHERE task = 'capture' AND state = 'open'");
+    assert_eq!(told, ["captured_already has 30.00 EUR outstan"]);
+    shop.ok("verify");
+}
+
 #[test]
 fn a_refund_that_fails_displaces_what_stood_in_and_waited_for_the_erp() {
     let mut story = Story::new("E-1,KEY-1,C1,100.00,\n");

@@ -1,4 +1,5 @@
-//! `leftovers`: money without invoice, invoices without money or with too much, entries that were paid and not invoiced, keys that are used twice.
+//! `leftovers`: money without invoice, invoices without money or with too much, entries that were paid and not invoiced, keys that are used
+//! twice.
 
 use std::io::Write;
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row};
 
-use super::{assigned_by, assigned_of_payment, beyond_invoices, has, tied_of_payment};
+use super::{assigned_by, assigned_of_payment, beyond_invoices, has, tied_of_payment, unassigned};
 use crate::domain::entry::{Assignment, take_back};
 use crate::domain::id::{EntryId, MovementId, PaymentId};
 use crate::domain::money::{Amount, Currency, MoneyError};
 use crate::domain::movement::{Movement, MovementKind};
-use crate::ledger::entries::{TIED, entry};
+use crate::ledger::entries::{TIED, entry, list};
 use crate::ledger::row::Columns;
 use crate::ledger::{Result, Writer, movements, refund_requests};
 
@@ -26,6 +26,7 @@ impl Writer<'_> {
                     self.assign(Assignment { entry: *entry, movement, amount: part.negated() })?;
                 }
             }
+            self.reclaim_ties(payment, currency)?;
             // What else came for them takes its place.
             return self.refill_entries_of(payment);
         }
@@ -46,8 +47,21 @@ impl Writer<'_> {
             }
             displaced.into_iter().try_for_each(|other| self.use_displaced(other))?;
         }
-        self.assign_ties("m.payment_id = ?1", payment.0)?;
+        self.reclaim_ties(payment, currency)?;
         self.refill_entries_of(payment)
+    }
+
+    /// What paid an invoice is its entry's, as far as it is there: also what paid it while it was charged back, which the entry never had.
+    fn reclaim_ties(&self, payment: PaymentId, currency: Currency) -> Result<()> {
+        let of_invoices = "status <> 'cancelled' AND document_id IN (SELECT j.document_id FROM journals j JOIN movements m ON m.id = j.movement_id
+                                                                     WHERE m.payment_id = ?1)";
+        for entry in list(self.connection, of_invoices, [payment.0])? {
+            let there = unassigned(self.connection, payment, currency)?.or_zero();
+            let displaced = self.make_room(entry.id, payment, there)?;
+            self.assign_ties("m.payment_id = ?1", payment.0)?;
+            displaced.into_iter().try_for_each(|other| self.use_displaced(other))?;
+        }
+        Ok(())
     }
 
     /// The movements of a kind, the oldest first, with what is left of each, by its amount and what it assigned.

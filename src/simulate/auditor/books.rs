@@ -204,7 +204,7 @@ pub(super) fn untied(index: &Index<'_>, transaction: &str) -> i64 {
     bookings.map(signed).sum()
 }
 
-/// The same less what its customer has got back at the bank: what is there to be paid back.
+/// What is `untied` less what the customer has got back at the bank: at most that is there to be paid back.
 pub(super) fn undisputed(index: &Index<'_>, at: usize, transaction: &str) -> i64 {
     let at_the_bank: i64 = index.effects_of(at).iter().map(|done| done.effect.kind.disputed(done.effect.amount)).sum();
     untied(index, transaction) - at_the_bank.max(0)

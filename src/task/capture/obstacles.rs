@@ -103,27 +103,26 @@ impl<'a> Planner<'a> {
             self.steps.push(Step::raise(draft, None));
         }
         let cancelled = self.case.order.cancelled != Cancellation::None;
-        // An invoice that is open again needs it.
+        // An invoice that is open again needs it, also one of which the ERP does not know yet that it is.
         let waiting = open_again.iter().map(|(_, due, rest)| due.at_most(*rest)).collect::<Result<Vec<_>, _>>()?;
         let currency = self.case.order.total.currency();
         let waits = Amount::sum(currency, waiting)?;
         let sum = Amount::sum(currency, left.iter().map(|(_, rest)| *rest))?;
-        let left_over = if cancelled { sum } else { self.beyond_the_order(sum)?.checked_sub(waits)? };
-        // So does one of which the ERP does not know yet that it is.
         let openings = self.invoices().map(Document::undelivered_openings).collect::<Result<Vec<_>, _>>()?;
-        let left_over = left_over.checked_sub(Amount::sum(currency, openings)?)?;
+        let beyond = if cancelled { sum } else { self.beyond_the_order(sum)? };
+        let left_over = beyond.checked_sub(waits)?.checked_sub(Amount::sum(currency, openings)?)?;
         if left_over.is_positive() && !self.unsure {
             let message = if cancelled {
                 let how = self.case.order.cancelled.as_str();
                 format!(
                     "is cancelled ({how}), and {left_over} that was captured for it belongs to no invoice; {}",
-                    pays_back(left, left_over)
+                    pays_back(left, left_over)?
                 )
             } else {
                 format!(
                     "{left_over} more was captured for it than it costs ({}), and belongs to no invoice; {}",
                     self.case.order.total,
-                    pays_back(left, left_over)
+                    pays_back(left, left_over)?
                 )
             };
             let draft = self.exception(ExceptionKind::UntiedMoney, None, message);
@@ -310,16 +309,17 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// What a person types to have it paid back.
-fn pays_back(held: &[(&TransactionId, Amount)], amount: Amount) -> String {
-    match held {
-        [(transaction, _)] => {
-            format!("`payjournal refund-balance {transaction} --amount {}` pays it back", amount.decimal())
-        }
-        several => {
-            let held: Vec<String> =
-                several.iter().map(|(transaction, rest)| format!("{rest} of {transaction}")).collect();
-            format!("`payjournal refund-balance` pays it back; there is {}", held.join(" and "))
+/// What a person types to have it paid back: of the latest payments first.
+fn pays_back(held: &[(&TransactionId, Amount)], amount: Amount) -> Result<String, MoneyError> {
+    let mut left = amount;
+    let mut commands = Vec::new();
+    for (transaction, rest) in held.iter().rev() {
+        let part = left.at_most(*rest)?;
+        if part.is_positive() {
+            commands.push(format!("`payjournal refund-balance {transaction} --amount {}`", part.decimal()));
+            left = left.checked_sub(part)?;
         }
     }
+    let pay = if commands.len() == 1 { "pays" } else { "pay" };
+    Ok(format!("{} {pay} it back", commands.join(" and ")))
 }

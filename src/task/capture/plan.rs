@@ -147,7 +147,8 @@ impl<'a> Planner<'a> {
     }
 
     /// Money captured before there was an invoice pays the order's invoices first (rules 10 and 15).
-    /// Also what was charged back: that is a disputed receivable, and for nothing else to be captured again (rule 17).
+    /// What was charged back pays them in the books, too: the customer owes it as a disputed receivable, and it is not captured again
+    /// (rule 17).
     fn tie(&mut self) -> Result<(), MoneyError> {
         let case = self.case;
         let mut untied: Vec<(&crate::domain::movement::Movement, Amount)> = Vec::new();
@@ -199,7 +200,7 @@ impl<'a> Planner<'a> {
         for payment in &case.payments {
             let of_payment = untied.iter().filter(|(movement, _)| movement.payment == payment.id);
             let rest = Amount::sum(payment.authorised.currency(), of_payment.map(|(_, rest)| *rest))?;
-            // What the bank took back nobody has to pay it back once more.
+            // The customer has that back already.
             let rest = rest.checked_sub(payment.charged_back)?;
             if rest.is_positive() {
                 left.push((&payment.transaction, rest));
